@@ -1,0 +1,1 @@
+"""Detections, images and motion capture, read into structs."""

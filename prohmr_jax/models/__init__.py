@@ -1,0 +1,1 @@
+"""Flax modules: encoders, the conditional flow, heads."""

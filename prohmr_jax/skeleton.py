@@ -1,0 +1,224 @@
+"""Joint names, joint sets, their order, mirror images and conversions.
+
+The only place where a joint has a number. Everything else asks by name:
+
+  BODY_25.index("left_knee"), JOINTS_44.mirror, BODY_25.positions_in(JOINTS_44)
+
+Sets: `SMPL_24` (kinematic joints of the body model), `LANDMARKS_21` (vertices that
+act as joints), `BODY_25` (OpenPose), `EXTRA_19` (joints that are regressed from the
+mesh, annotated like LSP, MPII and Human3.6M), `JOINTS_44` = BODY_25 + EXTRA_19 (what
+the model predicts), `COCO_17`, `H36M_17`, and the lists on which errors are measured.
+"""
+
+import dataclasses
+import functools
+
+
+@dataclasses.dataclass(frozen=True)
+class JointSet:
+    """An ordered set of uniquely named joints; `left_x` and `right_x` mirror."""
+
+    label: str
+    names: tuple[str, ...]
+
+    def __post_init__(self):
+        """Refuses a set that names a joint twice."""
+        if len(set(self.names)) != len(self.names):
+            raise ValueError(f"{self.label} names a joint twice")
+
+    def __len__(self) -> int:
+        """Returns the number of joints."""
+        return len(self.names)
+
+    def index(self, name: str) -> int:
+        """Returns the position of a joint; KeyError with the set's label if absent."""
+        try:
+            return self.names.index(name)
+        except ValueError:
+            raise KeyError(f"{self.label} has no joint {name!r}") from None
+
+    def indices(self, *names: str) -> tuple[int, ...]:
+        """Returns the positions of several joints, in the order asked for."""
+        return tuple(self.index(name) for name in names)
+
+    def positions_in(self, other: "JointSet") -> tuple[int, ...]:
+        """Returns where each joint of this set stands in `other`."""
+        return other.indices(*self.names)
+
+    @functools.cached_property
+    def mirror(self) -> tuple[int, ...]:
+        """The permutation that swaps left and right: mirrored = joints[mirror]."""
+        return self.indices(*(mirror_name(name) for name in self.names))
+
+
+def mirror_name(name: str) -> str:
+    """Returns the name of the joint on the other side of the body."""
+    for side, other in (("left_", "right_"), ("right_", "left_")):
+        if name.startswith(side):
+            return other + name.removeprefix(side)
+    return name
+
+
+SMPL_24 = JointSet(
+    "SMPL_24",
+    (
+        "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee",
+        "spine2", "left_ankle", "right_ankle", "spine3", "left_foot", "right_foot",
+        "neck", "left_collar", "right_collar", "head", "left_shoulder",
+        "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
+        "left_hand", "right_hand",
+    ),
+)  # fmt: skip
+
+_SMPL_PARENT_NAMES = {
+    "left_hip": "pelvis", "right_hip": "pelvis", "spine1": "pelvis",
+    "left_knee": "left_hip", "right_knee": "right_hip", "spine2": "spine1",
+    "left_ankle": "left_knee", "right_ankle": "right_knee", "spine3": "spine2",
+    "left_foot": "left_ankle", "right_foot": "right_ankle", "neck": "spine3",
+    "left_collar": "spine3", "right_collar": "spine3", "head": "neck",
+    "left_shoulder": "left_collar", "right_shoulder": "right_collar",
+    "left_elbow": "left_shoulder", "right_elbow": "right_shoulder",
+    "left_wrist": "left_elbow", "right_wrist": "right_elbow",
+    "left_hand": "left_wrist", "right_hand": "right_wrist",
+}  # fmt: skip
+
+# Parent of each kinematic joint; -1 for the root. Parents come before children.
+SMPL_PARENTS = tuple(
+    SMPL_24.index(_SMPL_PARENT_NAMES[n]) if n in _SMPL_PARENT_NAMES else -1
+    for n in SMPL_24.names
+)
+SMPL_MIRROR = SMPL_24.mirror
+
+
+def _levels(parents: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    depth: list[int] = []
+    for parent in parents:
+        depth.append(0 if parent < 0 else depth[parent] + 1)
+    return tuple(
+        tuple(j for j, d in enumerate(depth) if d == level)
+        for level in range(max(depth) + 1)
+    )
+
+
+# Joints at each distance from the root: a level is posed in one batched product.
+SMPL_LEVELS = _levels(SMPL_PARENTS)
+
+# The order in which smplx appends landmark vertices to the kinematic joints.
+LANDMARKS_21 = JointSet(
+    "LANDMARKS_21",
+    (
+        "nose", "right_eye", "left_eye", "right_ear", "left_ear",
+        "left_big_toe", "left_small_toe", "left_heel",
+        "right_big_toe", "right_small_toe", "right_heel",
+        "left_thumb_tip", "left_index_tip", "left_middle_tip", "left_ring_tip",
+        "left_pinky_tip", "right_thumb_tip", "right_index_tip", "right_middle_tip",
+        "right_ring_tip", "right_pinky_tip",
+    ),
+)  # fmt: skip
+
+BODY_25 = JointSet(
+    "BODY_25",
+    (
+        "nose", "neck", "right_shoulder", "right_elbow", "right_wrist",
+        "left_shoulder", "left_elbow", "left_wrist", "mid_hip", "right_hip",
+        "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle",
+        "right_eye", "left_eye", "right_ear", "left_ear", "left_big_toe",
+        "left_small_toe", "left_heel", "right_big_toe", "right_small_toe",
+        "right_heel",
+    ),
+)  # fmt: skip
+
+EXTRA_19 = JointSet(
+    "EXTRA_19",
+    (
+        "right_ankle_extra", "right_knee_extra", "right_hip_extra",
+        "left_hip_extra", "left_knee_extra", "left_ankle_extra",
+        "right_wrist_extra", "right_elbow_extra", "right_shoulder_extra",
+        "left_shoulder_extra", "left_elbow_extra", "left_wrist_extra",
+        "neck_lsp", "head_top_lsp", "pelvis_mpii", "thorax_mpii",
+        "spine_h36m", "jaw_h36m", "head_h36m",
+    ),
+)  # fmt: skip
+
+JOINTS_44 = JointSet("JOINTS_44", BODY_25.names + EXTRA_19.names)
+
+COCO_17 = JointSet(
+    "COCO_17",
+    (
+        "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder",
+        "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
+        "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
+        "right_ankle",
+    ),
+)  # fmt: skip
+
+# Human3.6M's own order, in the names of the joints that the model predicts for it.
+H36M_17 = JointSet(
+    "H36M_17",
+    (
+        "pelvis_mpii", "right_hip_extra", "right_knee_extra", "right_ankle_extra",
+        "left_hip_extra", "left_knee_extra", "left_ankle_extra", "spine_h36m",
+        "neck_lsp", "jaw_h36m", "head_h36m", "left_shoulder_extra",
+        "left_elbow_extra", "left_wrist_extra", "right_shoulder_extra",
+        "right_elbow_extra", "right_wrist_extra",
+    ),
+)  # fmt: skip
+
+# Lists on which errors are reported: the 14 joints of the Human3.6M and 3DPW
+# protocols and the 17 of MPI-INF-3DHP, in the official order.
+EVAL_H36M_14 = JointSet(
+    "EVAL_H36M_14",
+    EXTRA_19.names[: EXTRA_19.index("neck_lsp") + 1] + ("head_h36m",),
+)
+EVAL_H36M_17 = JointSet(
+    "EVAL_H36M_17", EVAL_H36M_14.names + ("pelvis_mpii", "spine_h36m", "jaw_h36m")
+)
+
+# Where each OpenPose joint comes from: a kinematic joint, or else a landmark.
+_BODY_25_KINEMATIC = {
+    "neck": "neck", "mid_hip": "pelvis",
+    **{f"{side}_{part}": f"{side}_{part}"
+       for side in ("left", "right")
+       for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")},
+}  # fmt: skip
+# Positions of BODY_25 among the 24 kinematic joints followed by the 21 landmarks.
+BODY_25_SOURCE = tuple(
+    SMPL_24.index(_BODY_25_KINEMATIC[n])
+    if n in _BODY_25_KINEMATIC
+    else len(SMPL_24) + LANDMARKS_21.index(n)
+    for n in BODY_25.names
+)
+
+# Joints that a detector sees as one body part; a missing one hides its twin.
+TWINS_44 = tuple(
+    (JOINTS_44.index(name.removesuffix("_extra")), JOINTS_44.index(name))
+    for name in EXTRA_19.names
+    if name.endswith("_extra")
+)
+
+# Joint at the origin of root-relative joints (the pelvis of the official losses).
+PELVIS_44 = JOINTS_44.index("pelvis_mpii")
+
+# Joints whose detections the official fitting leaves out (its `use_hips=False`).
+HIPS_44 = JOINTS_44.indices(
+    "mid_hip", "right_hip", "left_hip",
+    "right_hip_extra", "left_hip_extra", "pelvis_mpii",
+)  # fmt: skip
+
+# Bones drawn between joints of BODY_25.
+BODY_25_BONES = tuple(
+    BODY_25.indices(a, b)
+    for a, b in (
+        ("neck", "nose"), ("neck", "mid_hip"), ("nose", "right_eye"),
+        ("nose", "left_eye"), ("right_eye", "right_ear"), ("left_eye", "left_ear"),
+        *((x.format(s=s), y.format(s=s))
+          for s in ("right", "left")
+          for x, y in (
+              ("neck", "{s}_shoulder"), ("{s}_shoulder", "{s}_elbow"),
+              ("{s}_elbow", "{s}_wrist"), ("mid_hip", "{s}_hip"),
+              ("{s}_hip", "{s}_knee"), ("{s}_knee", "{s}_ankle"),
+              ("{s}_ankle", "{s}_heel"), ("{s}_ankle", "{s}_big_toe"),
+              ("{s}_big_toe", "{s}_small_toe"),
+          )),
+    )
+)  # fmt: skip
