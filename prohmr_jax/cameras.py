@@ -1,0 +1,89 @@
+"""Cameras: weak perspective in the crop, perspective in the image, and between them.
+
+The network's crop is a square of `CROP_SIZE_PX` pixels seen by a pinhole camera of
+`FOCAL_LENGTH_PX`; in crop units (box sides, centre 0) its focal length is their
+quotient. These are the official constants, on which trained weights depend.
+"""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from prohmr_jax.structs import Box, Camera, WeakCamera
+
+FOCAL_LENGTH_PX = 5000.0
+CROP_SIZE_PX = 224.0
+
+# Keeps the conversion of a vanishing scale to a depth finite.
+_SCALE_EPS = 1e-9
+# Points nearer than this to the camera plane are projected as if they were here.
+MIN_DEPTH = 1e-4
+
+
+def project(
+    points: Float[Array, "*b J 3"], camera: Camera
+) -> Float[Array, "*b J 2"]:
+    """Returns perspective projections in the unit of the camera's focal length.
+
+    Args:
+      points: body points, metres, camera axes; `camera.translation` is added.
+      camera: leading axes broadcast against those of the points.
+    """
+    placed = points + camera.translation[..., None, :]
+    depth = placed[..., 2:]
+    # Keeps value and gradient finite in the camera plane.
+    depth = jnp.where(jnp.abs(depth) < MIN_DEPTH, MIN_DEPTH, depth)
+    projected = placed[..., :2] / depth
+    return projected * camera.focal_length[..., None, :] + camera.center[..., None, :]
+
+
+def crop_camera(weak: WeakCamera) -> Camera:
+    """Returns the pinhole camera of the crop, in crop units.
+
+    t = (tx, ty, 2 f / (224 s)): at scale s the crop's half side spans 1/s metres.
+    """
+    focal = jnp.asarray(FOCAL_LENGTH_PX / CROP_SIZE_PX, weak.scale.dtype)
+    depth = 2.0 * FOCAL_LENGTH_PX / (CROP_SIZE_PX * weak.scale + _SCALE_EPS)
+    return Camera(
+        translation=jnp.concatenate([weak.xy, depth[..., None]], axis=-1),
+        focal_length=jnp.broadcast_to(focal, weak.xy.shape),
+        center=jnp.zeros_like(weak.xy),
+    )
+
+
+def image_camera(
+    weak: WeakCamera,
+    box: Box,
+    image_size: Float[Array, "*b 2"],
+    focal_length: Float[Array, "*b 2"] | float = FOCAL_LENGTH_PX,
+) -> Camera:
+    """Returns the full-image camera under which the body fills its box as in the crop.
+
+    Args:
+      weak: prediction for the crop.
+      box: where the crop was taken from, image pixels.
+      image_size: (width, height), pixels; the principal point is its half.
+      focal_length: pixels; the official code keeps 5000 for every image.
+    """
+    focal = jnp.broadcast_to(jnp.asarray(focal_length, weak.xy.dtype), weak.xy.shape)
+    mean_focal = jnp.mean(focal, axis=-1)
+    depth = 2.0 * mean_focal / (box.size * weak.scale + _SCALE_EPS)
+    offset = (box.center - image_size / 2.0) * depth[..., None] / focal
+    return Camera(
+        translation=jnp.concatenate([weak.xy + offset, depth[..., None]], axis=-1),
+        focal_length=focal,
+        center=jnp.broadcast_to(image_size / 2.0, weak.xy.shape),
+    )
+
+
+def image_to_crop(
+    xy_px: Float[Array, "*b J 2"], box: Box
+) -> Float[Array, "*b J 2"]:
+    """Returns image pixels in crop units: the box becomes [-0.5, 0.5]."""
+    return (xy_px - box.center[..., None, :]) / box.size[..., None, None]
+
+
+def crop_to_image(
+    xy: Float[Array, "*b J 2"], box: Box
+) -> Float[Array, "*b J 2"]:
+    """Returns crop units in image pixels."""
+    return xy * box.size[..., None, None] + box.center[..., None, :]

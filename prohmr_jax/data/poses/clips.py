@@ -1,0 +1,84 @@
+"""Captured clips of either format, as rotations of SMPL's joints at 30 Hz."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from prohmr_jax.data.poses.acclaim import CAPTURE_RATE_HZ, read_amc, read_asf
+from prohmr_jax.data.poses.cmu_expmap import read_expmap
+from prohmr_jax.data.poses.cmu_motion import CmuMotion
+from prohmr_jax.data.poses.kinematics import to_axis_angle
+from prohmr_jax.data.poses.retarget import retarget
+from prohmr_jax.errors import InputError
+
+CLIP_RATE_HZ = 30
+
+
+@dataclasses.dataclass(frozen=True)
+class Clip:
+    """One captured clip."""
+
+    name: str
+    """`<action>__<clip>` in the prepared file, `<subject>_<number>` originally."""
+    axis_angle: np.ndarray
+    """[T, 24, 3] float32, radians, local; joint 0 in a world with Y up."""
+    root_position: np.ndarray
+    """[T, 3] float32, metres, world."""
+
+
+def read_clips(path: str | pathlib.Path) -> tuple[Clip, ...]:
+    """Returns the clips of a prepared NPZ file, or of a folder of `.asf` and `.amc`.
+
+    In a folder, the motion `<subject>_<number>.amc` moves `<subject>.asf`. Frames in
+    which the capture lost the upper body are left out.
+
+    Raises:
+      InputError: the path or a file in it is missing or faulty.
+    """
+    path = pathlib.Path(path)
+    if not path.exists():
+        raise InputError(path, "no such file or folder")
+    if not path.is_dir():
+        named = read_expmap(path).items()
+        return tuple(_clip(name, motion, path) for name, motion in named)
+    motions = sorted(path.glob("*.amc"))
+    if not motions:
+        raise InputError(path, "no *.amc file in this folder")
+    skeletons = {}
+    for file in motions:
+        subject = path / f"{file.stem.split('_')[0]}.asf"
+        if not subject.is_file():
+            raise InputError(file, f"its skeleton {subject.name} is not beside it")
+        if subject not in skeletons:
+            skeletons[subject] = read_asf(subject)
+    stride = CAPTURE_RATE_HZ // CLIP_RATE_HZ
+    return tuple(
+        _clip(f.stem, read_amc(f, skeletons[f.with_name(
+            f"{f.stem.split('_')[0]}.asf")], stride), f)
+        for f in motions
+    )
+
+
+def _clip(name: str, motion: CmuMotion, path: pathlib.Path) -> Clip:
+    axis_angle = to_axis_angle(retarget(motion, path)).astype(np.float32)
+    seen = _upper_body_seen(motion)
+    if not seen.any():
+        raise InputError(path, f"clip {name!r}: the upper body is never captured")
+    return Clip(name, axis_angle[seen], motion.root_position[seen].astype(np.float32))
+
+
+def _upper_body_seen(motion: CmuMotion) -> np.ndarray:
+    """Returns [T], False where both arms are at rest to the last digit.
+
+    The original files write zeros where the markers were lost; the prepared clips open
+    with one frame of the T-pose that nobody took.
+    """
+    seen = np.zeros(len(motion.world_rotmat), dtype=bool)
+    for side in "lr":
+        shoulder, arm = (
+            motion.world_rotmat[:, motion.bones.index(side + bone)]
+            for bone in ("clavicle", "humerus")
+        )
+        seen |= np.abs(arm - shoulder).max(axis=(1, 2)) > 1e-4
+    return seen

@@ -1,0 +1,89 @@
+"""Reader of the CMU capture in the prepared form `cmu_mocap_expmap.npz`.
+
+One array [frames, 117] per clip at about 30 Hz: root translation, then axis-angles of
+38 joints, in the form prepared by chaneyddtt/Convolutional-Sequence-to-Sequence-
+Model-for-Human-Dynamics. That source multiplies row vectors, so its axis-angles are
+negated here.
+
+In some clips the root turns over for a few frames while the body walks on: its angles
+were averaged across their wrap-around when the file was prepared. Frames whose pelvis
+leans by more than 40 degrees, which none of the file's actions needs, are left out.
+"""
+
+import pathlib
+import zipfile
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from prohmr_jax.data.poses.acclaim import METRES_PER_INCH
+from prohmr_jax.data.poses.cmu_motion import CmuMotion
+from prohmr_jax.errors import InputError
+
+_METRES_PER_UNIT = METRES_PER_INCH / 0.45
+
+_MAX_LEAN = np.deg2rad(40.0)
+
+_LEG = ("hipjoint", "femur", "tibia", "foot", "toes", "toes_end")
+_ARM = ("clavicle", "humerus", "radius", "wrist", "hand", "fingers", "fingers_end",
+        "thumb", "thumb_end")  # fmt: skip
+
+# The 38 joints of the file, in the names of the original skeleton.
+EXPMAP_BONES = (
+    "root",
+    *("l" + part for part in _LEG),
+    *("r" + part for part in _LEG),
+    "lowerback", "upperback", "thorax", "lowerneck", "upperneck", "head", "head_end",
+    *("l" + part for part in _ARM),
+    *("r" + part for part in _ARM),
+)  # fmt: skip
+
+
+def read_expmap(path: str | pathlib.Path) -> dict[str, CmuMotion]:
+    """Returns every clip of the file by its name `<action>__<clip>`, in file order.
+
+    Raises:
+      InputError: not such a file, or a clip has the wrong shape or a value not finite.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except OSError as error:
+        raise InputError(path, error.strerror or "cannot be read") from None
+    except (ValueError, EOFError, zipfile.BadZipFile, AttributeError):
+        raise InputError(path, "not an NPZ archive of plain arrays") from None
+    for name in ("skeleton_parents", "skeleton_offsets"):
+        if name not in arrays:
+            raise InputError(path, f"not a prepared CMU capture: no array {name!r}")
+    parents = arrays["skeleton_parents"]
+    if parents.shape != (len(EXPMAP_BONES),) or any(
+        not -1 <= parent < joint for joint, parent in enumerate(parents)
+    ):
+        raise InputError(path, "skeleton_parents is not the tree of 38 joints")
+    clips = {name: values for name, values in arrays.items() if "__" in name}
+    if not clips:
+        raise InputError(path, "holds no clip named <action>__<clip>")
+    return {name: _motion(path, name, v, parents) for name, v in clips.items()}
+
+
+def _motion(path, name, values, parents) -> CmuMotion:
+    width = 3 + 3 * len(EXPMAP_BONES)
+    if values.ndim != 2 or values.shape[1] != width or not len(values):
+        raise InputError(
+            path, f"clip {name!r}: shape {values.shape}, expected (frames, {width})"
+        )
+    if values.dtype.kind != "f" or not np.isfinite(values).all():
+        raise InputError(path, f"clip {name!r}: a value is not a finite number")
+    axis_angle = -values[:, 3:].reshape(-1, 3).astype(np.float64)
+    local = Rotation.from_rotvec(axis_angle).as_matrix()
+    local = local.reshape(len(values), len(EXPMAP_BONES), 3, 3)
+    world = np.empty_like(local)
+    for joint, parent in enumerate(parents):
+        world[:, joint] = (
+            local[:, joint] if parent < 0 else world[:, parent] @ local[:, joint]
+        )
+    upright = world[:, 0, 1, 1] > np.cos(_MAX_LEAN)
+    if not upright.any():
+        raise InputError(path, f"clip {name!r}: nobody stands upright in any frame")
+    position = values[:, :3].astype(np.float64) * _METRES_PER_UNIT
+    return CmuMotion(EXPMAP_BONES, world[upright], position[upright])

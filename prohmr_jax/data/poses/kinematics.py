@@ -1,0 +1,146 @@
+"""Rotations and joint positions of the 24 kinematic joints, in NumPy.
+
+Rotation matrices act on column vectors. Y is up; at rest (a T-pose) left is +X and
+the face looks along +Z.
+"""
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from prohmr_jax.skeleton import SMPL_24, SMPL_MIRROR, SMPL_PARENTS, mirror_name
+
+# Joints at rest of an adult 1.69 m tall in SMPL's layout, metres, pelvis at the
+# origin (rounded from the mean shape of the project's open body). Poses do not depend
+# on it strongly: it says where hands and feet get to and which limbs would collide.
+_REST_XYZ = {
+    "pelvis": (0.0, 0.0, 0.0),
+    "spine1": (0.0, 0.111, -0.004),
+    "spine2": (0.0, 0.192, -0.008),
+    "spine3": (0.0, 0.317, -0.019),
+    "neck": (0.0, 0.503, 0.02),
+    "head": (0.0, 0.599, 0.054),
+    "left_hip": (0.113, -0.055, 0.011),
+    "left_knee": (0.14, -0.438, 0.01),
+    "left_ankle": (0.157, -0.863, -0.002),
+    "left_foot": (0.167, -0.913, 0.139),
+    "left_collar": (0.085, 0.43, 0.033),
+    "left_shoulder": (0.176, 0.435, 0.03),
+    "left_elbow": (0.434, 0.435, 0.03),
+    "left_wrist": (0.666, 0.435, 0.03),
+    "left_hand": (0.766, 0.432, 0.022),
+}
+
+
+def _rest_joint(name: str) -> tuple[float, float, float]:
+    if name in _REST_XYZ:
+        return _REST_XYZ[name]
+    x, y, z = _REST_XYZ[mirror_name(name)]
+    return -x, y, z
+
+
+# [24, 3] joints at rest and [24, 3] their offsets from the parent joint.
+REST_JOINTS = np.array([_rest_joint(name) for name in SMPL_24.names])
+REST_OFFSETS = REST_JOINTS - np.where(
+    np.array(SMPL_PARENTS)[:, None] < 0, 0.0, REST_JOINTS[list(SMPL_PARENTS)]
+)
+
+
+def to_rotmat(axis_angle: np.ndarray) -> np.ndarray:
+    """Returns rotation matrices [*b, 3, 3] of axis-angles [*b, 3] in radians."""
+    flat = Rotation.from_rotvec(np.reshape(axis_angle, (-1, 3))).as_matrix()
+    return flat.reshape(*np.shape(axis_angle), 3)
+
+
+def to_axis_angle(rotmat: np.ndarray) -> np.ndarray:
+    """Returns axis-angles [*b, 3], angle at most pi, of matrices [*b, 3, 3]."""
+    flat = Rotation.from_matrix(np.reshape(rotmat, (-1, 3, 3))).as_rotvec()
+    return flat.reshape(np.shape(rotmat)[:-1])
+
+
+def turn(axis: str, angle: np.ndarray | float) -> np.ndarray:
+    """Returns rotations [*b, 3, 3] by angles [*b], radians, about one of x, y, z."""
+    angle = np.asarray(angle, dtype=np.float64)
+    axis_angle = np.zeros((*angle.shape, 3))
+    axis_angle[..., "xyz".index(axis)] = angle
+    return to_rotmat(axis_angle)
+
+
+def world_rotations(local: np.ndarray) -> np.ndarray:
+    """Returns world rotations [*b, 24, 3, 3] of local ones [*b, 24, 3, 3]."""
+    world = np.empty_like(local)
+    for joint, parent in enumerate(SMPL_PARENTS):
+        turned = local[..., joint, :, :]
+        if parent >= 0:
+            turned = world[..., parent, :, :] @ turned
+        world[..., joint, :, :] = turned
+    return world
+
+
+def local_rotations(world: np.ndarray) -> np.ndarray:
+    """Returns local rotations [*b, 24, 3, 3] of world ones: undoes the above."""
+    parent_world = world[..., list(SMPL_PARENTS), :, :].copy()
+    parent_world[..., SMPL_24.index("pelvis"), :, :] = np.eye(3)
+    return np.swapaxes(parent_world, -1, -2) @ world
+
+
+def joint_positions(world: np.ndarray, offsets: np.ndarray = REST_OFFSETS):
+    """Returns joints [*b, 24, 3], metres, the pelvis at the origin.
+
+    Args:
+      world: [*b, 24, 3, 3] world rotations.
+      offsets: [24, 3] each joint at rest relative to its parent, metres.
+    """
+    joints = np.zeros(world.shape[:-1], dtype=world.dtype)
+    for joint, parent in enumerate(SMPL_PARENTS):
+        if parent >= 0:
+            bone = world[..., parent, :, :] @ offsets[joint]
+            joints[..., joint, :] = joints[..., parent, :] + bone
+    return joints
+
+
+def mirrored(axis_angle: np.ndarray) -> np.ndarray:
+    """Returns the mirror image of poses [*b, 24, 3]: left and right swapped."""
+    return axis_angle[..., list(SMPL_MIRROR), :] * np.array([1.0, -1.0, -1.0])
+
+
+def split_heading(rotmat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns (heading [*b], swing [*b, 3]) with rotmat = yaw(heading) expmap(swing).
+
+    The swing is the part of the rotation that has no turn about the vertical (its y
+    is 0), the heading the turn about +Y in radians that comes after it. Upside down
+    the heading is not unique; any valid one is returned.
+    """
+    quaternion = Rotation.from_matrix(np.reshape(rotmat, (-1, 3, 3))).as_quat()
+    x, y, z, w = quaternion.T
+    heading = 2.0 * np.arctan2(y, w)
+    swing = turn("y", -heading) @ np.reshape(rotmat, (-1, 3, 3))
+    swing = to_axis_angle(swing) * np.array([1.0, 0.0, 1.0])
+    batch = np.shape(rotmat)[:-2]
+    return heading.reshape(batch), swing.reshape(*batch, 3)
+
+
+def unit(vector: np.ndarray) -> np.ndarray:
+    """Returns vectors [*b, 3] scaled to length 1 (a zero vector stays zero)."""
+    length = np.linalg.norm(vector, axis=-1, keepdims=True)
+    return vector / np.maximum(length, 1e-9)
+
+
+def frame(along: np.ndarray, toward: np.ndarray) -> np.ndarray:
+    """Returns right-handed frames [*b, 3, 3] with columns (along, side, toward').
+
+    Args:
+      along: [*b, 3] exact direction of the first column.
+      toward: [*b, 3] direction that the third column keeps to as well as it can.
+    """
+    along = unit(along)
+    side = unit(np.cross(toward, along))
+    return np.stack([along, side, np.cross(along, side)], axis=-1)
+
+
+def shortest_turn(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Returns the smallest rotation [*b, 3, 3] that takes a direction to another."""
+    source, target = np.broadcast_arrays(unit(source), unit(target))
+    axis = np.cross(source, target)
+    sine = np.linalg.norm(axis, axis=-1, keepdims=True)
+    cosine = np.sum(source * target, axis=-1, keepdims=True)
+    return to_rotmat(unit(axis) * np.arctan2(sine, cosine))

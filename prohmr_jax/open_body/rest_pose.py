@@ -1,0 +1,139 @@
+"""Takes MakeHuman's rig from its A-pose to the T-pose in which SMPL rests.
+
+The bones' world rotations are found once, on the mean body, and used for everybody:
+so the T-pose stays linear in the shape.
+"""
+
+import dataclasses
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from prohmr_jax.open_body.sources import Rig
+
+CLAVICLE_RAISE_DEG = 8.0
+SCAPULA_RAISE_DEG = 14.0
+# Outward angle of thigh and shin from the vertical, and how far the shin leans back.
+THIGH_SPLAY_DEG = 2.5
+SHIN_SPLAY_DEG = 0.5
+SHIN_LEAN_DEG = 1.5
+
+_LEFT = np.array([1.0, 0.0, 0.0])
+_FORWARD = np.array([0.0, 0.0, 1.0])
+
+
+def smallest_rotation(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Returns the 3x3 rotation by the least angle that turns one direction to another.
+
+    Args:
+      source: [3], any length, not opposite to the target.
+      target: [3], any length.
+    """
+    a, b = source / np.linalg.norm(source), target / np.linalg.norm(target)
+    axis = np.cross(a, b)
+    sine = np.linalg.norm(axis)
+    if sine == 0:
+        return np.eye(3)
+    return Rotation.from_rotvec(axis / sine * np.arctan2(sine, a @ b)).as_matrix()
+
+
+def _frame(x: np.ndarray, towards_z: np.ndarray) -> np.ndarray:
+    """Orthonormal columns: first along x, third as near to towards_z as can be."""
+    x = x / np.linalg.norm(x)
+    y = np.cross(towards_z, x)
+    y /= np.linalg.norm(y)
+    return np.stack([x, y, np.cross(x, y)], axis=1)
+
+
+def _half_twist(rotation: np.ndarray) -> np.ndarray:
+    """Half of the part of a rotation that turns about the X axis."""
+    x, _, _, w = Rotation.from_matrix(rotation).as_quat()
+    return Rotation.from_rotvec(np.arctan2(x, w) * _LEFT).as_matrix()
+
+
+def _left_rotations(rig: Rig, heads: np.ndarray) -> dict[str, np.ndarray]:
+    """World rotations of the left bones that lead a chain, by name without side."""
+
+    def at(name: str) -> np.ndarray:
+        return heads[rig.bones.index(name + ".L")]
+
+    def about_z(degrees: float) -> np.ndarray:
+        return Rotation.from_euler("z", degrees, degrees=True).as_matrix()
+
+    def leg(splay_deg: float, lean_deg: float) -> np.ndarray:
+        splay, lean = np.tan(np.deg2rad([splay_deg, lean_deg]))
+        return np.array([splay, -1.0, -lean])
+
+    upper_arm = smallest_rotation(at("lowerarm01") - at("upperarm01"), _LEFT)
+    forearm = smallest_rotation(at("wrist") - at("lowerarm01"), _LEFT)
+    hand = _frame(
+        at("finger3-1") - at("wrist"), at("finger2-1") - at("finger5-1")
+    ).T
+    return {
+        "clavicle": about_z(CLAVICLE_RAISE_DEG),
+        "shoulder01": about_z(SCAPULA_RAISE_DEG),
+        "upperarm01": upper_arm,
+        "lowerarm01": forearm,
+        "lowerarm02": _half_twist(hand @ forearm.T) @ forearm,
+        "wrist": hand,
+        "upperleg01": smallest_rotation(
+            at("lowerleg01") - at("upperleg01"), leg(THIGH_SPLAY_DEG, 0.0)
+        ),
+        "lowerleg01": smallest_rotation(
+            at("foot") - at("lowerleg01"), leg(SHIN_SPLAY_DEG, SHIN_LEAN_DEG)
+        ),
+        "foot": np.eye(3),
+    }
+
+
+def t_pose_rotations(rig: Rig, heads: np.ndarray) -> np.ndarray:
+    """Returns each bone's world rotation [B, 3, 3] from A-pose to T-pose.
+
+    Args:
+      rig: the skeleton.
+      heads: [B, 3], its joints on the mean body, metres.
+    """
+    left = _left_rotations(rig, heads)
+    mirror = np.diag([-1.0, 1.0, 1.0])
+    rotations = np.tile(np.eye(3), (len(rig.bones), 1, 1))
+    for bone, (name, parent) in enumerate(zip(rig.bones, rig.parents, strict=True)):
+        stem, _, side = name.partition(".")
+        if stem in left:
+            rotations[bone] = left[stem] if side == "L" else mirror @ left[stem] @ mirror
+        elif parent >= 0:
+            rotations[bone] = rotations[parent]
+    return rotations
+
+
+@dataclasses.dataclass(frozen=True)
+class TPose:
+    """Linear blend skinning of MakeHuman's rig with one fixed set of rotations."""
+
+    rig: Rig
+    rotations: np.ndarray
+    """[B, 3, 3], world."""
+    vertex_matrices: np.ndarray
+    """[N, 3, 3], the rotations blended by the skinning weights."""
+
+    def __call__(self, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns T-posed vertices [N, 3] and bone heads [B, 3], metres.
+
+        Args:
+          vertices: [N, 3], one person in MakeHuman's A-pose.
+        """
+        heads = self.rig.head_regressor @ vertices
+        posed_heads = heads.copy()
+        for bone, parent in enumerate(self.rig.parents):
+            if parent >= 0:
+                step = self.rotations[parent] @ (heads[bone] - heads[parent])
+                posed_heads[bone] = posed_heads[parent] + step
+        shifts = posed_heads - np.einsum("bij,bj->bi", self.rotations, heads)
+        turned = np.einsum("nij,nj->ni", self.vertex_matrices, vertices)
+        return turned + self.rig.weights @ shifts, posed_heads
+
+
+def make_t_pose(rig: Rig, vertices: np.ndarray) -> TPose:
+    """Returns the T-pose found on the given (mean) body [N, 3]."""
+    rotations = t_pose_rotations(rig, rig.head_regressor @ vertices)
+    blended = rig.weights @ rotations.reshape(len(rotations), 9)
+    return TPose(rig, rotations, blended.reshape(-1, 3, 3))

@@ -1,0 +1,34 @@
+"""Similarity alignment of point sets (Procrustes analysis)."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+def align(
+    source: Float[Array, "*b J 3"], target: Float[Array, "*b J 3"]
+) -> Float[Array, "*b J 3"]:
+    """Returns `source` moved onto `target` by the best similarity transform.
+
+    Scale, rotation and translation minimise the summed squared distances (Umeyama,
+    1991); reflections are excluded. Collinear sets are aligned (the rotation about
+    their line does not matter); a source that is one point comes back at the
+    target's centroid.
+    """
+    source_mean = jnp.mean(source, axis=-2, keepdims=True)
+    target_mean = jnp.mean(target, axis=-2, keepdims=True)
+    source, target = source - source_mean, target - target_mean
+    covariance = jnp.einsum(
+        "...ji,...jk->...ik", source, target, precision="highest"
+    )
+    u, singular, vt = jnp.linalg.svd(covariance, full_matrices=False)
+    sign = jnp.where(jnp.linalg.det(u) * jnp.linalg.det(vt) < 0, -1.0, 1.0)
+    flip = jnp.stack([jnp.ones_like(sign), jnp.ones_like(sign), sign], axis=-1)
+    rotation = jnp.matmul(u * flip[..., None, :], vt, precision="highest")
+    variance = jnp.sum(source**2, axis=(-2, -1))
+    scale = jnp.where(
+        variance > 0,
+        jnp.sum(singular * flip, axis=-1) / jnp.where(variance > 0, variance, 1.0),
+        1.0,
+    )
+    moved = jnp.matmul(source, rotation, precision="highest")
+    return scale[..., None, None] * moved + target_mean

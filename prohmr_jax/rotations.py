@@ -1,0 +1,145 @@
+"""Rotations as axis-angle, 6D and matrices, differentiable everywhere.
+
+Every function works over any leading batch axes and runs in the precision of its
+input. Gradients are finite at zero rotation, at half turns and for degenerate 6D
+input: each division is guarded on both branches, because `where` alone guards the
+value but not the gradient.
+"""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+# Below this squared angle the Taylor series is exact to float32 rounding.
+_SMALL_ANGLE_SQUARED = 1e-4
+
+
+def normalize(vector: Float[Array, "*b D"], eps: float = 1e-12) -> Float[Array, "*b D"]:
+    """Returns vectors divided by their length, or by `eps` where they are shorter.
+
+    Zero stays zero. Gradients are finite there too (they are 1 / eps).
+    """
+    # Scaled by the largest entry, so that squares neither under- nor overflow.
+    largest = jnp.max(jnp.abs(vector), axis=-1, keepdims=True)
+    tiny = largest < eps
+    scaled = vector / jnp.where(tiny, eps, largest)
+    squared = jnp.sum(scaled**2, axis=-1, keepdims=True)
+    length = jnp.sqrt(jnp.where(tiny, 1.0, squared))
+    return scaled / length
+
+
+def skew(vector: Float[Array, "*b 3"]) -> Float[Array, "*b 3 3"]:
+    """Returns the matrix whose product with v is the cross product vector x v."""
+    x, y, z = jnp.moveaxis(vector, -1, 0)
+    zero = jnp.zeros_like(x)
+    rows = ((zero, -z, y), (z, zero, -x), (-y, x, zero))
+    return jnp.stack([jnp.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def axis_angle_to_rotmat(axis_angle: Float[Array, "*b 3"]) -> Float[Array, "*b 3 3"]:
+    """Returns rotation matrices by Rodrigues' formula; smooth at zero.
+
+    Args:
+      axis_angle: unit axis times angle, radians.
+    """
+    squared = jnp.sum(axis_angle**2, axis=-1)[..., None, None]
+    small = squared < _SMALL_ANGLE_SQUARED
+    safe_squared = jnp.where(small, 1.0, squared)
+    angle = jnp.sqrt(safe_squared)
+    sine = jnp.where(small, 1.0 - squared / 6.0, jnp.sin(angle) / angle)
+    # (1 - cos a) / a^2 as a half-angle square, which does not cancel.
+    half_sine = jnp.sin(angle / 2.0)
+    cosine = jnp.where(small, 0.5 - squared / 24.0, 2.0 * half_sine**2 / safe_squared)
+    outer = axis_angle[..., :, None] * axis_angle[..., None, :]
+    identity = jnp.eye(3, dtype=axis_angle.dtype)
+    # K^2 = a a^T - |a|^2 I
+    return identity + sine * skew(axis_angle) + cosine * (outer - squared * identity)
+
+
+def quaternion_to_rotmat(quaternion: Float[Array, "*b 4"]) -> Float[Array, "*b 3 3"]:
+    """Returns rotation matrices of quaternions (w, x, y, z) of any length but zero."""
+    w, x, y, z = jnp.moveaxis(normalize(quaternion), -1, 0)
+    rows = (
+        (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
+        (2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
+        (2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
+    )
+    return jnp.stack([jnp.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def rotmat_to_quaternion(rotmat: Float[Array, "*b 3 3"]) -> Float[Array, "*b 4"]:
+    """Returns unit quaternions (w, x, y, z) with w >= 0.
+
+    Of the four classical formulas the one with the largest pivot is used, so that
+    no root is taken near zero, at half turns either.
+    """
+    m = rotmat
+    diagonal = jnp.diagonal(m, axis1=-2, axis2=-1)
+    xx, yy, zz = jnp.moveaxis(diagonal, -1, 0)
+    # 4 q q^T, from which any row is the quaternion times 4 of its own pivot entry.
+    wx = m[..., 2, 1] - m[..., 1, 2]
+    wy = m[..., 0, 2] - m[..., 2, 0]
+    wz = m[..., 1, 0] - m[..., 0, 1]
+    xy = m[..., 1, 0] + m[..., 0, 1]
+    xz = m[..., 0, 2] + m[..., 2, 0]
+    yz = m[..., 2, 1] + m[..., 1, 2]
+    rows = (
+        (1 + xx + yy + zz, wx, wy, wz),
+        (wx, 1 + xx - yy - zz, xy, xz),
+        (wy, xy, 1 - xx + yy - zz, yz),
+        (wz, xz, yz, 1 - xx - yy + zz),
+    )
+    outer = jnp.stack([jnp.stack(row, axis=-1) for row in rows], axis=-2)
+    pivot = jnp.argmax(jnp.diagonal(outer, axis1=-2, axis2=-1), axis=-1)
+    row = jnp.take_along_axis(outer, pivot[..., None, None], axis=-2)[..., 0, :]
+    quaternion = normalize(row)
+    return jnp.where(quaternion[..., :1] < 0, -quaternion, quaternion)
+
+
+def rotmat_to_axis_angle(rotmat: Float[Array, "*b 3 3"]) -> Float[Array, "*b 3"]:
+    """Returns axis times angle, radians, angle in [0, pi]; smooth at the identity."""
+    quaternion = rotmat_to_quaternion(rotmat)
+    w, xyz = quaternion[..., :1], quaternion[..., 1:]
+    squared = jnp.sum(xyz**2, axis=-1, keepdims=True)
+    small = squared < _SMALL_ANGLE_SQUARED
+    sine = jnp.sqrt(jnp.where(small, 1.0, squared))
+    # angle / sin(angle / 2); near zero by its series in the half-angle's sine.
+    ratio = jnp.where(
+        small, 2.0 + squared / 3.0, 2.0 * jnp.arctan2(sine, jnp.where(small, 1.0, w))
+        / sine,
+    )  # fmt: skip
+    return ratio * xyz
+
+
+def pose_6d_to_rotmat(pose_6d: Float[Array, "*b 6"]) -> Float[Array, "*b 3 3"]:
+    """Returns rotation matrices by Gram-Schmidt of two columns (Zhou et al., 2019).
+
+    Args:
+      pose_6d: first column, then second column, of any length and angle. Zero
+        columns give zero columns, as in the official code; collinear ones leave the
+        second and third column undetermined. Gradients stay finite.
+    """
+    first, second = pose_6d[..., :3], pose_6d[..., 3:]
+    x = normalize(first)
+    y = normalize(second - jnp.sum(x * second, axis=-1, keepdims=True) * x)
+    return jnp.stack([x, y, jnp.cross(x, y)], axis=-1)
+
+
+def rotmat_to_pose_6d(rotmat: Float[Array, "*b 3 3"]) -> Float[Array, "*b 6"]:
+    """Returns the first two columns of rotation matrices, one after the other."""
+    return jnp.concatenate([rotmat[..., :, 0], rotmat[..., :, 1]], axis=-1)
+
+
+def nearest_rotmat(matrix: Float[Array, "*b 3 3"]) -> Float[Array, "*b 3 3"]:
+    """Returns the rotation nearest to each matrix in the Frobenius norm (by SVD)."""
+    u, _, vt = jnp.linalg.svd(matrix, full_matrices=False)
+    sign = jnp.sign(jnp.linalg.det(u @ vt))[..., None]
+    flip = jnp.concatenate([jnp.ones_like(sign), jnp.ones_like(sign), sign], axis=-1)
+    return (u * flip[..., None, :]) @ vt
+
+
+def geodesic_angle(
+    a: Float[Array, "*b 3 3"], b: Float[Array, "*b 3 3"]
+) -> Float[Array, "*b"]:
+    """Returns the angle of the rotation from `a` to `b`, radians, in [0, pi]."""
+    difference = jnp.swapaxes(a, -1, -2) @ b
+    return jnp.linalg.norm(rotmat_to_axis_angle(difference), axis=-1)
