@@ -71,8 +71,7 @@ def _clip(name: str, motion: CmuMotion, path: pathlib.Path) -> Clip:
 def _upper_body_seen(motion: CmuMotion) -> np.ndarray:
     """Returns [T], False where both arms are at rest to the last digit.
 
-    The original files write zeros where the markers were lost; the prepared clips open
-    with one frame of the T-pose that nobody took.
+    The original files write zeros where the markers were lost.
     """
     seen = np.zeros(len(motion.world_rotmat), dtype=bool)
     for side in "lr":

@@ -7,7 +7,8 @@ negated here.
 
 In some clips the root turns over for a few frames while the body walks on: its angles
 were averaged across their wrap-around when the file was prepared. Frames whose pelvis
-leans by more than 40 degrees, which none of the file's actions needs, are left out.
+leans by more than 40 degrees, which none of the file's actions needs, are left out;
+so is the calibration T-pose, turned by exactly nothing, that opens every clip.
 """
 
 import pathlib
@@ -82,8 +83,8 @@ def _motion(path, name, values, parents) -> CmuMotion:
         world[:, joint] = (
             local[:, joint] if parent < 0 else world[:, parent] @ local[:, joint]
         )
-    upright = world[:, 0, 1, 1] > np.cos(_MAX_LEAN)
-    if not upright.any():
-        raise InputError(path, f"clip {name!r}: nobody stands upright in any frame")
+    taken = (world[:, 0, 1, 1] > np.cos(_MAX_LEAN)) & np.any(values[:, 3:6], axis=1)
+    if not taken.any():
+        raise InputError(path, f"clip {name!r}: no frame shows an upright body")
     position = values[:, :3].astype(np.float64) * _METRES_PER_UNIT
-    return CmuMotion(EXPMAP_BONES, world[upright], position[upright])
+    return CmuMotion(EXPMAP_BONES, world[taken], position[taken])
