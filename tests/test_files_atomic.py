@@ -1,0 +1,91 @@
+"""A file is replaced whole, or the old one stays and nothing else is left."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from prohmr_jax.errors import InputError
+from prohmr_jax.files.atomic import write_atomically
+
+
+def test_replaces_and_leaves_no_neighbours(tmp_path):
+    path = tmp_path / "new" / "a.bin"
+    write_atomically(path, lambda stream: stream.write(b"one"))
+    write_atomically(path, lambda stream: stream.write(b"two"))
+    assert path.read_bytes() == b"two"
+    assert os.listdir(path.parent) == ["a.bin"]
+
+
+def test_the_old_file_is_there_until_the_new_one_is_whole(tmp_path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+
+    def write(stream):
+        stream.write(b"half")
+        stream.flush()
+        assert path.read_bytes() == b"old"
+
+    write_atomically(path, write)
+    assert path.read_bytes() == b"half"
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_writer_that_fails_changes_nothing(tmp_path, error):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+
+    def write(stream):
+        stream.write(b"half")
+        raise error
+
+    with pytest.raises(error):
+        write_atomically(path, write)
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+def test_a_full_disk(tmp_path):
+    """The kernel refuses the bytes: a limit on the size of files stands for a disk."""
+    (tmp_path / "a.bin").write_bytes(b"old")
+    script = (
+        "import resource, sys\n"
+        "from prohmr_jax.errors import InputError\n"
+        "from prohmr_jax.files.atomic import write_atomically\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "try:\n"
+        "    write_atomically(sys.argv[1], lambda f: f.write(bytes(5000)))\n"
+        "except InputError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "a.bin")],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.startswith(f"{tmp_path / 'a.bin'}: cannot be written: ")
+    assert (tmp_path / "a.bin").read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+def test_a_folder_that_cannot_be(tmp_path):
+    (tmp_path / "file").write_text("x")
+    path = tmp_path / "file" / "a.bin"
+    with pytest.raises(InputError, match="cannot be written") as caught:
+        write_atomically(path, lambda stream: None)
+    assert caught.value.path == str(path)
+
+
+def test_a_folder_in_the_place_of_the_file(tmp_path):
+    (tmp_path / "a.bin").mkdir()
+    with pytest.raises(InputError, match="cannot be written"):
+        write_atomically(tmp_path / "a.bin", lambda stream: stream.write(b"x"))
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "real.bin").write_bytes(b"old")
+    (tmp_path / "link.bin").symlink_to(tmp_path / "real.bin")
+    write_atomically(tmp_path / "link.bin", lambda stream: stream.write(b"new"))
+    assert (tmp_path / "link.bin").is_symlink()
+    assert (tmp_path / "real.bin").read_bytes() == b"new"
