@@ -1,0 +1,112 @@
+"""Layers that differ from linen's: torch's initial weights and batch statistics."""
+
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+HIGHEST = jax.lax.Precision.HIGHEST
+
+
+def uniform(limit: float) -> Callable:
+    """Returns an initialiser that draws from [-limit, limit]."""
+
+    def init(key, shape, dtype=jnp.float32):
+        return jax.random.uniform(key, shape, dtype, -limit, limit)
+
+    return init
+
+
+def dense(
+    features: int,
+    fan_in: int,
+    *,
+    limit: float | None = None,
+    use_bias: bool = True,
+    name: str | None = None,
+) -> nn.Dense:
+    """Returns a float32 linear layer with torch's default initial weights.
+
+    Args:
+      features: outputs.
+      fan_in: inputs; weights and bias start in +-1/sqrt(fan_in).
+      limit: starts them in +-limit instead.
+      use_bias: False where another layer adds the bias.
+      name: of the submodule, in a compact method.
+    """
+    init = uniform(fan_in**-0.5 if limit is None else limit)
+    return nn.Dense(
+        features,
+        use_bias=use_bias,
+        kernel_init=init,
+        bias_init=init,
+        precision=HIGHEST,
+        name=name,
+    )
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation over all but the last axis, as torch keeps its statistics.
+
+    Normalises by the biased variance of the batch, and keeps the unbiased one in the
+    running average: running <- 0.9 running + 0.1 batch (linen keeps the biased one).
+
+    Attributes:
+      use_running_average: True in evaluation; the batch then does not matter.
+      axis_name: mapped axis over which the statistics are averaged, if any.
+    """
+
+    use_running_average: bool
+    axis_name: str | None = None
+    momentum: float = 0.1
+    epsilon: float = 1e-5
+
+    @nn.compact
+    def __call__(
+        self,
+        x: Float[Array, "*b D"],
+        weights: Float[Array, "*b"] | None = None,
+    ) -> Float[Array, "*b D"]:
+        """Returns normalised features.
+
+        Args:
+          x: features.
+          weights: 1 for rows that count in the statistics, 0 for the others.
+        """
+        features = x.shape[-1:]
+        scale = self.param("scale", nn.initializers.ones, features)
+        bias = self.param("bias", nn.initializers.zeros, features)
+        mean_state = self.variable("batch_stats", "mean", jnp.zeros, features)
+        var_state = self.variable("batch_stats", "var", jnp.ones, features)
+        if self.use_running_average:
+            mean, var = mean_state.value, var_state.value
+        else:
+            mean, var, count = self._batch_statistics(x, weights)
+            if not self.is_initializing():
+                unbiased = var * count / jnp.maximum(count - 1.0, 1.0)
+                keep = 1.0 - self.momentum
+                mean_state.value = keep * mean_state.value + self.momentum * mean
+                var_state.value = keep * var_state.value + self.momentum * unbiased
+        gain = scale * jax.lax.rsqrt(var + self.epsilon)
+        return x * gain.astype(x.dtype) + (bias - mean * gain).astype(x.dtype)
+
+    def _batch_statistics(self, x, weights):
+        """Mean, biased variance and count over the batch, in float32, all devices."""
+        axes = tuple(range(x.ndim - 1))
+        x = x.astype(jnp.float32)
+        if weights is None:
+            weights = jnp.ones((), x.dtype)
+        mask = jnp.broadcast_to(weights[..., None], x.shape[:-1] + (1,))
+        total = lambda value: self._sum_over_devices(jnp.sum(value, axis=axes))  # noqa: E731
+        count = total(mask)
+        divisor = jnp.maximum(count, 1.0)
+        mean = total(x * mask) / divisor
+        var = total(jnp.square(x - mean) * mask) / divisor
+        return mean, var, count
+
+    def _sum_over_devices(self, value):
+        if self.axis_name is None or self.is_initializing():
+            return value
+        return jax.lax.psum(value, self.axis_name)
