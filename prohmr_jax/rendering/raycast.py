@@ -1,99 +1,24 @@
 """Ray casting of triangle meshes: colour with coverage, and depth.
 
-Embree finds which triangle a ray meets first; where exactly it meets it is then
-solved in float64, so that depth does not suffer from cameras tens of metres away
-(crop cameras with a focal length of 5000 px place the body there).
+Embree finds which triangle a ray meets first; where it meets it is then solved in
+float64, so that depth stays exact for bodies tens of metres away (where crop cameras
+with a focal length of thousands of pixels place them).
 """
 
 import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-from embreex.mesh_construction import TriangleMesh
-from embreex.rtcore_scene import EmbreeScene
 
-from prohmr_jax.rendering import colors
+from prohmr_jax.rendering.colors import to_linear, to_srgb
 from prohmr_jax.rendering.lights import STUDIO, LightRig
+from prohmr_jax.rendering.surface import Mesh, embree_scene, unit, vertex_normals
+from prohmr_jax.rendering.views import Perspective, View
 
-# Nothing closer to the camera than this is drawn, metres.
+# Nothing nearer to a perspective camera than this is drawn, metres.
 NEAR = 0.01
-
-
-@dataclasses.dataclass(frozen=True)
-class Mesh:
-    """A triangle mesh in the camera frame, with its colour."""
-
-    vertices: np.ndarray
-    """[V, 3], metres, camera frame."""
-    faces: np.ndarray
-    """[F, 3] vertex numbers; both sides are drawn."""
-    color: np.ndarray | tuple[float, float, float] = colors.BODY_BLUE
-    """sRGB in [0, 1]: [3] for all vertices or [V, 3]."""
-    occlusion: np.ndarray | None = None
-    """[V] share of the sky that each vertex sees, see `sky_visibility`; None: all."""
-
-    def __post_init__(self):
-        """Refuses vertices that no picture could show."""
-        vertices = np.asarray(self.vertices)
-        if vertices.ndim != 2 or vertices.shape[1] != 3:
-            raise ValueError(f"vertices have shape {vertices.shape}, not [V, 3]")
-        if not np.isfinite(vertices).all():
-            raise ValueError("vertices are not finite")
-
-
-@dataclasses.dataclass(frozen=True)
-class Perspective:
-    """A pinhole camera at the origin of the camera frame."""
-
-    focal_length: tuple[float, float]
-    """(fx, fy), pixels."""
-    center: tuple[float, float]
-    """Principal point (x, y), pixels; (0, 0) is the centre of the first pixel."""
-
-    def project(self, points: np.ndarray) -> np.ndarray:
-        """Returns the pixels [..., 2] of points [..., 3] with z > 0."""
-        return points[..., :2] / points[..., 2:] * self.focal_length + self.center
-
-    def resized(self, scale: tuple[float, float]) -> "Perspective":
-        """Returns the camera of the same picture at `scale` (x, y) times the size."""
-        return Perspective(*_resized(self.focal_length, self.center, scale))
-
-    def rays(self, pixels: np.ndarray, start: float) -> tuple[np.ndarray, np.ndarray]:
-        """Returns origins on the plane z = start, and directions with z = 1."""
-        slope = (pixels - self.center) / np.asarray(self.focal_length)
-        directions = np.concatenate([slope, np.ones_like(slope[:, :1])], axis=1)
-        return directions * start, directions
-
-
-@dataclasses.dataclass(frozen=True)
-class Orthographic:
-    """A camera with parallel rays along z."""
-
-    pixels_per_metre: tuple[float, float]
-    """Scale (x, y)."""
-    center: tuple[float, float]
-    """Pixel (x, y) where x = y = 0 of the camera frame is seen."""
-
-    def project(self, points: np.ndarray) -> np.ndarray:
-        """Returns the pixels [..., 2] of points [..., 3]."""
-        return points[..., :2] * self.pixels_per_metre + self.center
-
-    def resized(self, scale: tuple[float, float]) -> "Orthographic":
-        """Returns the camera of the same picture at `scale` (x, y) times the size."""
-        return Orthographic(*_resized(self.pixels_per_metre, self.center, scale))
-
-    def rays(self, pixels: np.ndarray, start: float) -> tuple[np.ndarray, np.ndarray]:
-        """Returns origins on the plane z = start, and directions (0, 0, 1)."""
-        xy = (pixels - self.center) / np.asarray(self.pixels_per_metre)
-        origins = np.concatenate([xy, np.full_like(xy[:, :1], start)], axis=1)
-        return origins, np.broadcast_to([0.0, 0.0, 1.0], origins.shape)
-
-
-def _resized(factor, center, scale):
-    # Pixel 0 covers [-0.5, 0.5], and this outer edge stays where it is.
-    scale = np.asarray(scale, float)
-    center = (np.asarray(center) + 0.5) * scale - 0.5
-    return tuple(np.asarray(factor) * scale), tuple(center)
+# Bounds the memory of one cast.
+_RAYS_PER_CAST = 1 << 18
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,135 +26,235 @@ class Raster:
     """A rendered picture."""
 
     rgba: np.ndarray
-    """[H, W, 4] uint8 sRGB, alpha = covered share of the pixel, not premultiplied."""
+    """[H, W, 4] uint8: sRGB, and the covered share of the pixel (colours are not
+    premultiplied by it)."""
     depth: np.ndarray
-    """[H, W] float32 metres along z, the nearest of the pixel's samples; inf: empty."""
+    """[H, W] float32, metres along z, of the nearest sample; inf where empty."""
     mesh_index: np.ndarray
-    """[H, W] which mesh that sample shows; -1: empty."""
+    """[H, W] int32, which mesh that sample shows; -1 where empty."""
 
 
 def render(
     meshes: Sequence[Mesh],
-    camera: Perspective | Orthographic,
+    view: View,
     size: tuple[int, int],
     *,
-    supersampling: int = 2,
+    num_samples: int = 9,
     lights: LightRig = STUDIO,
 ) -> Raster:
     """Renders meshes with smooth shading; the same input gives the same bytes.
 
-    Only pixels inside the meshes' projected bounding boxes cost time.
+    Time is spent only inside the bounding boxes of the projected meshes, and more than
+    one ray only on pixels that differ from a neighbour.
 
     Args:
-      meshes: any number; occlusion between them is exact.
-      camera: where the meshes' camera frame is seen from.
+      meshes: any number; they hide each other exactly.
+      view: the camera; meshes are in its frame.
       size: (width, height) of the picture, pixels.
-      supersampling: rays per pixel and axis, spread evenly over the pixel.
-      lights: the light rig, fixed to the camera.
+      num_samples: rays through a pixel on an edge; 1 switches smooth edges off.
+      lights: fixed to the camera.
 
     Returns:
-      The picture, its depth and which mesh is where; nothing behind the camera.
+      The picture; what is behind the camera is not in it.
     """
+    canvas = _Canvas(size)
+    inside = _pixels_to_cast(meshes, view, size)
+    if inside.any():
+        scene = _Scene(list(meshes), view)
+        canvas.cast(scene, lights, inside, np.zeros((1, 2)))
+        if num_samples > 1:
+            canvas.cast(scene, lights, canvas.edges(), _sample_offsets(num_samples))
+    color = to_srgb(canvas.light / np.maximum(canvas.coverage, 1e-9)[..., None])
+    rgba = np.concatenate([color, canvas.coverage[..., None]], axis=2)
+    return Raster(np.rint(255 * rgba).astype(np.uint8), canvas.depth, canvas.mesh_index)
+
+
+class _Canvas:
+    """The picture while it is cast, in linear light."""
+
+    def __init__(self, size: tuple[int, int]):
+        """Starts empty at (width, height)."""
+        shape = size[1], size[0]
+        self.light = np.zeros((*shape, 3), np.float32)
+        self.coverage = np.zeros(shape, np.float32)
+        self.depth = np.full(shape, np.inf, np.float32)
+        self.mesh_index = np.full(shape, -1, np.int32)
+
+    def cast(self, scene, lights: LightRig, mask: np.ndarray, offsets: np.ndarray):
+        """Renews the pixels of a mask as the mean over samples at offsets [S, 2]."""
+        self.light[mask] = self.coverage[mask] = 0
+        self.depth[mask], self.mesh_index[mask] = np.inf, -1
+        rows, columns = np.nonzero(mask)
+        for start in range(0, len(rows), _RAYS_PER_CAST):
+            chunk = slice(start, start + _RAYS_PER_CAST)
+            pixels = np.stack([columns[chunk], rows[chunk]], axis=1)
+            for offset in offsets:
+                seen = scene.cast(pixels + offset)
+                at = tuple(pixels[seen.ray].T[::-1])
+                light = lights.shade(
+                    seen.color, seen.normal, seen.toward_eye, seen.openness
+                )
+                self.light[at] += light / len(offsets)
+                self.coverage[at] += 1 / len(offsets)
+                nearer = seen.depth < self.depth[at]
+                self.depth[at] = np.where(nearer, seen.depth, self.depth[at])
+                self.mesh_index[at] = np.where(
+                    nearer, seen.mesh_index, self.mesh_index[at]
+                )
+
+    def edges(self) -> np.ndarray:
+        """Returns [H, W] bool, pixels that differ from one of their eight neighbours.
+
+        Different is another mesh, or brightness by more than the eye overlooks.
+        """
+        brightness = np.einsum("hwc->hw", self.light)
+        edges = np.zeros(self.coverage.shape, bool)
+        for drow, dcolumn in ((0, 1), (1, 0), (1, 1), (1, -1)):
+            a, b = _neighbours(drow, dcolumn)
+            differs = self.mesh_index[a] != self.mesh_index[b]
+            differs |= np.abs(brightness[a] - brightness[b]) > 0.1
+            edges[a] |= differs
+            edges[b] |= differs
+        return edges
+
+
+def _neighbours(drow: int, dcolumn: int) -> tuple[tuple, tuple]:
+    """Returns two windows of a picture, the second (drow, dcolumn) further."""
+    ahead = {0: slice(None), 1: slice(1, None), -1: slice(None, -1)}
+    return (ahead[-drow], ahead[-dcolumn]), (ahead[drow], ahead[dcolumn])
+
+
+def _pixels_to_cast(meshes: Sequence[Mesh], view: View, size) -> np.ndarray:
+    """Returns [H, W] bool, the union of the meshes' bounding boxes."""
     width, height = size
-    fine = camera.resized((supersampling, supersampling))
-    meshes = [mesh for mesh in meshes if len(mesh.faces) and len(mesh.vertices)]
-    color = np.zeros((height * supersampling, width * supersampling, 4), np.float32)
-    depth = np.full(color.shape[:2], np.inf, np.float32)
-    index = np.full(color.shape[:2], -1, np.int32)
-    rows, columns = np.nonzero(_boxes_to_cast(meshes, fine, color.shape[:2]))
-    if len(rows):
-        hits = _cast(meshes, fine, np.stack([columns, rows], axis=1))
-        at = rows[hits.ray], columns[hits.ray]
-        depth[at], index[at] = hits.point[:, 2], hits.mesh_index
-        shaded = lights.shade(hits.color, hits.normal, hits.toward_eye, hits.occlusion)
-        color[*at, :3], color[*at, 3] = shaded, 1
-    return _downsample(color, depth, index, supersampling)
+    mask = np.zeros((height, width), bool)
+    for mesh in meshes:
+        if not len(mesh.faces):
+            continue
+        low, high = np.zeros(2), np.array(size)
+        depth = mesh.vertices[:, 2]
+        if not isinstance(view, Perspective) or depth.min() > NEAR:
+            projected = view.project(np.asarray(mesh.vertices, float))
+            low = np.clip(np.floor(projected.min(axis=0)), 0, size)
+            high = np.clip(np.ceil(projected.max(axis=0)) + 1, 0, size)
+        elif depth.max() <= NEAR:
+            continue
+        (left, top), (right, bottom) = low.astype(int), high.astype(int)
+        mask[top:bottom, left:right] = True
+    return mask
 
 
-def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Returns unit normals [V, 3], the mean of the adjacent faces' by their area.
+def _sample_offsets(num_samples: int) -> np.ndarray:
+    """Returns [S, 2] in (-0.5, 0.5), centred on 0.
 
-    They point outwards where faces are counterclockwise seen from outside. A vertex
-    of no face, or of vanishing faces only, gets (0, 0, 0).
+    A golden-ratio lattice: no two samples share a row or a column, which smooths edges
+    that are nearly upright or level better than a square grid does.
     """
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    face_normals = np.cross(b - a, c - a)
-    total = np.zeros((len(vertices), 3))
-    for axis in range(3):
-        weights = np.repeat(face_normals[:, axis], 3)
-        total[:, axis] = np.bincount(faces.ravel(), weights, len(vertices))
-    return _unit(total)
-
-
-def sky_visibility(
-    vertices: np.ndarray, faces: np.ndarray, *, num_rays: int = 48, reach: float = 0.5
-) -> np.ndarray:
-    """Returns [V], the share of directions in which a vertex sees past its own body.
-
-    Directions are weighted by their cosine to the normal. It does not change when the
-    mesh is turned or moved, so one result serves several views.
-
-    Args:
-      vertices: [V, 3], metres.
-      faces: [F, 3].
-      num_rays: rays per vertex; the same directions every time.
-      reach: surfaces farther away than this do not occlude, metres.
-    """
-    vertices = np.asarray(vertices, float) - np.mean(vertices, axis=0)
-    faces = np.asarray(faces)
-    normals = vertex_normals(vertices, faces)
-    # A Fibonacci spiral on the sphere; adding the normal makes it cosine-weighted.
-    step = np.arange(num_rays) + 0.5
-    z, turn = 1 - 2 * step / num_rays, np.pi * (1 + 5**0.5) * step
-    radius = np.sqrt(1 - z**2)
-    sphere = np.stack([radius * np.cos(turn), radius * np.sin(turn), z], axis=1)
-    directions = normals[:, None] + 0.98 * sphere
-    directions = _unit(directions) * reach
-    origins = np.broadcast_to((vertices + 2e-3 * normals)[:, None], directions.shape)
-    blocked = _embree([vertices], [faces]).run(
-        origins.reshape(-1, 3).astype(np.float32),
-        directions.reshape(-1, 3).astype(np.float32),
-        dists=np.ones(directions.size // 3, np.float32),
-        query="OCCLUDED",
-    )
-    return 1 - (blocked >= 0).reshape(len(vertices), num_rays).mean(axis=1)
+    step = np.arange(num_samples) + 0.5
+    offsets = np.stack([step / num_samples, step * (5**0.5 - 1) / 2 % 1], axis=1)
+    return offsets - offsets.mean(axis=0)
 
 
 @dataclasses.dataclass(frozen=True)
-class _Hits:
-    """What the rays that hit something see; R of them."""
+class _Seen:
+    """What rays see, for the R of them that meet a surface."""
 
     ray: np.ndarray
-    point: np.ndarray
+    depth: np.ndarray
     mesh_index: np.ndarray
     normal: np.ndarray
     toward_eye: np.ndarray
     color: np.ndarray
-    occlusion: np.ndarray
+    openness: np.ndarray
 
 
-def _cast(meshes, camera, pixels) -> _Hits:
-    """Returns what is seen at `pixels` [R, 2]."""
-    vertices = np.concatenate([np.asarray(mesh.vertices, float) for mesh in meshes])
-    counts = [len(mesh.vertices) for mesh in meshes]
-    starts = np.cumsum([0, *counts[:-1]])
-    faces = np.concatenate(
-        [np.asarray(m.faces, np.int64) + s for m, s in zip(meshes, starts, strict=True)]
-    )
-    face_mesh = np.repeat(np.arange(len(meshes)), [len(m.faces) for m in meshes])
-    depths = vertices[:, 2]
-    start = depths.min() - 1e-3
-    if isinstance(camera, Perspective):
-        start = max(start, NEAR)
-    origins, directions = camera.rays(pixels, start)
-    # Near the origin float32 is finer, and Embree computes in float32.
-    middle = np.array([0, 0, start]) + camera_axis_offset(vertices, start)
-    scene = _embree([vertices - middle], [faces])
-    triangle = scene.run(
-        (origins - middle).astype(np.float32), directions.astype(np.float32)
-    )
-    ray = np.flatnonzero(triangle >= 0)
-    triangle = triangle[ray]
-    corners = faces[triangle]
-    weights, point = _meet(vertices[corners], origins[ray], directions[ray])
-    ...
+class _Scene:
+    """Meshes joined to one, with what is interpolated over its triangles."""
+
+    def __init__(self, meshes: list[Mesh], view: View):
+        """Joins meshes [at least one face] that `view` looks at."""
+        starts = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes)])
+        faces = [np.asarray(mesh.faces, np.int64).reshape(-1, 3) for mesh in meshes]
+        normals = [
+            vertex_normals(np.asarray(mesh.vertices, float), mesh_faces)
+            for mesh, mesh_faces in zip(meshes, faces, strict=True)
+        ]
+        columns = (
+            np.concatenate(normals),
+            to_linear(np.concatenate([mesh.vertex_colors() for mesh in meshes])),
+            np.concatenate([mesh.vertex_openness() for mesh in meshes])[:, None],
+        )
+        self._attributes = np.concatenate(columns, axis=1).astype(np.float32)
+        self._faces = np.concatenate(
+            [face + start for face, start in zip(faces, starts[:-1], strict=True)]
+        )
+        self._face_mesh = np.repeat(np.arange(len(meshes)), [len(f) for f in faces])
+        vertices = np.concatenate([mesh.vertices for mesh in meshes]).astype(float)
+        self._planes = _Planes(vertices[self._faces])
+        self._view = view
+        self._start = vertices[:, 2].min() - 1e-3
+        if isinstance(view, Perspective):
+            self._start = max(self._start, NEAR)
+        # float32 is finest around 0.
+        self._middle = vertices.mean(axis=0)
+        self._embree = embree_scene(vertices - self._middle, self._faces)
+
+    def cast(self, pixels: np.ndarray) -> _Seen:
+        """Returns what is seen at pixels [R, 2]."""
+        origins, directions = self._view.rays(pixels, self._start)
+        triangle = self._embree.run(
+            (origins - self._middle).astype(np.float32), directions.astype(np.float32)
+        )
+        ray = np.flatnonzero(triangle >= 0)
+        triangle, directions = triangle[ray], directions[ray]
+        weights, distance = self._planes.meet(triangle, origins[ray], directions)
+        smooth = np.einsum(
+            "rc,rcd->rd",
+            weights.astype(np.float32),
+            self._attributes[self._faces[triangle]],
+        )
+        toward_eye = -unit(directions).astype(np.float32)
+        # A surface seen from behind is lit on the side that is seen.
+        away = _dot(self._planes.normal[triangle], directions) > 0
+        return _Seen(
+            ray=ray,
+            depth=self._start + distance,
+            mesh_index=self._face_mesh[triangle],
+            normal=unit(smooth[:, :3]) * np.where(away, -1, 1)[:, None],
+            toward_eye=toward_eye,
+            color=smooth[:, 3:6],
+            openness=smooth[:, 6],
+        )
+
+
+class _Planes:
+    """The planes of triangles, ready to be met by rays in float64."""
+
+    def __init__(self, corners: np.ndarray):
+        """Takes corners [F, 3, 3]."""
+        self._corner = corners[:, 0]
+        edge_b, edge_c = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+        self.normal = np.cross(edge_b, edge_c)
+        area = np.maximum(_dot(self.normal, self.normal), 1e-30)[:, None]
+        # A point's barycentric weights are its products with these two.
+        self._dual_b = np.cross(edge_c, self.normal) / area
+        self._dual_c = np.cross(self.normal, edge_b) / area
+
+    def meet(self, triangle, origins, directions) -> tuple[np.ndarray, np.ndarray]:
+        """Returns barycentric weights [R, 3] and distances [R] in directions."""
+        normal = self.normal[triangle]
+        from_corner = origins - self._corner[triangle]
+        # Embree saw a hit, so the slope is 0 by rounding at most.
+        slope = _dot(directions, normal)
+        slope = np.where(np.abs(slope) > 1e-15, slope, 1e-15)
+        distance = -_dot(from_corner, normal) / slope
+        from_corner += distance[:, None] * directions
+        weight_b = _dot(from_corner, self._dual_b[triangle])
+        weight_c = _dot(from_corner, self._dual_c[triangle])
+        weights = np.stack([1 - weight_b - weight_c, weight_b, weight_c], axis=1)
+        weights = np.clip(weights, 0, 1)
+        return weights / weights.sum(axis=1, keepdims=True), distance
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.einsum("ri,ri->r", a, b)
