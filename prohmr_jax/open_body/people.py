@@ -105,7 +105,7 @@ def draw_people(
         return np.clip(rng.normal(mean, deviation, count), 0, 1)
 
     femininity = rng.beta(1.5, 8.0, count)
-    male = rng.random(count) < 0.5
+    male = np.arange(count) % 2 == 1
     races = rng.dirichlet((1.0, 1.0, 1.0), count)
     people = People(
         gender=np.where(male, 1 - femininity, femininity),

@@ -137,3 +137,13 @@ def make_t_pose(rig: Rig, vertices: np.ndarray) -> TPose:
     rotations = t_pose_rotations(rig, rig.head_regressor @ vertices)
     blended = rig.weights @ rotations.reshape(len(rotations), 9)
     return TPose(rig, rotations, blended.reshape(-1, 3, 3))
+
+
+def mirrored_bones(rig: Rig) -> np.ndarray:
+    """Returns the index of each bone's counterpart on the other side, [B]."""
+    other = {"L": "R", "R": "L"}
+    images = [
+        f"{stem}{dot}{other.get(side, side)}"
+        for stem, dot, side in (bone.partition(".") for bone in rig.bones)
+    ]
+    return np.array([rig.bones.index(image) for image in images])

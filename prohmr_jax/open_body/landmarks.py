@@ -1,0 +1,61 @@
+"""Finds the 21 vertices that smplx lets act as joints, and the crown."""
+
+import numpy as np
+
+from prohmr_jax.open_body.sources import Rig
+from prohmr_jax.skeleton import LANDMARKS_21, mirror_name
+
+_FINGERS = ("thumb", "index", "middle", "ring", "pinky")
+
+
+def find_landmarks(
+    rig: Rig, vertices: np.ndarray, points: np.ndarray, left_eye: int
+) -> dict[str, int]:
+    """Returns the point of each landmark of the left side and of the midline.
+
+    Args:
+      rig: MakeHuman's rig, whose bones say which part of the body a vertex is of.
+      vertices: [V], the base vertices that the points are.
+      points: [V, 3], the mean body in T-pose, metres.
+      left_eye: the point at the front of the left eye ball.
+    """
+    bones = np.array(rig.bones)[rig.weights[vertices].toarray().argmax(1)]
+
+    def farthest(direction: tuple[float, float, float], *prefixes: str) -> int:
+        """The left or middle point farthest along a direction, on some bones."""
+        chosen = np.char.startswith(bones, prefixes[0])
+        for prefix in prefixes[1:]:
+            chosen |= np.char.startswith(bones, prefix)
+        height = np.where(chosen & (points[:, 0] > -1e-9), points @ direction, -np.inf)
+        return int(height.argmax())
+
+    head = np.isin(bones, bones[points[:, 1] > points[left_eye, 1] - 0.02])
+    middle = np.abs(points[:, 0]) < 1e-9
+    tips = {
+        f"left_{name}_tip": farthest((1, 0, 0), f"finger{i}-3.L")
+        for i, name in enumerate(_FINGERS, start=1)
+    }
+    return tips | {
+        "nose": int(np.where(head & middle, points[:, 2], -np.inf).argmax()),
+        "left_eye": left_eye,
+        "left_ear": int(np.where(head, points[:, 0], -np.inf).argmax()),
+        "left_big_toe": farthest((0, 0, 1), "toe1-"),
+        "left_small_toe": farthest((0.5, 0, 1), "toe5-"),
+        "left_heel": farthest((0, -0.5, -1), "foot"),
+        "crown": int(np.where(middle, points[:, 1], -np.inf).argmax()),
+    }
+
+
+def landmark_vertices(found: dict[str, int], mirror: np.ndarray) -> np.ndarray:
+    """Returns the 21 vertices in smplx's order.
+
+    Args:
+      found: vertices of the left side and of the midline, by name.
+      mirror: [V], mirror image of each vertex.
+    """
+    return np.array(
+        [
+            found[name] if name in found else mirror[found[mirror_name(name)]]
+            for name in LANDMARKS_21.names
+        ]
+    )

@@ -1,0 +1,37 @@
+"""Random poses within rough human limits, to build and to test the body with."""
+
+import numpy as np
+
+from prohmr_jax.skeleton import SMPL_24
+
+# Lowest and highest angle about X, Y and Z in degrees, left side; the rest is still.
+_LIMITS_DEG = {
+    "spine1": ((-10, 30), (-15, 15), (-12, 12)),
+    "spine2": ((-10, 25), (-15, 15), (-12, 12)),
+    "spine3": ((-10, 20), (-15, 15), (-10, 10)),
+    "neck": ((-20, 25), (-30, 30), (-15, 15)),
+    "head": ((-20, 20), (-25, 25), (-15, 15)),
+    "left_hip": ((-110, 20), (-20, 20), (-10, 35)),
+    "left_knee": ((0, 130), (0, 0), (0, 0)),
+    "left_ankle": ((-25, 30), (-10, 10), (-10, 10)),
+    "left_foot": ((-25, 10), (0, 0), (0, 0)),
+    "left_collar": ((-5, 5), (-10, 10), (-10, 20)),
+    "left_shoulder": ((-50, 50), (-80, 20), (-80, 60)),
+    "left_elbow": ((-40, 40), (-130, 0), (0, 0)),
+    "left_wrist": ((-20, 20), (-20, 20), (-50, 50)),
+}
+_MIRRORED_AXES = np.array([1.0, -1.0, -1.0])
+
+
+def random_poses(count: int, rng: np.random.Generator) -> np.ndarray:
+    """Returns axis-angle vectors [count, 24, 3], uniform within each joint's limits."""
+    poses = np.zeros((count, len(SMPL_24), 3))
+    for name, limits in _LIMITS_DEG.items():
+        low, high = np.deg2rad(np.array(limits, float)).T
+        sides = [(name, np.ones(3))]
+        if name.startswith("left_"):
+            sides.append((name.replace("left_", "right_"), _MIRRORED_AXES))
+        for joint, signs in sides:
+            angles = rng.uniform(low, high, (count, 3))
+            poses[:, SMPL_24.index(joint)] = angles * signs
+    return poses

