@@ -1,0 +1,103 @@
+"""The terms of ProHMR's objective (Eqs. 5-9) and their weighted sum.
+
+Each term states its reduction. Keypoint and parameter terms are sums over joints and
+coordinates and means over images (and samples), as in the official code; the
+orthogonality term is a mean over everything.
+"""
+
+import jax.numpy as jnp
+from flax import struct
+from jaxtyping import Array, Float
+
+from prohmr_jax.structs import SmplParams
+
+
+def keypoint_2d_loss(
+    predicted: Float[Array, "*b J 2"],
+    target: Float[Array, "*b J 2"],
+    confidence: Float[Array, "*b J"],
+) -> Float[Array, "*b"]:
+    """Returns the L1 distance, weighted by confidence, summed over joints (L_2D)."""
+    distance = jnp.sum(jnp.abs(predicted - target), axis=-1)
+    return jnp.sum(confidence * distance, axis=-1)
+
+
+def keypoint_3d_loss(
+    predicted: Float[Array, "*b J 3"],
+    target: Float[Array, "*b J 3"],
+    confidence: Float[Array, "*b J"],
+    root: int,
+) -> Float[Array, "*b"]:
+    """Returns the L1 distance of root-relative joints, metres, summed over joints.
+
+    Args:
+      predicted: metres, camera axes, any origin.
+      target: likewise.
+      confidence: weight of each joint.
+      root: the joint that both sides are taken relative to.
+    """
+    predicted = predicted - predicted[..., root : root + 1, :]
+    target = target - target[..., root : root + 1, :]
+    distance = jnp.sum(jnp.abs(predicted - target), axis=-1)
+    return jnp.sum(confidence * distance, axis=-1)
+
+
+def rotation_loss(
+    predicted: Float[Array, "*b R 3 3"], target: Float[Array, "*b R 3 3"]
+) -> Float[Array, "*b"]:
+    """Returns the squared difference of rotation matrices, summed over entries."""
+    return jnp.sum(jnp.square(predicted - target), axis=(-3, -2, -1))
+
+
+def betas_loss(
+    predicted: Float[Array, "*b S"], target: Float[Array, "*b S"]
+) -> Float[Array, "*b"]:
+    """Returns the squared difference of shape coefficients, summed."""
+    return jnp.sum(jnp.square(predicted - target), axis=-1)
+
+
+def orthogonality_loss(pose_6d: Float[Array, "*b 24 6"]) -> Float[Array, "*b"]:
+    """Returns how far the two columns are from orthonormal (L_orth), mean over entries.
+
+    (M^T M - I)^2 for the 3x2 matrix M of each rotation.
+    """
+    columns = pose_6d.reshape(*pose_6d.shape[:-1], 2, 3)
+    gram = jnp.einsum("...ai,...bi->...ab", columns, columns, precision="highest")
+    return jnp.mean(jnp.square(gram - jnp.eye(2)), axis=(-3, -2, -1))
+
+
+def smpl_loss(
+    predicted: SmplParams, target: SmplParams
+) -> tuple[Float[Array, "*b"], Float[Array, "*b"], Float[Array, "*b"]]:
+    """Returns the losses of global orientation, body pose and betas."""
+    orient = rotation_loss(
+        predicted.global_orient[..., None, :, :], target.global_orient[..., None, :, :]
+    )
+    pose = rotation_loss(predicted.body_pose, target.body_pose)
+    return orient, pose, betas_loss(predicted.betas, target.betas)
+
+
+@struct.dataclass
+class LossTerms:
+    """Every term of Eq. 9 as a scalar, unweighted; also used for its weights.
+
+    `*_mode` supervises the mode (Eq. 8), `*_exp` the expectation over samples (Eq. 7).
+    """
+
+    nll: Float[Array, ""]
+    keypoints_2d_exp: Float[Array, ""]
+    keypoints_2d_mode: Float[Array, ""]
+    keypoints_3d_exp: Float[Array, ""]
+    keypoints_3d_mode: Float[Array, ""]
+    global_orient_mode: Float[Array, ""]
+    body_pose_mode: Float[Array, ""]
+    betas_mode: Float[Array, ""]
+    orthogonal: Float[Array, ""]
+
+
+def weighted_sum(terms: LossTerms, weights: LossTerms) -> Float[Array, ""]:
+    """Returns the objective (Eq. 9): the terms times their weights, summed."""
+    return sum(
+        getattr(weights, name) * getattr(terms, name)
+        for name in LossTerms.__dataclass_fields__
+    )

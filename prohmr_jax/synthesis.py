@@ -1,0 +1,268 @@
+"""Training pairs for lifting, made on the device: poses in, detections and labels out.
+
+Each function makes one person from one key; `jax.vmap` makes batches, so that a
+person depends on its own key alone and not on the batch or the device it is in.
+
+A pose gets a random shape, is seen by a random camera, and its projected joints go
+through what detectors do: jitter, outliers, left/right mix-ups, joints that are
+missing, occluded or cut off. The box comes from the joints that remain, by the same
+rule as at inference.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from prohmr_jax import cameras, skeleton
+from prohmr_jax.body import BodyModel, body_joints
+from prohmr_jax.boxes import MIN_CONFIDENCE, box_from_keypoints
+from prohmr_jax.rotations import axis_angle_to_rotmat
+from prohmr_jax.structs import Camera, Keypoints2D, LiftingBatch, SmplParams
+
+# How widely people mark a joint, relative to the box: hips widest, eyes narrowest
+# (the standard deviations behind COCO's object keypoint similarity, halved).
+_JITTER_BY_PART = {
+    "nose": 0.013, "eye": 0.012, "ear": 0.018, "neck": 0.035, "shoulder": 0.040,
+    "elbow": 0.036, "wrist": 0.031, "hip": 0.053, "knee": 0.043, "ankle": 0.044,
+    "toe": 0.045, "heel": 0.045,
+}  # fmt: skip
+JITTER_25 = np.array(
+    [
+        next(size for part, size in _JITTER_BY_PART.items() if part in name)
+        for name in skeleton.BODY_25.names
+    ],
+    np.float32,
+)
+
+
+def _side_chain(side: str, *parts: str) -> tuple[int, ...]:
+    return skeleton.BODY_25.indices(*(f"{side}_{part}" for part in parts))
+
+
+_ARM = ("shoulder", "elbow", "wrist")
+_FOOT = ("big_toe", "small_toe", "heel")
+_LEG = ("hip", "knee", "ankle", *_FOOT)
+# What is lost together: limbs from some joint on, the face, the feet.
+_GROUPS = [
+    *(_side_chain(s, *_ARM[i:]) for s in ("left", "right") for i in range(3)),
+    *(_side_chain(s, *_LEG[i:]) for s in ("left", "right") for i in range(4)),
+    _side_chain("left", *_LEG) + _side_chain("right", *_LEG),
+    _side_chain("left", *_LEG[1:]) + _side_chain("right", *_LEG[1:]),
+    _side_chain("left", *_FOOT) + _side_chain("right", *_FOOT),
+    skeleton.BODY_25.indices("nose", "left_eye", "right_eye"),
+    skeleton.BODY_25.indices("left_eye", "left_ear"),
+    skeleton.BODY_25.indices("right_eye", "right_ear"),
+]
+
+
+def _as_mask(joints: tuple[int, ...]) -> np.ndarray:
+    return np.isin(np.arange(len(skeleton.BODY_25)), joints)
+
+
+GROUP_MASKS = np.stack([_as_mask(group) for group in _GROUPS])
+FEET_MASK = _as_mask(_side_chain("left", *_FOOT) + _side_chain("right", *_FOOT))
+# Limbs whose left and right a detector may take for each other.
+_SWAPPED_PARTS = np.stack(
+    [
+        _as_mask(_side_chain("left", *part) + _side_chain("right", *part))
+        for part in (_ARM, _LEG)
+    ]
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class SynthesisSettings:
+    """How varied cameras and detections are; rates are probabilities per person."""
+
+    betas_std: float = 1.0
+    min_distance: float = 2.0
+    """Metres, log-uniform up to `max_distance`."""
+    max_distance: float = 20.0
+    pitch_std_deg: float = 18.0
+    roll_std_deg: float = 9.0
+    max_off_axis: float = 0.15
+    """Lateral place over depth."""
+    perfect_rate: float = 0.25
+    """People whose detections are exact, with full confidence."""
+    max_jitter: float = 0.7
+    """Jitter relative to the annotators' spread, uniform from 0."""
+    outlier_rate: float = 0.02
+    """Per joint."""
+    swap_rate: float = 0.03
+    dropout_rate: float = 0.25
+    max_dropout: float = 0.4
+    group_rate: float = 0.3
+    truncation_rate: float = 0.2
+    occluder_rate: float = 0.12
+    no_feet_rate: float = 0.15
+    min_visible: int = 4
+
+
+def mirror_pose(axis_angle: Float[Array, "*b 24 3"]) -> Float[Array, "*b 24 3"]:
+    """Returns the pose of the person in the mirror (the plane x = 0)."""
+    swapped = axis_angle[..., skeleton.SMPL_MIRROR, :]
+    return swapped * jnp.array([1.0, -1.0, -1.0])
+
+
+def random_view(key: jax.Array, settings: SynthesisSettings) -> Float[Array, "3 3"]:
+    """Returns the rotation from a Y-up world to a camera anywhere around a person."""
+    heading_key, pitch_key, roll_key = jax.random.split(key, 3)
+    heading = jax.random.uniform(heading_key, minval=-jnp.pi, maxval=jnp.pi)
+    pitch = jnp.deg2rad(settings.pitch_std_deg) * jax.random.normal(pitch_key)
+    roll = jnp.deg2rad(settings.roll_std_deg) * jax.random.normal(roll_key)
+    about = lambda axis, angle: axis_angle_to_rotmat(jnp.eye(3)[axis] * angle)  # noqa: E731
+    to_camera_axes = jnp.diag(jnp.array([1.0, -1.0, -1.0]))
+    turn = jnp.matmul(about(0, pitch), about(1, heading), precision="highest")
+    turn = jnp.matmul(about(2, roll), turn, precision="highest")
+    return jnp.matmul(to_camera_axes, turn, precision="highest")
+
+
+def random_camera(
+    key: jax.Array, joints: Float[Array, "J 3"], settings: SynthesisSettings
+) -> Camera:
+    """Returns a camera of focal length 1 that has the body near its axis."""
+    depth_key, offset_key = jax.random.split(key)
+    low, high = jnp.log(settings.min_distance), jnp.log(settings.max_distance)
+    depth = jnp.exp(jax.random.uniform(depth_key, minval=low, maxval=high))
+    reach = settings.max_off_axis * depth
+    offset = jax.random.uniform(offset_key, (2,), minval=-reach, maxval=reach)
+    middle = (jnp.min(joints, axis=0) + jnp.max(joints, axis=0)) / 2.0
+    place = jnp.concatenate([offset, depth[None]]) - middle
+    return Camera(translation=place, focal_length=jnp.ones(2), center=jnp.zeros(2))
+
+
+def random_visibility(
+    key: jax.Array, xy: Float[Array, "25 2"], settings: SynthesisSettings
+) -> Bool[Array, "25"]:
+    """Returns which joints are found: some missing, occluded, out of the picture.
+
+    Args:
+      key: random key.
+      xy: true positions, box sides, body centred at 0.
+      settings: the rates.
+    """
+    keys = iter(jax.random.split(key, 14))
+    coin = lambda rate: jax.random.bernoulli(next(keys), rate)  # noqa: E731
+
+    rate = coin(settings.dropout_rate) * jax.random.uniform(
+        next(keys), maxval=settings.max_dropout
+    )
+    missing = jax.random.bernoulli(next(keys), rate, (len(xy),))
+
+    group = jax.random.randint(next(keys), (2,), 0, len(GROUP_MASKS))
+    groups = jnp.asarray(GROUP_MASKS)[group]
+    second = coin(0.5)
+    hidden = groups[0] | (groups[1] & second)
+    missing |= coin(settings.group_rate) & hidden
+
+    # The picture's edge: mostly cuts the legs off, at times a side or the head.
+    usual = jnp.pi / 2 + 0.25 * jax.random.normal(next(keys))
+    anywhere = jax.random.uniform(next(keys), maxval=2 * jnp.pi)
+    angle = jnp.where(coin(0.7), usual, anywhere)
+    edge = jax.random.uniform(next(keys), minval=-0.2, maxval=0.45)
+    beyond = xy @ jnp.stack([jnp.cos(angle), jnp.sin(angle)]) > edge
+    missing |= coin(settings.truncation_rate) & beyond
+
+    corner_key, occluder_key = jax.random.split(next(keys))
+    middle = jax.random.uniform(corner_key, (2,), minval=-0.5, maxval=0.5)
+    half = jax.random.uniform(next(keys), (2,), minval=0.05, maxval=0.3)
+    behind = jnp.all(jnp.abs(xy - middle) < half, axis=-1)
+    missing |= jax.random.bernoulli(occluder_key, settings.occluder_rate) & behind
+
+    missing |= coin(settings.no_feet_rate) & jnp.asarray(FEET_MASK)
+    enough = jnp.sum(~missing) >= settings.min_visible
+    return ~missing | ~enough
+
+
+def detect(
+    key: jax.Array, xy: Float[Array, "25 2"], settings: SynthesisSettings
+) -> Keypoints2D:
+    """Returns what a detector makes of true positions; same unit and frame."""
+    keys = jax.random.split(key, 8)
+    low, high = jnp.min(xy, axis=0), jnp.max(xy, axis=0)
+    side, middle = jnp.max(high - low), (low + high) / 2.0
+    perfect = jax.random.bernoulli(keys[0], settings.perfect_rate)
+
+    level = jax.random.uniform(keys[1], maxval=settings.max_jitter)
+    jitter = level * JITTER_25[:, None] * jax.random.normal(keys[2], xy.shape)
+    outlier_key, outlier_size_key = jax.random.split(keys[3])
+    outlier = jax.random.bernoulli(outlier_key, settings.outlier_rate, (len(xy), 1))
+    jitter += outlier * 0.12 * jax.random.normal(outlier_size_key, xy.shape)
+    jitter = jnp.where(perfect, 0.0, jitter)
+
+    part_key, whole_key = jax.random.split(keys[4])
+    swapped = jax.random.bernoulli(part_key, settings.swap_rate, (len(_SWAPPED_PARTS),))
+    swapped = jnp.any(swapped[:, None] & _SWAPPED_PARTS, axis=0)
+    swapped |= jax.random.bernoulli(whole_key, settings.swap_rate / 2)
+    swapped &= ~perfect
+    seen = jnp.where(swapped[:, None], xy[skeleton.BODY_25.mirror, :], xy)
+    detected = seen + side * jitter
+
+    error = jnp.linalg.norm(jitter, axis=-1)
+    doubt = 0.35 * jax.random.uniform(keys[5]) * jax.random.uniform(keys[6], (len(xy),))
+    confidence = jnp.clip(1.0 - 4.0 * error - doubt, 2 * MIN_CONFIDENCE, 1.0)
+    confidence = jnp.where(perfect, 1.0, confidence)
+
+    visible = random_visibility(keys[7], (xy - middle) / side, settings)
+    return Keypoints2D(
+        xy=jnp.where(visible[:, None], detected, 0.0),
+        confidence=jnp.where(visible, confidence, 0.0),
+    )
+
+
+def in_box(keypoints: Keypoints2D) -> tuple[Keypoints2D, object]:
+    """Returns keypoints in the crop frame of their own box, and the box.
+
+    The one way into the network, in training and at inference: joints below the
+    confidence that counts become missing.
+    """
+    box = box_from_keypoints(keypoints)
+    counts = keypoints.confidence > MIN_CONFIDENCE
+    xy = cameras.image_to_crop(keypoints.xy, box)
+    return Keypoints2D(
+        xy=jnp.where(counts[..., None], xy, 0.0),
+        confidence=jnp.where(counts, keypoints.confidence, 0.0),
+    ), box
+
+
+def lifting_example(
+    key: jax.Array,
+    body: BodyModel,
+    axis_angle: Float[Array, "24 3"],
+    settings: SynthesisSettings,
+) -> LiftingBatch:
+    """Returns one person as the network would meet them, with labels; no batch axis.
+
+    Args:
+      key: of this person.
+      body: any body.
+      axis_angle: pose, the root in a Y-up world of arbitrary heading.
+      settings: variety of cameras and detections.
+    """
+    keys = jax.random.split(key, 5)
+    mirrored = jax.random.bernoulli(keys[0])
+    axis_angle = jnp.where(mirrored, mirror_pose(axis_angle), axis_angle)
+    rotmats = axis_angle_to_rotmat(axis_angle)
+    view = random_view(keys[1], settings)
+    smpl = SmplParams(
+        global_orient=jnp.matmul(view, rotmats[0], precision="highest"),
+        body_pose=rotmats[1:],
+        betas=settings.betas_std * jax.random.normal(keys[2], (body.num_betas,)),
+    )
+    joints = body_joints(body, smpl).joints
+    camera = random_camera(keys[3], joints, settings)
+    xy = cameras.project(joints, camera)
+    detections = detect(keys[4], xy[: len(skeleton.BODY_25)], settings)
+    keypoints, box = in_box(detections)
+    root = joints[skeleton.PELVIS_44]
+    return LiftingBatch(
+        keypoints=keypoints,
+        target_2d=cameras.image_to_crop(xy, box),
+        target_3d=joints - root,
+        smpl=smpl,
+        visible=keypoints.confidence > 0,
+        box=box,
+    )
