@@ -1,0 +1,49 @@
+"""Makes the bank of training poses and the file of held-out clips from a capture.
+
+  python tools/make_pose_bank.py --capture cmu_mocap_expmap.npz cmu_asfamc \
+      --output poses.npz --held_out held_out.npz
+
+A capture is a prepared NPZ file or a folder of original .asf and .amc files.
+"""
+
+import argparse
+import sys
+
+from prohmr_jax.data.poses.bank import write_held_out_clips, write_pose_bank
+from prohmr_jax.data.poses.clips import Clip, read_clips
+from prohmr_jax.data.poses.splits import Split, split_clips
+from prohmr_jax.data.poses.widen import widen
+from prohmr_jax.errors import InputError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Writes the files; returns 0, or 2 for input that cannot be used."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--capture", nargs="+", required=True)
+    parser.add_argument("--output", required=True, help="bank of poses, .npz")
+    parser.add_argument("--held_out", help="held-out clips, .npz")
+    parser.add_argument("--num_poses", type=int, default=300_000)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args(arguments)
+    try:
+        clips: list[tuple[Clip, Split]] = []
+        for path in args.capture:
+            found = read_clips(path)
+            splits = split_clips(clip.name for clip in found)
+            clips += [(clip, splits[clip.name]) for clip in found]
+        training = [clip for clip, split in clips if split is Split.TRAIN]
+        if not training:
+            raise InputError(args.capture[0], "every clip is held out for tests")
+        if args.held_out:
+            write_held_out_clips(args.held_out, clips)
+        bank = widen(training, args.num_poses, args.seed)
+        write_pose_bank(args.output, bank)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"{args.output}: {len(bank)} poses of {len(training)} clips")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
