@@ -137,13 +137,16 @@ class _HalfMesh:
         ring = sorted(self.ring[vertex])
         rim = [_after(self.faces[index], vertex) for index in ring]
         a, b = self.points[[x for x, _ in rim]], self.points[[y for _, y in rim]]
-        before, _ = _normal_and_quality(old, a, b)
+        before, old_quality = _normal_and_quality(old, a, b)
         after, quality = _normal_and_quality(new[:, None], a, b)
         stays = np.array([[t not in edge for edge in rim] for t in targets])
-        turned = ((before * after).sum(-1) < MIN_NORMAL_COSINE).any(-1)
+        # The normal of a sliver says nothing, and getting rid of slivers is welcome.
+        turned = (before * after).sum(-1) < MIN_NORMAL_COSINE
+        turned = (turned & (old_quality > MIN_QUALITY)).any(-1)
         worst = np.where(stays, quality.min(-1), 1.0).min(-1)
-        cost[(turned & stays).any(-1) | (worst < MIN_QUALITY)] = np.inf
-        return cost / worst
+        too_thin = worst < min(MIN_QUALITY, old_quality.min())
+        cost[(turned & stays).any(-1) | too_thin] = np.inf
+        return cost / np.maximum(worst, MIN_QUALITY)
 
 
 def _after(face: tuple[int, int, int], vertex: int) -> tuple[int, int]:

@@ -111,7 +111,7 @@ def draw_people(
         gender=np.where(male, 1 - femininity, femininity),
         age=rng.beta(1.2, 2.0, count),
         muscle=normal(0.5, 0.2),
-        weight=normal(0.52, 0.25),
+        weight=normal(0.56, 0.25),
         height=np.full(count, 0.5),
         proportions=normal(0.6, 0.2),
         cup=normal(0.5, 0.15),

@@ -5,9 +5,13 @@ lies on that plane, says all there is to say; the right half is its mirror image
 """
 
 import numpy as np
+import scipy.sparse
+import scipy.sparse.csgraph
 
 from prohmr_jax.open_body.sources import BaseMesh
 
+# Base vertex on the midline where the upper lip touches the lower one.
+LIP_SEAM = 474
 LEFT_EYE = "helper-l-eye"
 # Faces of the eye socket: this near to the eye ball's centre (in its radii) and
 # turned towards it.
@@ -34,10 +38,24 @@ def eye_front(mesh: BaseMesh) -> int:
 def left_half(mesh: BaseMesh) -> np.ndarray:
     """Returns the left half of the body as triangles [F, 3] of base vertices.
 
-    The socket behind the eye ball is replaced by a fan to the front of the ball.
+    The socket behind the eye ball is replaced by a fan to the front of the ball, and
+    the inside of the mouth is cut off where the lips touch, which are welded.
     """
     quads = mesh.quads["body"]
     quads = quads[mesh.vertices[quads].mean(1)[:, 0] > 0]
+    socket = _eye_socket(mesh, quads)
+    rim = boundary_edges(quads[socket])
+    fan = np.column_stack([rim, np.full(len(rim), eye_front(mesh))])
+    quads = quads[~socket]
+    seam = edge_loop(quads, LIP_SEAM)
+    quads = largest_part(quads, seam)
+    triangles = np.concatenate([triangulated(mesh.vertices, quads), fan])
+    triangles = welded(mesh.vertices, seam)[triangles]
+    distinct = (triangles != np.roll(triangles, 1, axis=1)).all(1)
+    return triangles[distinct]
+
+
+def _eye_socket(mesh: BaseMesh, quads: np.ndarray) -> np.ndarray:
     ball = mesh.vertices[np.unique(mesh.quads[LEFT_EYE])]
     center = (ball.min(0) + ball.max(0)) / 2
     radius = np.linalg.norm(ball - center, axis=1).mean()
@@ -45,10 +63,71 @@ def left_half(mesh: BaseMesh) -> np.ndarray:
     normals = np.cross(corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1])
     inward = center - corners.mean(1)
     near = np.linalg.norm(inward, axis=1) < SOCKET_REACH * radius
-    socket = near & ((normals * inward).sum(1) > 0)
-    rim = boundary_edges(quads[socket])
-    fan = np.column_stack([rim, np.full(len(rim), eye_front(mesh))])
-    return np.concatenate([triangulated(mesh.vertices, quads[~socket]), fan])
+    return near & ((normals * inward).sum(1) > 0)
+
+
+def edge_loop(quads: np.ndarray, start: int) -> np.ndarray:
+    """Returns the vertices met by walking straight on from one boundary to another.
+
+    Args:
+      quads: [F, 4], a mesh with a boundary.
+      start: a boundary vertex that has one inner edge.
+
+    Raises:
+      ValueError: the walk comes to a vertex without a straight way on.
+    """
+    around: dict[int, set[int]] = {}
+    next_to: dict[int, set[int]] = {}
+    for face, corners in enumerate(quads.tolist()):
+        for a, b in zip(corners, corners[1:] + corners[:1], strict=True):
+            around.setdefault(a, set()).add(face)
+            next_to.setdefault(a, set()).add(b)
+            next_to.setdefault(b, set()).add(a)
+    ends = set(boundary_edges(quads).ravel().tolist())
+    loop = [start]
+    ways = next_to[start] - ends
+    while len(ways) == 1:
+        loop.append(ways.pop())
+        if loop[-1] in ends:
+            return np.array(loop)
+        here = around[loop[-1]]
+        behind = here & around[loop[-2]]
+        # Straight on is the edge that borders neither face along the last one.
+        ways = {v for v in next_to[loop[-1]] if not around[v] & here & behind}
+    raise ValueError(f"no straight way on from vertex {loop[-1]}")
+
+
+def largest_part(faces: np.ndarray, cut: np.ndarray) -> np.ndarray:
+    """Returns the faces of the largest part that is left by a cut along edges.
+
+    Args:
+      faces: [F, C].
+      cut: [N], a walk along edges.
+    """
+    edges = np.stack([faces, np.roll(faces, -1, 1)], -1).reshape(-1, 2)
+    owner = np.repeat(np.arange(len(faces)), faces.shape[1])
+    size = faces.max() + 1
+    code = np.sort(edges, 1) @ [size, 1]
+    whole = ~np.isin(code, np.sort(np.stack([cut[:-1], cut[1:]], 1), 1) @ [size, 1])
+    incidence = scipy.sparse.csr_array(
+        (np.ones(whole.sum()), (owner[whole], code[whole])), (len(faces), size * size)
+    )
+    _, part = scipy.sparse.csgraph.connected_components(incidence @ incidence.T)
+    return faces[part == np.bincount(part).argmax()]
+
+
+def welded(vertices: np.ndarray, seam: np.ndarray) -> np.ndarray:
+    """Returns the map [N] of vertices that closes a narrow seam.
+
+    The seam runs from the mirror plane to a corner, the vertex farthest from the
+    plane, and back. What comes before the corner goes to the nearest beyond it.
+    """
+    image = np.arange(len(vertices))
+    corner = int(vertices[seam, 0].argmax())
+    before, beyond = seam[:corner], seam[corner:]
+    gaps = np.abs(vertices[before, None, 0] - vertices[None, beyond, 0])
+    image[before] = beyond[gaps.argmin(1)]
+    return image
 
 
 def triangulated(vertices: np.ndarray, quads: np.ndarray) -> np.ndarray:
@@ -75,15 +154,3 @@ def compacted(
     position = np.full(len(mirror), -1)
     position[used] = np.arange(len(used))
     return used, position[faces], position[mirror[used]]
-
-
-def sharp_creases(vertices: np.ndarray, faces: np.ndarray) -> float:
-    """Returns the share of interior edges whose faces nearly lie on each other."""
-    corners = vertices[faces]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]))
-    owner = np.tile(np.arange(len(faces)), 3)
-    order = np.lexsort(edges.T)
-    pairs = owner[order].reshape(-1, 2)
-    return float(((normals[pairs[:, 0]] * normals[pairs[:, 1]]).sum(1) < -0.9).mean())
