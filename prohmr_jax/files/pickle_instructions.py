@@ -171,7 +171,7 @@ def _target_and_items(machine: Machine, count: int | None = None) -> tuple:
 
 def _check_protocol(machine: Machine) -> None:
     if machine.number("<B") > _MAX_PROTOCOL:
-        raise Refused("its protocol is newer than 5")
+        raise Refused("it is of a protocol newer than 5")
 
 
 # Instructions that push nothing.
