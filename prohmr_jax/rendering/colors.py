@@ -2,16 +2,16 @@
 
 import numpy as np
 
-BODY_BLUE = (0.64, 0.77, 0.91)
-BODY_PINK = (0.96, 0.71, 0.72)
+BODY_BLUE = (0.68, 0.80, 0.93)
+BODY_PINK = (0.96, 0.74, 0.75)
 # One colour per person, in this order and again from the start.
 PEOPLE = (
     BODY_BLUE,
     BODY_PINK,
-    (0.66, 0.84, 0.66),
-    (0.95, 0.80, 0.55),
-    (0.76, 0.68, 0.90),
-    (0.56, 0.83, 0.82),
+    (0.76, 0.87, 0.74),
+    (0.95, 0.85, 0.66),
+    (0.82, 0.76, 0.92),
+    (0.68, 0.87, 0.86),
 )
 INK = (38, 42, 51)
 FAINT_INK = (122, 128, 140)

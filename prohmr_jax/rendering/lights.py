@@ -41,14 +41,14 @@ class Lamp:
 class LightRig:
     """Key lamp from the upper left, cool fill from the right, rim from behind, sky."""
 
-    key: Lamp = Lamp((-0.60, -0.75, -0.85), (0.74, 0.71, 0.67), wrap=0.15)
+    key: Lamp = Lamp((-0.60, -0.75, -0.85), (0.80, 0.77, 0.73), wrap=0.12)
     fill: Lamp = Lamp((0.95, -0.05, -0.45), (0.13, 0.15, 0.19), wrap=0.40)
     rim: Lamp = Lamp((0.75, -0.55, 0.60), (0.42, 0.45, 0.52))
     sky: RGB = (0.34, 0.36, 0.40)
     """Linear RGB of the light from straight above."""
     ground: RGB = (0.15, 0.14, 0.14)
     """Linear RGB of the light from straight below."""
-    gloss: float = 0.09
+    gloss: float = 0.10
     """Height of the highlight of the key lamp."""
 
     def shade(

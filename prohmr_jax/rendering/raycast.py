@@ -84,23 +84,24 @@ class _Canvas:
         """Renews the pixels of a mask as the mean over samples at offsets [S, 2]."""
         self.light[mask] = self.coverage[mask] = 0
         self.depth[mask], self.mesh_index[mask] = np.inf, -1
-        rows, columns = np.nonzero(mask)
-        for start in range(0, len(rows), _RAYS_PER_CAST):
-            chunk = slice(start, start + _RAYS_PER_CAST)
-            pixels = np.stack([columns[chunk], rows[chunk]], axis=1)
+        light, coverage = self.light.reshape(-1, 3), self.coverage.reshape(-1)
+        depth, mesh_index = self.depth.reshape(-1), self.mesh_index.reshape(-1)
+        todo = np.flatnonzero(mask)
+        for start in range(0, len(todo), _RAYS_PER_CAST):
+            chunk = todo[start : start + _RAYS_PER_CAST]
+            rows, columns = np.divmod(chunk, mask.shape[1])
+            pixels = np.stack([columns, rows], axis=1)
             for offset in offsets:
                 seen = scene.cast(pixels + offset)
-                at = tuple(pixels[seen.ray].T[::-1])
-                light = lights.shade(
+                at = chunk[seen.ray]
+                shaded = lights.shade(
                     seen.color, seen.normal, seen.toward_eye, seen.openness
                 )
-                self.light[at] += light / len(offsets)
-                self.coverage[at] += 1 / len(offsets)
-                nearer = seen.depth < self.depth[at]
-                self.depth[at] = np.where(nearer, seen.depth, self.depth[at])
-                self.mesh_index[at] = np.where(
-                    nearer, seen.mesh_index, self.mesh_index[at]
-                )
+                light[at] += shaded / len(offsets)
+                coverage[at] += 1 / len(offsets)
+                nearer = seen.depth < depth[at]
+                depth[at[nearer]] = seen.depth[nearer]
+                mesh_index[at[nearer]] = seen.mesh_index[nearer]
 
     def edges(self) -> np.ndarray:
         """Returns [H, W] bool, pixels that differ from one of their eight neighbours.
@@ -184,20 +185,22 @@ class _Scene:
             to_linear(np.concatenate([mesh.vertex_colors() for mesh in meshes])),
             np.concatenate([mesh.vertex_openness() for mesh in meshes])[:, None],
         )
-        self._attributes = np.concatenate(columns, axis=1).astype(np.float32)
-        self._faces = np.concatenate(
+        joined_faces = np.concatenate(
             [face + start for face, start in zip(faces, starts[:-1], strict=True)]
         )
+        # [F, 3, 7]: by face, so that a ray finds its three corners in one place.
+        attributes = np.concatenate(columns, axis=1).astype(np.float32)
+        self._corner_attributes = attributes[joined_faces]
         self._face_mesh = np.repeat(np.arange(len(meshes)), [len(f) for f in faces])
         vertices = np.concatenate([mesh.vertices for mesh in meshes]).astype(float)
-        self._planes = _Planes(vertices[self._faces])
+        self._planes = _Planes(vertices[joined_faces])
         self._view = view
         self._start = vertices[:, 2].min() - 1e-3
         if isinstance(view, Perspective):
             self._start = max(self._start, NEAR)
         # float32 is finest around 0.
         self._middle = vertices.mean(axis=0)
-        self._embree = embree_scene(vertices - self._middle, self._faces)
+        self._embree = embree_scene(vertices - self._middle, joined_faces)
 
     def cast(self, pixels: np.ndarray) -> _Seen:
         """Returns what is seen at pixels [R, 2]."""
@@ -211,7 +214,7 @@ class _Scene:
         smooth = np.einsum(
             "rc,rcd->rd",
             weights.astype(np.float32),
-            self._attributes[self._faces[triangle]],
+            self._corner_attributes[triangle],
         )
         toward_eye = -unit(directions).astype(np.float32)
         # A surface seen from behind is lit on the side that is seen.

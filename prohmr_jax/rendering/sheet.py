@@ -1,0 +1,114 @@
+"""One person's distribution on one sheet: mode, hypotheses, spread; two views."""
+
+import dataclasses
+
+import numpy as np
+
+from prohmr_jax.rendering import colors
+from prohmr_jax.rendering.color_bar import color_bar, spread_scale
+from prohmr_jax.rendering.contact_sheet import contact_sheet
+from prohmr_jax.rendering.drawing import (
+    draw_keypoints,
+    fit_within,
+    plain_canvas,
+    require_photo,
+)
+from prohmr_jax.rendering.lights import EVEN
+from prohmr_jax.rendering.overlay import overlay
+from prohmr_jax.rendering.stage import Stage
+from prohmr_jax.rendering.surface import Mesh, openness
+from prohmr_jax.rendering.views import View, resized_pixels
+
+# More translucent bodies than this blur into one cloud, and each costs a rendering.
+MAX_GHOSTS = 12
+
+
+def hypotheses_sheet(
+    mode_vertices: np.ndarray,
+    sample_vertices: np.ndarray,
+    vertex_spread: np.ndarray,
+    faces: np.ndarray,
+    *,
+    photo_crop: np.ndarray | None = None,
+    keypoints: np.ndarray | None = None,
+    confidence: np.ndarray | None = None,
+    crop_view: View | None = None,
+    num_shown: int = 3,
+    panel_px: int = 400,
+    heading: str = "",
+) -> np.ndarray:
+    """Returns a sheet: bodies from the camera (row 1) and from their side (row 2).
+
+    Columns: the detections (and below them the mode on the photo), the mode, the first
+    samples, samples over each other, and the mode coloured by the spread. All
+    bodies have the same scale and place; the side view is turned by 90 degrees about
+    the vertical, so that what is nearer to the camera is further left.
+
+    Args:
+      mode_vertices: [V, 3], metres, camera frame.
+      sample_vertices: [K, V, 3], metres, camera frame, K >= 0.
+      vertex_spread: [V], standard deviation of the samples, metres.
+      faces: [F, 3].
+      photo_crop: [H, W, 3] uint8, the photo around the person.
+      keypoints: [25, 2], BODY_25, pixels of the crop.
+      confidence: [25]; joints at 0 are not drawn; None: all are.
+      crop_view: the camera of the crop; None leaves out the mode on the photo.
+      num_shown: columns of single samples, at most.
+      panel_px: height of a panel that holds a standing person, pixels.
+      heading: text above the sheet.
+
+    Returns:
+      RGB uint8 on white.
+    """
+    samples = np.asarray(sample_vertices, float)
+    stage = Stage.around(np.stack([mode_vertices, *samples[:MAX_GHOSTS]]), panel_px)
+    text_px = max(10, round(panel_px / 17))
+    mode = Mesh(mode_vertices, faces, colors.BODY_BLUE, openness(mode_vertices, faces))
+    columns = {}
+    if photo_crop is not None or keypoints is not None:
+        columns["Detected"] = _seen_panels(
+            photo_crop, keypoints, confidence, mode, crop_view, panel_px
+        )
+    columns["Mode"] = stage.panels(mode)
+    for number, vertices in enumerate(samples[:num_shown], start=1):
+        sample = Mesh(vertices, faces, colors.BODY_PINK, openness(vertices, faces))
+        columns[f"Sample {number}"] = stage.panels(sample)
+    if len(samples):
+        ghosts = samples[:MAX_GHOSTS]
+        columns[f"{len(ghosts)} samples"] = stage.ghost_panels(mode, ghosts)
+    largest = spread_scale(vertex_spread)
+    spread_colors = colors.spread_color(np.asarray(vertex_spread) / largest)
+    painted = dataclasses.replace(mode, color=spread_colors)
+    columns["Spread (1 std)"] = stage.panels(painted, EVEN)
+    front, side = zip(*columns.values(), strict=True)
+    bar = color_bar(largest, max(stage.width, 9 * text_px), text_px)
+    return contact_sheet(
+        [*front, *side, *[None] * (len(columns) - 1), bar],
+        len(columns),
+        list(columns),
+        row_labels=["camera", "side"],
+        heading=heading,
+        text_px=text_px,
+    )
+
+
+def _seen_panels(photo_crop, keypoints, confidence, mode, crop_view, panel_px):
+    """Returns the detections, and the mode over the photo if its camera is known."""
+    if keypoints is not None and confidence is None:
+        confidence = np.ones(len(keypoints))
+    if photo_crop is None:
+        picture, scale, corner = plain_canvas(
+            np.asarray(keypoints)[np.asarray(confidence) > 0], panel_px
+        )
+    else:
+        require_photo(photo_crop)
+        picture, corner = fit_within(photo_crop, panel_px), np.zeros(2)
+        scale = np.divide(picture.shape[1::-1], photo_crop.shape[1::-1])
+    detected = picture
+    if keypoints is not None:
+        xy = resized_pixels(np.asarray(keypoints) - corner, scale)
+        detected = draw_keypoints(picture, xy, confidence)
+    if crop_view is None:
+        return detected, None
+    view = crop_view.shifted(corner).resized(scale)
+    return detected, overlay(picture, mode.vertices, mode.faces, view)
