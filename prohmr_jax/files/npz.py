@@ -4,6 +4,7 @@ import dataclasses
 import io
 import math
 import os
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -64,7 +65,7 @@ def read_npz(
         raise InputError(path, f"cannot be read: {error.strerror or error}") from error
     except (
         EOFError, MemoryError, RecursionError, RuntimeError, SyntaxError, TypeError,
-        ValueError, zlib.error,
+        ValueError, tokenize.TokenError, zlib.error,
     ) as error:  # fmt: skip
         raise InputError(path, "is a damaged .npz archive") from error
 
