@@ -10,8 +10,7 @@ import argparse
 import sys
 
 from prohmr_jax.data.poses.bank import write_held_out_clips, write_pose_bank
-from prohmr_jax.data.poses.clips import Clip, read_clips
-from prohmr_jax.data.poses.splits import Split, split_clips
+from prohmr_jax.data.poses.capture import read_captures, training_clips
 from prohmr_jax.data.poses.widen import widen
 from prohmr_jax.errors import InputError
 
@@ -26,22 +25,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(arguments)
     try:
-        clips: list[tuple[Clip, Split]] = []
-        for path in args.capture:
-            found = read_clips(path)
-            splits = split_clips(clip.name for clip in found)
-            clips += [(clip, splits[clip.name]) for clip in found]
-        training = [clip for clip, split in clips if split is Split.TRAIN]
-        if not training:
-            raise InputError(args.capture[0], "every clip is held out for tests")
         if args.held_out:
-            write_held_out_clips(args.held_out, clips)
-        bank = widen(training, args.num_poses, args.seed)
+            write_held_out_clips(args.held_out, read_captures(args.capture))
+        clips = training_clips(args.capture)
+        bank = widen(clips, args.num_poses, args.seed)
         write_pose_bank(args.output, bank)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
-    print(f"{args.output}: {len(bank)} poses of {len(training)} clips")
+    print(f"{args.output}: {len(bank)} poses of {len(clips)} clips")
     return 0
 
 

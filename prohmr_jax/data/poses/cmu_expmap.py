@@ -20,6 +20,8 @@ from scipy.spatial.transform import Rotation
 from prohmr_jax.data.poses.acclaim import METRES_PER_INCH
 from prohmr_jax.data.poses.cmu_motion import CmuMotion
 from prohmr_jax.errors import InputError
+from prohmr_jax.files.arrays import Expected
+from prohmr_jax.files.npz import read_npz
 
 _METRES_PER_UNIT = METRES_PER_INCH / 0.45
 
@@ -46,35 +48,30 @@ def read_expmap(path: str | pathlib.Path) -> dict[str, CmuMotion]:
     Raises:
       InputError: not such a file, or a clip has the wrong shape or a value not finite.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except OSError as error:
-        raise InputError(path, error.strerror or "cannot be read") from None
-    except (ValueError, EOFError, zipfile.BadZipFile, AttributeError):
-        raise InputError(path, "not an NPZ archive of plain arrays") from None
-    for name in ("skeleton_parents", "skeleton_offsets"):
-        if name not in arrays:
-            raise InputError(path, f"not a prepared CMU capture: no array {name!r}")
-    parents = arrays["skeleton_parents"]
-    if parents.shape != (len(EXPMAP_BONES),) or any(
-        not -1 <= parent < joint for joint, parent in enumerate(parents)
-    ):
-        raise InputError(path, "skeleton_parents is not the tree of 38 joints")
-    clips = {name: values for name, values in arrays.items() if "__" in name}
-    if not clips:
+    num_joints = len(EXPMAP_BONES)
+    expected = {"skeleton_parents": Expected((num_joints,), "integer")}
+    expected |= {
+        name: Expected((None, 3 + 3 * num_joints)) for name in _clip_names(path)
+    }
+    arrays = read_npz(path, expected)
+    parents = arrays.pop("skeleton_parents")
+    if any(not -1 <= parent < joint for joint, parent in enumerate(parents)):
+        raise InputError(path, "skeleton_parents is not a tree with parents first")
+    if not arrays:
         raise InputError(path, "holds no clip named <action>__<clip>")
-    return {name: _motion(path, name, v, parents) for name, v in clips.items()}
+    return {name: _motion(path, name, v, parents) for name, v in arrays.items()}
+
+
+def _clip_names(path) -> list[str]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return []  # read_npz says what is wrong with the file.
+    return [m.removesuffix(".npy") for m in members if "__" in m]
 
 
 def _motion(path, name, values, parents) -> CmuMotion:
-    width = 3 + 3 * len(EXPMAP_BONES)
-    if values.ndim != 2 or values.shape[1] != width or not len(values):
-        raise InputError(
-            path, f"clip {name!r}: shape {values.shape}, expected (frames, {width})"
-        )
-    if values.dtype.kind != "f" or not np.isfinite(values).all():
-        raise InputError(path, f"clip {name!r}: a value is not a finite number")
     axis_angle = -values[:, 3:].reshape(-1, 3).astype(np.float64)
     local = Rotation.from_rotvec(axis_angle).as_matrix()
     local = local.reshape(len(values), len(EXPMAP_BONES), 3, 3)

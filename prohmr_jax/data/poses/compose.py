@@ -64,6 +64,9 @@ def _bend_trunk(rng: Rng, world: np.ndarray, bend: np.ndarray) -> None:
         upper = upper @ to_rotmat(bend * part[:, None])
         world[:, joint] = upper
     look = rng.normal([0.08, 0.0, 0.0], [0.28, 0.4, 0.12], (n, 3))
+    # Who faces the floor lifts the head, more or less.
+    facing_down = np.clip(-upper[:, 1, 2], 0.0, 1.0)
+    look[:, 0] -= facing_down * rng.uniform(0.0, 0.8, n)
     for name, part in (("neck", 0.6), ("head", 0.4)):
         upper = upper @ to_rotmat(look * part)
         world[:, SMPL_24.index(name)] = upper

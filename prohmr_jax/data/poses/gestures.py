@@ -81,9 +81,9 @@ def on_hips(rng: Rng, torso: Torso) -> np.ndarray:
 
 def crossed(rng: Rng, torso: Torso) -> np.ndarray:
     """Arms crossed before the chest or belly, one above the other."""
-    offsets = _near(rng, len(torso), (-0.09, -0.02, 0.25), (0.05, 0.07, 0.03))
-    offsets[:, 0] += [0.0, 0.03, 0.04]
-    offsets[:, 1] -= [0.0, 0.03, 0.02]
+    offsets = _near(rng, len(torso), (-0.09, -0.02, 0.29), (0.05, 0.04, 0.02))
+    offsets[:, 0] += [0.0, 0.06, 0.05]
+    offsets[:, 1] -= [0.0, 0.05, 0.04]
     return _from_chest(torso, offsets)
 
 
@@ -142,7 +142,7 @@ def barbell(rng: Rng, torso: Torso) -> np.ndarray:
     n = len(torso)
     height = rng.choice([0.08, 0.2, 0.48], size=n) + rng.normal(0, 0.03, n)
     width = rng.uniform(0.08, 0.3, n)
-    depth = np.where(height < 0.14, rng.normal(-0.02, 0.05, n), rng.normal(0.1, 0.07, n))
+    depth = rng.normal(np.where(height < 0.14, -0.02, 0.1), 0.06)
     left = np.stack([width, height, depth], axis=-1)
     offsets = np.stack([left, left * [-1.0, 1.0, 1.0]], axis=1)
     return _from_shoulders(torso, offsets)
@@ -158,7 +158,7 @@ def on_legs(rng: Rng, torso: Torso) -> np.ndarray:
     # Above the flesh, on the side of the trunk.
     off = unit(torso.chest_at[:, None] - place)
     off = off - np.sum(off * unit(thigh), axis=-1, keepdims=True) * unit(thigh)
-    return place + 0.11 * unit(off)
+    return place + 0.12 * unit(off)
 
 
 def on_floor(rng: Rng, torso: Torso) -> np.ndarray:
@@ -186,9 +186,9 @@ def anywhere(rng: Rng, torso: Torso) -> np.ndarray:
 Gesture = Callable[[Rng, Torso], np.ndarray]
 # Gestures and how often each is drawn when the arms are free.
 GESTURES: tuple[tuple[Gesture, float], ...] = (
-    (hang, 1.3), (on_hips, 0.7), (crossed, 0.6), (hold_in_front, 1.2), (guard, 0.9),
-    (on_head, 1.0), (overhead, 1.8), (forward, 1.3), (sideways, 1.2), (behind, 0.6),
-    (barbell, 0.7), (on_legs, 0.9), (on_floor, 0.5), (to_feet, 0.4), (anywhere, 2.2),
+    (hang, 1.3), (on_hips, 0.8), (crossed, 1.4), (hold_in_front, 1.2), (guard, 0.9),
+    (on_head, 1.8), (overhead, 1.6), (forward, 1.1), (sideways, 1.0), (behind, 0.8),
+    (barbell, 0.7), (on_legs, 2.0), (on_floor, 0.6), (to_feet, 0.8), (anywhere, 2.4),
 )  # fmt: skip
 
 
@@ -223,7 +223,12 @@ def arms_to(rng: Rng, torso: Torso, targets: np.ndarray) -> tuple[np.ndarray, ..
     for index, side in enumerate(SIDES):
         out = side_sign(side)
         own = mix + rng.normal(0, 0.25, (n, 3))
-        pole = np.stack([out * own[:, 1], -own[:, 0], -own[:, 2]], axis=-1)
+        toward = unit(targets[:, index] - torso.shoulders[:, index])
+        toward = np.einsum("nji,nj->ni", torso.chest, toward)
+        # The elbow of a raised arm turns forward, that of an arm behind stays back.
+        down = own[:, 0] * np.clip(1.0 + 2.0 * toward[:, 2], 0.0, 1.0)
+        ahead = own[:, 2] * np.clip(1.2 * toward[:, 1], -1.0, 0.8)
+        pole = np.stack([out * own[:, 1], -down, ahead], axis=-1)
         pole = np.einsum("nij,nj->ni", torso.chest, pole)
         shoulder, elbow = reach(
             arm(side, roll), torso.shoulders[:, index], targets[:, index], pole

@@ -31,7 +31,7 @@ _MAX_NECK_DEG = np.array([[-65, -90, -45], [60, 90, 45]])
 _KNEE_DEG, _KNEE_ASIDE_DEG = (-8, 155), 20
 _ELBOW_DEG, _ELBOW_ASIDE_DEG = (-10, 155), 25
 _WRIST_TWIST_DEG, _WRIST_BEND_DEG = (-115, 115), 80
-_SHOULDER_TWIST_DEG, _HIP_TWIST_DEG = (-115, 105), (-50, 80)
+_SHOULDER_TWIST_DEG = (-130, 115)
 
 # How far the upper arm may go back (least z of its direction in the chest) by its
 # height y, and inward (least x) by how far it is in front, z.
@@ -41,6 +41,10 @@ _ARM_INWARD = np.array([[-0.7, 0.0, 0.4, 1.0], [-0.15, -0.3, -0.7, -0.72]])
 # inward (least x).
 _THIGH_UP = np.array([[-1.0, -0.5, -0.2, 0.2, 0.6, 1.0], [-1.0, -0.4, 0.1, 0.8, 1, 1]])
 _THIGH_INWARD, _THIGH_BACK = -0.5, -0.7
+# How far the thigh may turn inward and outward, by the height y of its direction: a
+# raised thigh turns out as far as sitting cross-legged needs.
+_THIGH_TURN_IN_DEG = -50
+_THIGH_TURN_OUT_DEG = np.array([[-1.0, -0.5, 0.0, 1.0], [60, 85, 130, 130]])
 
 
 def within_joint_limits(axis_angle: np.ndarray) -> np.ndarray:
@@ -85,7 +89,9 @@ def _limbs_are_fine(poses: np.ndarray, local: np.ndarray) -> np.ndarray:
     thigh = _rotation(local, "left_hip")
     x, y, z = (thigh @ unit(REST_OFFSETS[SMPL_24.index("left_knee")])).T
     fine &= (y <= np.interp(z, *_THIGH_UP)) & (x >= _THIGH_INWARD) & (z >= _THIGH_BACK)
-    fine &= _inside(_twist(thigh, _DOWN) * _DOWN[1], _HIP_TWIST_DEG)
+    turned_out = np.rad2deg(-_twist(thigh, _DOWN))
+    fine &= turned_out >= _THIGH_TURN_IN_DEG
+    fine &= turned_out <= np.interp(y, *_THIGH_TURN_OUT_DEG)
 
     knee = poses[:, SMPL_24.index("left_knee")]
     fine &= _inside(knee[:, 0], _KNEE_DEG)
@@ -132,10 +138,10 @@ def clear_of_itself(axis_angle: np.ndarray) -> np.ndarray:
 _CLEARANCES = (
     ("left_forearm", "belly", 0.12), ("left_hand", "belly", 0.11),
     ("left_forearm", "chest", 0.11), ("left_hand", "chest", 0.1),
-    ("left_elbow", "chest", 0.13), ("left_hand", "head", 0.09),
+    ("left_elbow", "chest", 0.13), ("left_hand", "head", 0.08),
     ("left_forearm", "head", 0.1), ("left_upper_arm", "head", 0.09),
     ("left_forearm", "hips", 0.12), ("left_hand", "hips", 0.1),
-    ("left_forearm", "right_forearm", 0.05), ("left_hand", "right_forearm", 0.05),
+    ("left_forearm", "right_forearm", 0.04), ("left_hand", "right_forearm", 0.04),
     ("left_hand", "right_hand", 0.04), ("left_hand", "right_upper_arm", 0.05),
     ("left_forearm", "right_upper_arm", 0.07),
     ("left_forearm", "left_thigh", 0.09), ("left_forearm", "right_thigh", 0.09),

@@ -26,7 +26,8 @@ from prohmr_jax.data.poses.kinematics import (
     world_rotations,
 )
 from prohmr_jax.data.poses.limits import clear_of_itself, within_joint_limits
-from prohmr_jax.data.poses.stances import UPRIGHT, Rng, StanceSampler
+from prohmr_jax.data.poses.stances import Rng, StanceSampler
+from prohmr_jax.data.poses.upright import UPRIGHT
 from prohmr_jax.skeleton import SMPL_24
 
 _BATCH = 4096
@@ -41,7 +42,8 @@ SHARES = {
     "capture, new arms": 0.10,
     "stand": 0.06, "bend over": 0.035, "squat": 0.045, "lunge": 0.055,
     "side lunge": 0.025, "stride": 0.05, "kick": 0.05, "one leg": 0.03, "jump": 0.06,
-    "sit on chair": 0.05, "sit on floor": 0.035, "kneel": 0.03, "lie": 0.03,
+    "sit on chair": 0.05, "sit on floor": 0.03,
+    "sit cross-legged": 0.015, "kneel": 0.03, "lie": 0.03,
     "all fours": 0.02, "plank": 0.015, "airborne": 0.02,
     "blend": 0.11,
 }  # fmt: skip

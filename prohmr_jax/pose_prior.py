@@ -1,0 +1,152 @@
+"""A Gaussian mixture over body poses: where poses come from, and how likely they are.
+
+A pose is 72 numbers: the axis-angles of the 23 body joints (69), then the *swing* of
+the root (3), the part of its orientation that no turn about the vertical changes:
+
+  root = yaw(heading) @ expmap(swing), with swing = (x, 0, z), in a world with Y up.
+
+Nothing is said about the heading; samples have one drawn uniformly. The mixture that
+ships was fitted by `tools/make_pose_prior.py`.
+"""
+
+import os
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from prohmr_jax.errors import InputError
+from prohmr_jax.files.arrays import Expected
+from prohmr_jax.files.npz import read_npz, write_npz
+from prohmr_jax.rotations import axis_angle_to_rotmat
+from prohmr_jax.skeleton import SMPL_24
+
+NUM_BODY = 3 * (len(SMPL_24) - 1)
+NUM_POSE = NUM_BODY + 3
+
+_SHIPPED = Path(__file__).parent / "assets" / "pose_prior.npz"
+
+
+@struct.dataclass
+class PosePrior:
+    """A mixture of M Gaussians over poses, frozen."""
+
+    weights_log: Float[Array, " M"]
+    """Logarithms of weights that sum to 1."""
+    means: Float[Array, "M 72"]
+    cholesky: Float[Array, "M 72 72"]
+    """Lower triangles; covariance = cholesky @ cholesky.T, radians squared."""
+
+
+def load_pose_prior(path: str | os.PathLike | None = None) -> PosePrior:
+    """Returns the prior of a file, without one the prior that ships.
+
+    Raises:
+      InputError: not a pose prior, or its numbers make no mixture.
+    """
+    path = _SHIPPED if path is None else path
+    rows, columns = np.tril_indices(NUM_POSE)
+    expected = {
+        "weights_log": Expected(("M",)),
+        "means": Expected(("M", NUM_POSE)),
+        "cholesky_packed": Expected(("M", len(rows))),
+    }
+    arrays = read_npz(path, expected)
+    packed = arrays["cholesky_packed"].astype(np.float32)
+    cholesky = np.zeros((len(packed), NUM_POSE, NUM_POSE), dtype=np.float32)
+    cholesky[:, rows, columns] = packed
+    if not len(packed) or np.diagonal(cholesky, axis1=1, axis2=2).min() <= 0.0:
+        raise InputError(path, "holds a covariance that is not positive definite")
+    weights = np.exp(arrays["weights_log"].astype(np.float64))
+    if abs(weights.sum() - 1.0) > 1e-3:
+        raise InputError(path, f"has weights that sum to {weights.sum():.4g}, not 1")
+    return PosePrior(
+        jnp.asarray(np.log(weights / weights.sum()), dtype=jnp.float32),
+        jnp.asarray(arrays["means"], dtype=jnp.float32),
+        jnp.asarray(cholesky),
+    )
+
+
+def save_pose_prior(path: str | os.PathLike, prior: PosePrior) -> None:
+    """Writes a prior as NPZ, the triangles packed in float16."""
+    rows, columns = np.tril_indices(NUM_POSE)
+    arrays = {
+        "weights_log": np.asarray(prior.weights_log, dtype=np.float32),
+        "means": np.asarray(prior.means, dtype=np.float32),
+        "cholesky_packed": np.asarray(prior.cholesky, dtype=np.float16)[
+            :, rows, columns
+        ],
+    }
+    write_npz(path, arrays)
+
+
+def sample_axis_angle(
+    prior: PosePrior, key: PRNGKeyArray, batch_shape: tuple[int, ...] = ()
+) -> Float[Array, "*b 24 3"]:
+    """Returns poses drawn from the mixture as axis-angles, the root's heading zero.
+
+    Args:
+      prior: the mixture.
+      key: of all that is drawn.
+      batch_shape: of the result.
+    """
+    component_key, noise_key = jax.random.split(key)
+    component = jax.random.categorical(component_key, prior.weights_log, shape=batch_shape)
+    noise = jax.random.normal(noise_key, (*batch_shape, NUM_POSE))
+    pose = prior.means[component] + jnp.einsum(
+        "...ij,...j->...i", prior.cholesky[component], noise,
+        precision=jax.lax.Precision.HIGHEST,
+    )  # fmt: skip
+    # A mixture leaves a little in the swing's y, where only the heading belongs.
+    swing = pose[..., NUM_BODY:] * jnp.array([1.0, 0.0, 1.0])
+    flat = jnp.concatenate([swing, pose[..., :NUM_BODY]], axis=-1)
+    return flat.reshape(*batch_shape, len(SMPL_24), 3)
+
+
+def sample(
+    prior: PosePrior, key: PRNGKeyArray, batch_shape: tuple[int, ...]
+) -> tuple[Float[Array, "*b 3 3"], Float[Array, "*b 23 3 3"]]:
+    """Returns root orientations and body poses drawn from the mixture.
+
+    The root stands in a world with Y up; its heading is uniform.
+
+    Args:
+      prior: the mixture.
+      key: of all that is drawn.
+      batch_shape: of the result.
+    """
+    pose_key, heading_key = jax.random.split(key)
+    rotmats = axis_angle_to_rotmat(sample_axis_angle(prior, pose_key, batch_shape))
+    heading = jax.random.uniform(
+        heading_key, batch_shape, minval=-jnp.pi, maxval=jnp.pi
+    )
+    yaw = axis_angle_to_rotmat(heading[..., None] * jnp.array([0.0, 1.0, 0.0]))
+    return yaw @ rotmats[..., 0, :, :], rotmats[..., 1:, :, :]
+
+
+def log_prob(
+    prior: PosePrior, body_axis_angle: Float[Array, "*b 69"]
+) -> Float[Array, "*b"]:
+    """Returns the log density of body poses, the root integrated out (nats).
+
+    The body comes first in the 72 numbers, so the leading block of each triangle is
+    the triangle of the marginal's covariance.
+
+    Args:
+      prior: the mixture.
+      body_axis_angle: axis-angles of the 23 body joints, radians, angles at most pi.
+    """
+    triangles = prior.cholesky[:, :NUM_BODY, :NUM_BODY]
+    identity = jnp.broadcast_to(jnp.eye(NUM_BODY), triangles.shape)
+    whiten = jax.scipy.linalg.solve_triangular(triangles, identity, lower=True)
+    offset = body_axis_angle[..., None, :] - prior.means[:, :NUM_BODY]
+    white = jnp.einsum(
+        "mij,...mj->...mi", whiten, offset, precision=jax.lax.Precision.HIGHEST
+    )
+    log_det = jnp.sum(jnp.log(jnp.diagonal(triangles, axis1=-2, axis2=-1)), axis=-1)
+    constant = 0.5 * NUM_BODY * jnp.log(2.0 * jnp.pi)
+    densities = -0.5 * jnp.sum(white**2, axis=-1) - log_det - constant
+    return jax.scipy.special.logsumexp(prior.weights_log + densities, axis=-1)
