@@ -90,8 +90,8 @@ def test_depth_stays_exact_far_away():
 
 
 def test_nearer_mesh_hides_the_other_in_any_order():
-    near = sphere([0.1, 0, 2], 0.2, color=(1, 0, 0))
-    far = sphere([-0.1, 0, 3], 0.4, color=(0, 0, 1))
+    near = sphere([0.1, 0, 2], 0.2, color=(1.0, 0.0, 0.0))
+    far = sphere([-0.1, 0, 3], 0.4, color=(0.0, 0.0, 1.0))
     one, other = (render(m, UPRIGHT, SIZE) for m in ([near, far], [far, near]))
     np.testing.assert_array_equal(one.rgba, other.rgba)
     assert one.mesh_index[47, 73] == 0
@@ -131,7 +131,7 @@ def test_only_the_part_in_front_of_the_camera_is_seen():
 def test_a_part_of_the_view_is_the_same_part_of_the_picture():
     meshes = [sphere([0.2, 0.1, 2], 0.3)]
     whole = render(meshes, PINHOLE, SIZE)
-    part = render(meshes, PINHOLE.shifted((50, 40)), (60, 50), num_samples=9)
+    part = render(meshes, PINHOLE.shifted(np.array([50, 40])), (60, 50), num_samples=9)
     # Pixels at the cut have fewer neighbours and may be sampled less.
     np.testing.assert_array_equal(part.rgba[1:-1, 1:-1], whole.rgba[41:89, 51:109])
 
@@ -145,7 +145,9 @@ def test_resized_view_sees_the_same_at_another_size(view):
         resized_pixels(view.project(points), scale),
     )
     # The outer edge of the picture stays its outer edge.
-    np.testing.assert_allclose(resized_pixels([-0.5, 127.5], 0.25), [-0.5, 31.5])
+    np.testing.assert_allclose(
+        resized_pixels(np.array([-0.5, 127.5]), 0.25), [-0.5, 31.5]
+    )
 
 
 @pytest.mark.parametrize("view", [UPRIGHT, PINHOLE])
@@ -213,7 +215,7 @@ def test_openness_at_the_foot_of_a_high_wall_is_a_half(turn):
     faces = np.array([[0, 1, 3], [0, 3, 2], [1, 2, 3], [4, 5, 6], [4, 6, 7]])
     rotation = trimesh.transformations.rotation_matrix(turn, [1, 2, 3])[:3, :3]
     vertices = np.array(floor + wall) @ rotation.T + [3, -5, 7]
-    share = openness(vertices, faces, num_rays=512, reach=20)
+    share = openness(vertices, faces, num_rays=512, reach=20.0)
     assert share[3] == pytest.approx(0.5, abs=0.03)
     # What is out of reach hides nothing.
     assert openness(vertices, faces, num_rays=64, reach=0.005)[3] == 1
@@ -266,4 +268,4 @@ def test_srgb_round_trip_and_known_value():
     levels = np.linspace(0, 1, 256)
     np.testing.assert_allclose(colors.to_srgb(colors.to_linear(levels)), levels)
     # Half of the light of white is byte 188 of sRGB.
-    assert np.rint(255 * colors.to_srgb(0.5)) == 188
+    assert np.rint(255 * colors.to_srgb(np.array(0.5))) == 188

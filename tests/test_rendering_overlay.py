@@ -70,10 +70,18 @@ def test_photo_shines_through_inside_and_less_at_the_outline():
 def test_nearer_person_is_in_front_whatever_the_order():
     near, far = EGG, EGG + [0.3, 0, 1]
     one = overlay(
-        GREY, [near, far], BALL.faces, VIEW, person_colors=[BODY_BLUE, BODY_PINK]
+        GREY,
+        np.stack([near, far]),
+        BALL.faces,
+        VIEW,
+        person_colors=[BODY_BLUE, BODY_PINK],
     )
     two = overlay(
-        GREY, [far, near], BALL.faces, VIEW, person_colors=[BODY_PINK, BODY_BLUE]
+        GREY,
+        np.stack([far, near]),
+        BALL.faces,
+        VIEW,
+        person_colors=[BODY_PINK, BODY_BLUE],
     )
     np.testing.assert_array_equal(one, two)
     column, row = np.rint(VIEW.project(near.mean(axis=0))).astype(int)

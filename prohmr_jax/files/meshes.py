@@ -70,13 +70,13 @@ def write_glb(
         written; a file that was there stays as it was.
     """
     if vertex_colors is not None:
-        vertex_colors = to_linear(vertex_colors)
+        vertex_colors = to_linear(np.asarray(vertex_colors))
     mesh = _mesh(path, vertices, faces, vertex_colors)
     if vertex_colors is None:
         mesh.visual = trimesh.visual.TextureVisuals(
             material=trimesh.visual.material.PBRMaterial(
                 name="body",
-                baseColorFactor=[*to_linear(BODY_BLUE).tolist(), 1.0],
+                baseColorFactor=[*to_linear(np.array(BODY_BLUE)).tolist(), 1.0],
                 metallicFactor=0.0,
                 roughnessFactor=0.7,
             )

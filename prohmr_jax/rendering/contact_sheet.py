@@ -67,7 +67,9 @@ def contact_sheet(
     sheet = Image.new("RGB", size, WHITE)
     draw = ImageDraw.Draw(sheet)
     if heading:
-        draw.text((margin, margin), heading, INK, font(1.35 * text_px), anchor="la")
+        draw.text(
+            (margin, margin), heading, INK, font(round(1.35 * text_px)), anchor="la"
+        )
     for cell, (panel, title) in enumerate(zip(cells, titles, strict=True)):
         row, column = divmod(cell, columns)
         middle = int(lefts[column]) + widths[column] // 2

@@ -105,7 +105,9 @@ def plain_canvas(
 
 
 def compose(
-    over: np.ndarray, under: np.ndarray, alpha: np.ndarray | None = None
+    over: np.ndarray,
+    under: np.ndarray | tuple[int, int, int],
+    alpha: np.ndarray | None = None,
 ) -> np.ndarray:
     """Returns RGB uint8 [H, W, 3] of an RGBA layer over a picture.
 
@@ -146,7 +148,7 @@ def draw_keypoints(
     draw = ImageDraw.Draw(layer)
     for joints, visible in zip(resized_pixels(people, 2.0), seen, strict=True):
         bones = [(a, b) for a, b in BODY_25_BONES if visible[a] and visible[b]]
-        dots = np.flatnonzero(visible)
+        dots = np.flatnonzero(visible).tolist()
         for extra, outlined in ((width, True), (0.0, False)):
             for a, b in bones:
                 color = _OUTLINE if outlined else _bone_color(a, b)
@@ -159,7 +161,7 @@ def draw_keypoints(
     return compose(np.asarray(layer), picture)
 
 
-def _bone_color(a: int, b: int):
+def _bone_color(a: int, b: int) -> tuple[int, int, int]:
     for side, color in (("left_", LEFT_BONE), ("right_", RIGHT_BONE)):
         if any(BODY_25.names[joint].startswith(side) for joint in (a, b)):
             return color
@@ -171,6 +173,6 @@ def _dot(draw, center, radius: float, color) -> None:
     draw.ellipse([x - r, y - r, x + r, y + r], (*color, 255))
 
 
-def font(size: float) -> ImageFont.FreeTypeFont:
+def font(size: int) -> ImageFont.FreeTypeFont:
     """Returns the scalable font that ships with Pillow, `size` pixels high."""
     return ImageFont.load_default(size)

@@ -24,7 +24,7 @@ class Perspective:
         directions = np.concatenate([slope, np.ones_like(slope[:, :1])], axis=1)
         return directions * start, directions
 
-    def resized(self, scale: np.ndarray) -> "Perspective":
+    def resized(self, scale: np.ndarray | float) -> "Perspective":
         """Returns the camera of the same picture at `scale` (x, y) times its size."""
         return Perspective(*_resized(self.focal_length, self.center, scale))
 
@@ -52,7 +52,7 @@ class Orthographic:
         origins = np.concatenate([xy, np.full_like(xy[:, :1], start)], axis=1)
         return origins, np.broadcast_to([0.0, 0.0, 1.0], origins.shape)
 
-    def resized(self, scale: np.ndarray) -> "Orthographic":
+    def resized(self, scale: np.ndarray | float) -> "Orthographic":
         """Returns the camera of the same picture at `scale` (x, y) times its size."""
         return Orthographic(*_resized(self.pixels_per_metre, self.center, scale))
 
@@ -64,7 +64,7 @@ class Orthographic:
 View = Perspective | Orthographic
 
 
-def resized_pixels(pixels: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def resized_pixels(pixels: np.ndarray, scale: np.ndarray | float) -> np.ndarray:
     """Returns where pixels [..., 2] land when a picture is resized by `scale` (x, y).
 
     A picture's outer edge, half a pixel before its first centre, stays an edge.
@@ -74,7 +74,9 @@ def resized_pixels(pixels: np.ndarray, scale: np.ndarray) -> np.ndarray:
 
 def _resized(pixels_per_unit, center, scale):
     factor = np.asarray(pixels_per_unit) * scale
-    return tuple(factor.tolist()), tuple(resized_pixels(center, scale).tolist())
+    return tuple(factor.tolist()), tuple(
+        resized_pixels(np.array(center), scale).tolist()
+    )
 
 
 def _minus(center, corner):
