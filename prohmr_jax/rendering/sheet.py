@@ -61,7 +61,8 @@ def hypotheses_sheet(
       RGB uint8 on white.
     """
     samples = np.asarray(sample_vertices, float)
-    stage = Stage.around(np.stack([mode_vertices, *samples[:MAX_GHOSTS]]), panel_px)
+    shown = np.stack([mode_vertices, *samples[: max(num_shown, MAX_GHOSTS)]])
+    stage = Stage.around(shown, panel_px)
     text_px = max(10, round(panel_px / 17))
     mode = Mesh(mode_vertices, faces, colors.BODY_BLUE, openness(mode_vertices, faces))
     columns = {}
@@ -73,7 +74,7 @@ def hypotheses_sheet(
     for number, vertices in enumerate(samples[:num_shown], start=1):
         sample = Mesh(vertices, faces, colors.BODY_PINK, openness(vertices, faces))
         columns[f"Sample {number}"] = stage.panels(sample)
-    if len(samples):
+    if len(samples) > 1:
         ghosts = samples[:MAX_GHOSTS]
         columns[f"{len(ghosts)} samples"] = stage.ghost_panels(mode, ghosts)
     largest = spread_scale(vertex_spread)
