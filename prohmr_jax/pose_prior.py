@@ -94,7 +94,9 @@ def sample_axis_angle(
       batch_shape: of the result.
     """
     component_key, noise_key = jax.random.split(key)
-    component = jax.random.categorical(component_key, prior.weights_log, shape=batch_shape)
+    component = jax.random.categorical(
+        component_key, prior.weights_log, shape=batch_shape
+    )
     noise = jax.random.normal(noise_key, (*batch_shape, NUM_POSE))
     pose = prior.means[component] + jnp.einsum(
         "...ij,...j->...i", prior.cholesky[component], noise,
