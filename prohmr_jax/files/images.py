@@ -1,0 +1,141 @@
+"""Photographs: any file that people have, as upright RGB; and where they are."""
+
+import contextlib
+import os
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from prohmr_jax.errors import InputError
+
+# Formats whose decoders are in common use; others (EPS, PDF, ...) start programs.
+_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
+# A 100-megapixel camera fits; a file that claims more is a decompression bomb.
+_MAX_PIXELS = 120_000_000
+_MAX_16_BITS = 65535
+
+_EXIF_ORIENTATION = 0x0112
+# What turns the stored pixels upright, by the values 2 to 8 of EXIF's orientation.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+_PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+_KEYPOINTS_ENDING = "_keypoints"
+
+
+def read_image(
+    path: str | os.PathLike, *, exif: Literal["honour", "ignore"] = "honour"
+) -> np.ndarray:
+    """Returns the photo [H, W, 3], uint8 RGB.
+
+    Grey, palette, CMYK and 16-bit images are converted; transparent ones are laid
+    on white; of several frames the first is taken.
+
+    Args:
+      path: JPEG, PNG, WebP, TIFF, BMP, GIF or PPM.
+      exif: "honour" turns the pixels upright as EXIF's orientation says, as OpenPose
+        and image viewers do, so its keypoints fit. "ignore" leaves them as stored:
+        the official ProHMR code reads them so, and detections made by such a reader
+        live in that frame.
+
+    Raises:
+      InputError: the file is missing, no image, truncated, or claims too many pixels.
+    """
+    with _faults_named(path), Image.open(path, formats=_FORMATS) as image:
+        if image.width * image.height > _MAX_PIXELS:
+            raise InputError(
+                path, f"claims {image.width} x {image.height} pixels, which is too many"
+            )
+        orientation = _orientation(image) if exif == "honour" else 1
+        pixels = _to_rgb(path, image)
+        if orientation in _UPRIGHT:
+            pixels = pixels.transpose(_UPRIGHT[orientation])
+        return np.array(pixels)
+
+
+def find_photo(keypoints: str | os.PathLike, named: str | None = None) -> Path | None:
+    """Returns the photo of a keypoint file, or None if there is none.
+
+    Args:
+      keypoints: a detector's file; the photo of `X_keypoints.json` or `X.json` is
+        `X.jpg`, `.jpeg`, `.png` or `.webp` beside it, in lower or upper case.
+      named: the photo's name where the file says it; it goes before the others, and
+        is looked for in the same folder and below only.
+    """
+    keypoints = Path(keypoints)
+    folder = keypoints.parent
+    if named:
+        inside = Path(os.path.normpath(named))
+        if inside.is_absolute() or ".." in inside.parts:
+            inside = Path(inside.name)  # a path of another machine, perhaps
+        if inside.suffix.lower() in _PHOTO_SUFFIXES and (folder / inside).is_file():
+            return folder / inside
+    stem = keypoints.stem.removesuffix(_KEYPOINTS_ENDING)
+    for suffix in _PHOTO_SUFFIXES:
+        for spelling in (suffix, suffix.upper(), "." + suffix[1:].capitalize()):
+            photo = folder / f"{stem}{spelling}"
+            if photo.is_file():
+                return photo
+    return None
+
+
+@contextlib.contextmanager
+def _faults_named(path: str | os.PathLike) -> Iterator[None]:
+    """Turns the many errors of decoders into one line."""
+    try:
+        with warnings.catch_warnings():
+            # Warned of are odd metadata, and sizes, which are checked here.
+            warnings.simplefilter("ignore")
+            yield
+    except InputError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise InputError(path, "claims far too many pixels") from error
+    except Image.UnidentifiedImageError as error:
+        known = ", ".join(_FORMATS)
+        raise InputError(path, f"is no image that can be read ({known})") from error
+    except OSError as error:
+        if error.strerror:
+            raise InputError(path, f"cannot be read: {error.strerror}") from error
+        raise InputError(path, "is a truncated or damaged image") from error
+    except (
+        ArithmeticError, AttributeError, EOFError, LookupError, MemoryError,
+        RuntimeError, SyntaxError, TypeError, ValueError, struct.error, zlib.error,
+    ) as error:  # fmt: skip
+        raise InputError(path, "is a damaged image") from error
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF's orientation; 1, as stored, where there is none or it cannot be read."""
+    try:
+        return image.getexif().get(_EXIF_ORIENTATION, 1)
+    except Exception:  # damaged metadata can raise anything; the photo may be fine
+        return 1
+
+
+def _to_rgb(path: str | os.PathLike, image: Image.Image) -> Image.Image:
+    if image.mode == "F" or image.mode.startswith("I"):
+        wide = np.asarray(image)
+        # Some formats open 16 bits as 32; a true 32-bit image has no known range.
+        if image.mode == "F" or wide.min() < 0 or wide.max() > _MAX_16_BITS:
+            raise InputError(path, "has pixels of 32 bits, whose range is unknown")
+        eight = (wide * (255 / _MAX_16_BITS)).round().astype(np.uint8)
+        return Image.fromarray(eight).convert("RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image).convert("RGB")
+    return image.convert("RGB")
