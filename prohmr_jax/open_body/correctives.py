@@ -10,17 +10,15 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from prohmr_jax.open_body.kinematics import joint_transforms, skin
+from prohmr_jax.open_body.poses import random_rotations
 from prohmr_jax.skeleton import SMPL_24, SMPL_PARENTS
 
 # Dual quaternions bulge at the outside of a bend; a part of them looks best.
-STRENGTH = 0.7
+STRENGTH = 0.6
 RIDGE = 2.0
 SAMPLES = 120
-# Largest angles tried, about the limb's own axis and across it, in degrees.
-MAX_TWIST_DEG, MAX_BEND_DEG = 80.0, 110.0
 SMALLEST_OFFSET = 4e-4
 
-_AXES = np.eye(3)
 _SIGNS = np.array([-1.0, 1.0, 1.0])
 _FEATURE_SIGNS = np.outer(_SIGNS, _SIGNS).ravel()
 
@@ -60,15 +58,6 @@ def dual_quaternion_skin(
     return matrices.apply(vertices) + shift
 
 
-def _sampled_rotations(axis: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Axis-angle vectors [SAMPLES, 3], twisting and bending a limb along an axis."""
-    vectors = rng.uniform(-1, 1, (SAMPLES, 3))
-    along = vectors @ axis
-    across = vectors - along[:, None] * axis
-    twist = np.deg2rad(MAX_TWIST_DEG) * along[:, None] * axis
-    return twist + np.deg2rad(MAX_BEND_DEG) * across
-
-
 def joint_corrective(
     joint: int,
     vertices: np.ndarray,
@@ -88,10 +77,8 @@ def joint_corrective(
     offsets = np.zeros((len(vertices), 3, 9))
     share = weights[:, joint]
     moved = np.flatnonzero((share > 0) & (share < 1))
-    limb = joints[joint] - joints[SMPL_PARENTS[joint]]
-    axis = _AXES[np.abs(limb).argmax()]
     features, residuals = [], []
-    for vector in _sampled_rotations(axis, rng):
+    for vector in random_rotations(SMPL_24.names[joint], SAMPLES, rng):
         pose = np.zeros_like(joints)
         pose[joint] = vector
         transforms = joint_transforms(joints, pose)
@@ -136,8 +123,6 @@ def pose_correctives(
         offsets = joint_corrective(joint, vertices, joints, weights, rng)
         if image == joint:
             offsets = (offsets + reflected(offsets)) / 2
-        blocks[joint], blocks[image] = offsets, reflected(offsets)
-        if image == joint:
-            blocks[joint] = offsets
+        blocks[image], blocks[joint] = reflected(offsets), offsets
     blocks[np.abs(blocks).max(-1) < SMALLEST_OFFSET] = 0
     return np.concatenate(blocks[1:], axis=-1)

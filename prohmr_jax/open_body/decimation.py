@@ -104,7 +104,8 @@ class _HalfMesh:
         self.version[vertex] += 1
         if vertex in self.locked:
             return
-        allowed = [v for v in sorted(self._neighbours(vertex)) if self._links(vertex, v)]
+        nearby = sorted(self._neighbours(vertex))
+        allowed = [into for into in nearby if self._links(vertex, into)]
         if not allowed:
             return
         costs = self._costs(vertex, allowed)

@@ -88,8 +88,10 @@ def merged_weights(rig: Rig, vertices: np.ndarray) -> np.ndarray:
     merge = np.zeros((len(rig.bones), len(SMPL_24)))
     merge[np.arange(len(rig.bones)), [driving_joint(b) for b in rig.bones]] = 1
     weights = rig.weights[vertices] @ merge
-    faintest_kept = np.sort(weights, axis=1)[:, [-MAX_INFLUENCES]]
-    weights[(weights < faintest_kept) | (weights < MIN_WEIGHT)] = 0
+    weights[weights < MIN_WEIGHT] = 0
+    # Of equal weights, the mirror image must drop the mirror image: both or none.
+    faintest_dropped = np.sort(weights, axis=1)[:, [-MAX_INFLUENCES - 1]]
+    weights[weights <= faintest_dropped] = 0
     return weights / weights.sum(1, keepdims=True)
 
 

@@ -41,6 +41,10 @@ _ANY_PERSON = "universal"
 # Means and standard deviations of adult stature in metres, per gender.
 FEMALE_STATURE = (1.625, 0.065)
 MALE_STATURE = (1.757, 0.070)
+# Of MakeHuman's parameters. Its average person is slim (a body mass index near 20):
+# these give 23 on average.
+MUSCLE = (0.42, 0.22)
+WEIGHT = (0.75, 0.30)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,8 +114,8 @@ def draw_people(
     people = People(
         gender=np.where(male, 1 - femininity, femininity),
         age=rng.beta(1.2, 2.0, count),
-        muscle=normal(0.5, 0.2),
-        weight=normal(0.56, 0.25),
+        muscle=normal(*MUSCLE),
+        weight=normal(*WEIGHT),
         height=np.full(count, 0.5),
         proportions=normal(0.6, 0.2),
         cup=normal(0.5, 0.15),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from prohmr_jax.skeleton import SMPL_24
+from prohmr_jax.skeleton import SMPL_24, mirror_name
 
 # Lowest and highest angle about X, Y and Z in degrees, left side; the rest is still.
 _LIMITS_DEG = {
@@ -18,20 +18,29 @@ _LIMITS_DEG = {
     "left_collar": ((-5, 5), (-10, 10), (-10, 20)),
     "left_shoulder": ((-50, 50), (-80, 20), (-80, 60)),
     "left_elbow": ((-40, 40), (-130, 0), (0, 0)),
-    "left_wrist": ((-20, 20), (-20, 20), (-50, 50)),
+    "left_wrist": ((-60, 60), (-25, 25), (-60, 60)),
+    "left_hand": ((-10, 10), (-10, 10), (-60, 20)),
 }
 _MIRRORED_AXES = np.array([1.0, -1.0, -1.0])
 
 
+def random_rotations(joint: str, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Returns axis-angle vectors [count, 3], uniform within a joint's limits.
+
+    Args:
+      joint: a name of SMPL_24; the pelvis does not turn.
+      count: how many.
+      rng: source of randomness.
+    """
+    mirrored = joint.startswith("right_")
+    limits = _LIMITS_DEG.get(mirror_name(joint) if mirrored else joint)
+    if limits is None:
+        return np.zeros((count, 3))
+    low, high = np.deg2rad(np.array(limits, float)).T
+    angles = rng.uniform(low, high, (count, 3))
+    return angles * _MIRRORED_AXES if mirrored else angles
+
+
 def random_poses(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Returns axis-angle vectors [count, 24, 3], uniform within each joint's limits."""
-    poses = np.zeros((count, len(SMPL_24), 3))
-    for name, limits in _LIMITS_DEG.items():
-        low, high = np.deg2rad(np.array(limits, float)).T
-        sides = [(name, np.ones(3))]
-        if name.startswith("left_"):
-            sides.append((name.replace("left_", "right_"), _MIRRORED_AXES))
-        for joint, signs in sides:
-            angles = rng.uniform(low, high, (count, 3))
-            poses[:, SMPL_24.index(joint)] = angles * signs
-    return poses
+    """Returns axis-angle vectors [count, 24, 3] within each joint's limits."""
+    return np.stack([random_rotations(n, count, rng) for n in SMPL_24.names], axis=1)

@@ -11,13 +11,12 @@ import numpy as np
 from scipy.optimize import nnls
 
 from prohmr_jax.open_body.kinematics import joint_transforms, skin
-from prohmr_jax.open_body.shape_space import MIRROR_X
 from prohmr_jax.skeleton import EXTRA_19, SMPL_24, SMPL_PARENTS, JointSet, mirror_name
 
 JOINT_CANDIDATES = 200
 JOINT_REACH = 0.08
 JOINT_SUPPORT = 32
-EXTRA_CANDIDATES = 300
+EXTRA_CANDIDATES = 500
 EXTRA_SUPPORT = 12
 # Weight of "the row sums to 1" against metres of error.
 _SUM_WEIGHT = 100.0
@@ -47,7 +46,7 @@ def convex_row(
       candidates: [C], how many vertices each stands for (2 for a mirrored pair).
       support: how many vertices may have weight.
     """
-    offsets = (vertices - target[:, None]).transpose(0, 2, 1).reshape(-1, len(candidates))
+    offsets = (vertices - target[:, None]).swapaxes(1, 2).reshape(-1, len(candidates))
     scale = np.sqrt(len(target))
     kept = np.arange(len(candidates))
     while True:
@@ -196,17 +195,10 @@ def posed_extra_bodies(
     return Bodies(np.stack(posed), np.stack(targets))
 
 
-def extra_scores(
-    vertices: np.ndarray, extra: np.ndarray, crown: int
-) -> np.ndarray:
+def extra_scores(vertices: np.ndarray, extra: np.ndarray, crown: int) -> np.ndarray:
     """Returns [19, V]: near the joint; the top of the head is the crown alone."""
     distance = np.linalg.norm(extra[:, None] - vertices, axis=-1)
     scores = np.exp(-distance / JOINT_REACH)
     top = EXTRA_19.index("head_top_lsp")
     scores[top] = np.arange(len(vertices)) == crown
     return scores
-
-
-def mirrored_points(points: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Returns points [*batch, J, 3] mirrored, left and right exchanged by `order`."""
-    return points[..., order, :] * MIRROR_X

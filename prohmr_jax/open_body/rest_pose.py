@@ -66,9 +66,7 @@ def _left_rotations(rig: Rig, heads: np.ndarray) -> dict[str, np.ndarray]:
 
     upper_arm = smallest_rotation(at("lowerarm01") - at("upperarm01"), _LEFT)
     forearm = smallest_rotation(at("wrist") - at("lowerarm01"), _LEFT)
-    hand = _frame(
-        at("finger3-1") - at("wrist"), at("finger2-1") - at("finger5-1")
-    ).T
+    hand = _frame(at("finger3-1") - at("wrist"), at("finger2-1") - at("finger5-1")).T
     return {
         "clavicle": about_z(CLAVICLE_RAISE_DEG),
         "shoulder01": about_z(SCAPULA_RAISE_DEG),
@@ -99,7 +97,8 @@ def t_pose_rotations(rig: Rig, heads: np.ndarray) -> np.ndarray:
     for bone, (name, parent) in enumerate(zip(rig.bones, rig.parents, strict=True)):
         stem, _, side = name.partition(".")
         if stem in left:
-            rotations[bone] = left[stem] if side == "L" else mirror @ left[stem] @ mirror
+            turn = left[stem]
+            rotations[bone] = turn if side == "L" else mirror @ turn @ mirror
         elif parent >= 0:
             rotations[bone] = rotations[parent]
     return rotations

