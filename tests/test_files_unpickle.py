@@ -116,6 +116,15 @@ def test_chumpy_gives_values_that_it_holds_and_no_others(era):
         to_numpy(found["computed"])
 
 
+@pytest.mark.parametrize("protocol", range(6))
+def test_attributes_of_a_dictionary_mean_nothing(protocol):
+    value = collections.OrderedDict(a=1)
+    value._metadata = collections.OrderedDict(version=1)  # as checkpoints have it
+    found = read(pickle.dumps(value, protocol))
+    assert found == value
+    assert not hasattr(found, "_metadata")
+
+
 def test_a_stream_is_left_behind_the_pickle():
     stream = io.BytesIO(pickle.dumps([1]) + pickle.dumps([2]) + b"rest")
     assert unpickle(stream, "a", {}) == [1]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from prohmr_jax.boxes import MIN_CONFIDENCE
 from prohmr_jax.errors import InputError
 from prohmr_jax.skeleton import BODY_25, COCO_17
 from prohmr_jax.structs import Keypoints2D
@@ -70,7 +71,7 @@ class _Person:
 
 
 def read_detections(
-    path: str | os.PathLike, *, min_confidence: float = 0.1
+    path: str | os.PathLike, *, min_confidence: float = MIN_CONFIDENCE
 ) -> Detections:
     """Reads the people of a detector's JSON file.
 
