@@ -89,12 +89,17 @@ class LULinear(nn.Module):
         return y + self.bias, self._log_det(x)
 
     def inverse(self, y, context):
-        """Returns U^-1 L^-1 (y - b), by two triangular solves, and its log-det."""
+        """Returns U^-1 L^-1 (y - b) and its log-determinant.
+
+        The factors are inverted, once for all rows: solving for each row costs more
+        as soon as there are more rows than features.
+        """
         lower, upper = self.factors()
-        columns = (y - self.bias).reshape(-1, self.features).T
-        columns = solve_triangular(lower, columns, lower=True, unit_diagonal=True)
-        x = solve_triangular(upper, columns, lower=False).T
-        return x.reshape(y.shape), -self._log_det(y)
+        eye = jnp.eye(self.features, dtype=self.bias.dtype)
+        lower = solve_triangular(lower, eye, lower=True, unit_diagonal=True)
+        upper = solve_triangular(upper, eye, lower=False)
+        x = jnp.matmul(y - self.bias, lower.T, precision=HIGHEST)
+        return jnp.matmul(x, upper.T, precision=HIGHEST), -self._log_det(y)
 
 
 class ResidualBlock(nn.Module):

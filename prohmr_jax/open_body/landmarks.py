@@ -29,6 +29,7 @@ def find_landmarks(
         height = np.where(chosen & (points[:, 0] > -1e-9), points @ direction, -np.inf)
         return int(height.argmax())
 
+    # The bones that move something above the eyes are those of the head.
     head = np.isin(bones, bones[points[:, 1] > points[left_eye, 1] - 0.02])
     middle = np.abs(points[:, 0]) < 1e-9
     tips = {

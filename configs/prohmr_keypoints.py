@@ -1,0 +1,87 @@
+"""ProHMR conditioned on 2D keypoints (Kolotouros et al., ICCV 2021, Eqs. 5-9).
+
+python -m prohmr_jax.main --config configs/prohmr_keypoints.py --workdir runs/lifting
+
+Poses come from the prior that ships, or from a bank of poses as well
+(`tools/make_pose_bank.py`, `--config.pose_bank=bank.npz`). With
+`--config.body=SMPL_NEUTRAL.pkl` the same command trains a model of SMPL.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    """Returns the configuration of the shipped weights."""
+    config = ConfigDict()
+    config.mode = "train"
+    config.seed = 0
+    config.body = "open"
+    config.pose_bank = ""
+    config.pose_prior = ""
+    config.prior_fraction = 0.1
+
+    config.model = ConfigDict(
+        {
+            "encoder_width": 512,
+            "encoder_blocks": 3,
+            "context_features": 256,
+            "flow_layers": 4,
+            "flow_blocks": 2,
+            "flow_hidden": 256,
+            "flow_batch_norm": False,
+            "flow_dropout": 0.0,
+            "flow_affine": True,
+            "head_hidden": 256,
+            "num_betas": 10,
+            "mean_camera": (0.9, 0.0, 0.0),
+        }
+    )
+    config.synthesis = ConfigDict(
+        {
+            "betas_std": 1.0,
+            "min_distance": 2.0,
+            "max_distance": 20.0,
+            "pitch_std_deg": 18.0,
+            "roll_std_deg": 9.0,
+            "max_off_axis": 0.15,
+            "perfect_rate": 0.25,
+            "max_jitter": 0.7,
+            "outlier_rate": 0.02,
+            "swap_rate": 0.03,
+            "dropout_rate": 0.25,
+            "max_dropout": 0.4,
+            "group_rate": 0.3,
+            "truncation_rate": 0.2,
+            "occluder_rate": 0.12,
+            "no_feet_rate": 0.15,
+            "min_visible": 4,
+        }
+    )
+    config.loss_weights = ConfigDict(
+        {
+            "nll": 1e-3,
+            "keypoints_2d_exp": 0.05,
+            "keypoints_2d_mode": 0.1,
+            "keypoints_3d_exp": 0.0,
+            "keypoints_3d_mode": 0.05,
+            "global_orient_mode": 0.01,
+            "body_pose_mode": 0.01,
+            "betas_mode": 0.001,
+            "orthogonal": 0.1,
+        }
+    )
+    config.num_samples = 1
+    config.label_noise = 0.005
+    config.unseen_weight = 0.3
+
+    config.batch_size = 256
+    config.num_steps = 30_000
+    config.learning_rate = 1e-3
+    config.final_learning_rate_ratio = 0.01
+    config.warmup_steps = 500
+    config.weight_decay = 1e-4
+    config.max_gradient_norm = 5.0
+    config.average_decay = 0.999
+    config.log_every = 100
+    config.checkpoint_every = 1_000
+    return config

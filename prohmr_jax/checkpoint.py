@@ -1,0 +1,177 @@
+"""Weights and training states on disk.
+
+Two forms. A *training directory* holds Orbax checkpoints of the whole state, saved in
+the background, atomic, and `model.json`. A *weights file* is one `.npz` of arrays by
+name, in float16 or float32, with the model's spec inside: what is shipped and shared.
+`load_weights` reads both.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from prohmr_jax.errors import InputError
+from prohmr_jax.files.arrays import Expected
+from prohmr_jax.files.atomic import write_atomically
+from prohmr_jax.files.npz import read_npz, write_npz
+from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
+from prohmr_jax.train_state import TrainState
+
+SHIPPED_WEIGHTS = pathlib.Path(__file__).parent / "assets" / "prohmr_keypoints.npz"
+_SPEC_FILE = "model.json"
+_STATES = "states"
+_FORMAT_VERSION = 1
+
+
+def save_weights(
+    path: str | os.PathLike, spec: ModelSpec, variables: Mapping, dtype=np.float16
+) -> None:
+    """Writes a weights file, atomically.
+
+    Args:
+      path: `.npz` to write.
+      spec: of the model.
+      variables: `{params, batch_stats, mean_params}`.
+      dtype: float16 halves the file; the rounding is far below the training noise.
+    """
+    flat = flatten_dict(dict(variables), sep="/")
+    arrays = {name: np.asarray(value).astype(dtype) for name, value in flat.items()}
+    header = {"version": _FORMAT_VERSION, "model": dataclasses.asdict(spec)}
+    write_npz(path, {"header": np.array(json.dumps(header)), **arrays})
+
+
+def load_weights(path: str | os.PathLike) -> tuple[ModelSpec, dict]:
+    """Returns spec and float32 variables of a weights file or training directory.
+
+    Raises:
+      InputError: missing, damaged, of another version, or its arrays do not fit the
+        model that it describes.
+    """
+    path = pathlib.Path(path)
+    if path.is_dir():
+        spec = _read_spec(path)
+        expected = _abstract_variables(spec)
+        return spec, _restore_average(path, expected)
+    if not path.exists():
+        raise InputError(path, "no such weights file or training directory")
+    header = read_npz(path, {"header": Expected((), "text")})["header"]
+    spec = _parse_spec(path, str(header))
+    names = flatten_dict(_abstract_variables(spec), sep="/")
+    arrays = read_npz(path, {n: Expected(a.shape, "real") for n, a in names.items()})
+    return spec, unflatten_dict(
+        {name: np.asarray(a, np.float32) for name, a in arrays.items()}, sep="/"
+    )
+
+
+def _abstract_variables(spec: ModelSpec) -> dict:
+    return jax.eval_shape(
+        lambda: init_variables(build_model(spec), jax.random.key(0))
+    )
+
+
+def _parse_spec(path: pathlib.Path, text: str) -> ModelSpec:
+    try:
+        header = json.loads(text)
+        version, fields = header["version"], header["model"]
+        fields["mean_camera"] = tuple(fields["mean_camera"])
+        spec = ModelSpec(**fields)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise InputError(path, "does not describe a model of this project") from None
+    if version != _FORMAT_VERSION:
+        raise InputError(path, f"has format version {version}, not {_FORMAT_VERSION}")
+    return spec
+
+
+def _read_spec(directory: pathlib.Path) -> ModelSpec:
+    file = directory / _SPEC_FILE
+    if not file.exists():
+        raise InputError(directory, f"no training directory: it has no {_SPEC_FILE}")
+    return _parse_spec(file, file.read_text(encoding="utf-8"))
+
+
+def _restore_average(directory: pathlib.Path, expected: dict) -> dict:
+    with ocp.CheckpointManager(directory.resolve() / _STATES) as manager:
+        step = manager.latest_step()
+        if step is None:
+            raise InputError(directory, "holds no finished checkpoint")
+        restored = manager.restore(step, args=ocp.args.StandardRestore())
+    found = {
+        "params": restored["average_params"],
+        "batch_stats": restored["batch_stats"] or {},
+        "mean_params": restored["mean_params"],
+    }
+    if jax.tree.map(jnp.shape, found) != jax.tree.map(jnp.shape, expected):
+        raise InputError(directory, f"step {step} does not fit its {_SPEC_FILE}")
+    return jax.tree.map(np.asarray, found)
+
+
+class StateCheckpoints:
+    """The states of one training directory; saves run in the background."""
+
+    def __init__(self, directory: str | os.PathLike, spec: ModelSpec, keep: int = 2):
+        """Opens or starts a training directory.
+
+        Args:
+          directory: made where absent.
+          spec: must agree with the one that is already there.
+          keep: number of latest states to keep.
+
+        Raises:
+          InputError: the directory cannot be written or belongs to another model.
+        """
+        self.directory = pathlib.Path(directory).resolve()
+        file = self.directory / _SPEC_FILE
+        if file.exists():
+            if _read_spec(self.directory) != spec:
+                raise InputError(file, "describes another model than the config")
+        else:
+            header = {"version": _FORMAT_VERSION, "model": dataclasses.asdict(spec)}
+            text = json.dumps(header, indent=2) + "\n"
+            write_atomically(file, lambda stream: stream.write(text.encode()))
+        options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True)
+        self._manager = ocp.CheckpointManager(
+            self.directory / _STATES, options=options
+        )
+
+    def restore(self, state: TrainState) -> TrainState:
+        """Returns the latest state, or the given one where none was saved.
+
+        Args:
+          state: of the right structure and shapes.
+        """
+        step = self._manager.latest_step()
+        if step is None:
+            return state
+        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
+        return self._manager.restore(step, args=ocp.args.StandardRestore(abstract))
+
+    def save(self, state: TrainState) -> None:
+        """Starts to save a state; the previous save is waited for.
+
+        Raises:
+          InputError: the disk is full or the directory not writable; what was saved
+            before is untouched.
+        """
+        step = int(state.step)
+        if step == self._manager.latest_step():
+            return
+        try:
+            self._manager.save(step, args=ocp.args.StandardSave(state))
+        except (OSError, ValueError) as error:
+            raise InputError(self.directory, f"cannot save step {step}: {error}") from error
+
+    def close(self) -> None:
+        """Waits for the last save."""
+        try:
+            self._manager.wait_until_finished()
+        except (OSError, ValueError) as error:
+            raise InputError(self.directory, f"cannot save: {error}") from error
+        self._manager.close()

@@ -1,0 +1,104 @@
+"""Which golden files there are, and what is compared of each."""
+
+import fnmatch
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from prohmr_jax.errors import InputError
+from prohmr_jax.parity import (
+    bodies,
+    detections,
+    flows,
+    geometry,
+    layers,
+    recipe,
+    tables,
+)
+from prohmr_jax.parity.golden import GoldenDirectory, GoldenFile
+from prohmr_jax.parity.report import Report, Row
+
+Check = Callable[[GoldenFile, Report], None]
+
+# The first pattern that a file name matches decides.
+FAMILIES: tuple[tuple[str, Check], ...] = (
+    ("recipe_check.json", recipe.check_recipe),
+    ("param_tables.json", tables.check_param_tables),
+    ("geometry*.npz", geometry.check_geometry),
+    ("procrustes*.npz", geometry.check_procrustes),
+    ("smpl_synth*.npz", bodies.check_smpl_synth),
+    ("smpl_forward*.npz", bodies.check_smpl_forward),
+    ("layers*.npz", layers.check_layers),
+    ("glow_*.npz", flows.check_glow),
+    ("smplflow_*.npz", flows.check_smplflow),
+    ("openpose*.npz", detections.check_openpose),
+    ("openpose_*_keypoints.json", detections.check_keypoints_file),
+    ("openpose_*.png", detections.check_photo),
+    ("openpose_*.jpg", detections.check_photo),
+    ("synthetic*.png", detections.check_picture),
+)
+
+# Families that other parts of the project compare.
+LATER: tuple[tuple[str, str], ...] = (
+    ("resnet50*.npz", "images"),
+    ("prohmr_forward*.npz", "images"),
+    ("losses_eval*.npz", "images"),
+    ("loss_pieces*.npz", "images"),
+    ("train_step*.npz", "images"),
+    ("preprocessing*.npz", "images"),
+    ("fit_*.npz", "fitting"),
+    ("multiview_*.npz", "fitting"),
+    ("gmof*.npz", "fitting"),
+    ("proskeleton_*.npz", "skeleton lifting"),
+)
+
+_DOCUMENTATION = ("*.md", "*.txt")
+
+
+def check_directory(path: str | os.PathLike, report: Report) -> Iterator[list[Row]]:
+    """Compares every file of a directory; yields the rows of each as it is done.
+
+    Args:
+      path: a directory of golden files.
+      report: collects rows, counts and the verdict.
+
+    Raises:
+      InputError: it is not a directory, or there is nothing in it.
+    """
+    directory = GoldenDirectory(Path(path).resolve())
+    names = [n for n in directory.names() if not _matches(n, _DOCUMENTATION)]
+    if not names:
+        raise InputError(path, "holds no golden files")
+    for name in names:
+        start = len(report.rows)
+        _check_file(directory, name, report)
+        yield report.rows[start:]
+
+
+def _check_file(directory: GoldenDirectory, name: str, report: Report) -> None:
+    for pattern, part in LATER:
+        if fnmatch.fnmatch(name, pattern):
+            case = directory.open(name)
+            report.postpone(case, case.keys(), part)
+            report.close(case)
+            return
+    check = next((c for pattern, c in FAMILIES if fnmatch.fnmatch(name, pattern)), None)
+    if check is None:
+        report.fail(name, "the whole file", "present, not compared: unknown family")
+        return
+    try:
+        case = directory.open(name)
+    except InputError as error:
+        report.fail(name, "the whole file", error.what)
+        return
+    try:
+        check(case, report)
+    except InputError as error:
+        report.fail(name, "stopped", str(error))
+    except Exception as error:  # noqa: BLE001 - one broken file must not hide others
+        report.fail(name, "stopped", f"{type(error).__name__}: {error}")
+    report.close(case)
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch.fnmatch(name, pattern) for pattern in patterns)

@@ -1,0 +1,147 @@
+"""A directory of golden files, and files that remember what was used of them."""
+
+import dataclasses
+import functools
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prohmr_jax.errors import InputError
+
+
+class GoldenFile:
+    """One file: entries by name, and what became of each.
+
+    Attributes:
+      name: file name.
+      directory: where it stands, for what other files provide.
+      inputs: entries that went into a computation.
+      compared: entries that were held against a result of ours.
+      later: entries that another part of the project will compare.
+    """
+
+    def __init__(self, directory: "GoldenDirectory", name: str, entries: dict):
+        """Wraps entries that `GoldenDirectory.open` has read."""
+        self.directory = directory
+        self.name = name
+        self._entries = entries
+        self.inputs: set[str] = set()
+        self.compared: set[str] = set()
+        self.later: set[str] = set()
+
+    def __contains__(self, key: str) -> bool:
+        """Returns whether the file has this entry."""
+        return key in self._entries
+
+    def __len__(self) -> int:
+        """Returns the number of entries."""
+        return len(self._entries)
+
+    def input(self, key: str) -> Any:
+        """Returns an entry that a computation uses.
+
+        Raises:
+          InputError: the file has no such entry.
+        """
+        value = self._get(key)
+        self.inputs.add(key)
+        return value
+
+    def optional_input(self, key: str) -> Any | None:
+        """Returns an entry that a computation uses, or None if there is none."""
+        return self.input(key) if key in self else None
+
+    def golden(self, key: str) -> Any:
+        """Returns an entry that is a result, and counts it as compared."""
+        value = self._get(key)
+        self.compared.add(key)
+        return value
+
+    def keys(self, prefix: str = "") -> list[str]:
+        """Returns the names of the entries that start with `prefix`."""
+        return [key for key in self._entries if key.startswith(prefix)]
+
+    def groups(self) -> list[str]:
+        """Returns what stands before the first slash of the names, each once."""
+        return list(dict.fromkeys(k.split("/")[0] for k in self.keys() if "/" in k))
+
+    def state(self, prefix: str) -> dict[str, np.ndarray]:
+        """Returns the entries under a prefix by the rest of their name, as inputs."""
+        return {key.removeprefix(prefix): self.input(key) for key in self.keys(prefix)}
+
+    def forgotten(self) -> list[str]:
+        """Returns the entries that nothing has used or compared."""
+        done = self.inputs | self.compared | self.later
+        return [key for key in self._entries if key not in done]
+
+    def _get(self, key: str) -> Any:
+        if key not in self._entries:
+            raise InputError(self.directory.path / self.name, f"has no entry {key!r}")
+        return self._entries[key]
+
+
+@dataclasses.dataclass(frozen=True)
+class GoldenDirectory:
+    """A directory in the golden format; hashable, so that what it gives is cached."""
+
+    path: Path
+
+    def names(self, pattern: str = "*") -> list[str]:
+        """Returns the names of the files that match, sorted.
+
+        Raises:
+          InputError: this is not a directory.
+        """
+        if not self.path.is_dir():
+            raise InputError(self.path, "is not a directory")
+        return sorted(p.name for p in self.path.glob(pattern))
+
+    def open(self, name: str) -> GoldenFile:
+        """Reads a file: arrays of an npz, entries of a JSON, anything else whole.
+
+        Raises:
+          InputError: the file is missing or broken.
+        """
+        path = self.path / name
+        try:
+            return GoldenFile(self, name, _read_entries(path))
+        except OSError as error:
+            raise InputError(path, error.strerror or "is not an npz file") from error
+        except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+            raise InputError(path, f"cannot be read: {error}") from error
+
+    @functools.cached_property
+    def seed(self) -> int:
+        """The seed of the full-size weights."""
+        return int(self._recipe.input("seed"))
+
+    @functools.cached_property
+    def pose_sigma(self) -> float:
+        """Standard deviation of the 6D entries that these weights sample."""
+        return float(self._recipe.input("pose_sigma"))
+
+    @functools.cached_property
+    def _recipe(self) -> GoldenFile:
+        return self.open("recipe_check.json")
+
+
+def _read_entries(path: Path) -> dict[str, Any]:
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as arrays:
+            return {key: arrays[key] for key in arrays.files}
+    if path.suffix == ".json":
+        return dict(_flatten(json.loads(path.read_text())))
+    return {"content": path.read_bytes()}
+
+
+def _flatten(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields tables of tables under joined names, down to what describes a tensor."""
+    for key, value in tree.items():
+        if isinstance(value, dict) and "shape" not in value:
+            yield from _flatten(value, f"{prefix}{key}/")
+        else:
+            yield prefix + key, value

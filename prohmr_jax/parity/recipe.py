@@ -1,0 +1,133 @@
+"""Full-size weights that anyone can re-create: a seed and a rule per tensor."""
+
+import functools
+import math
+import zlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from prohmr_jax.models.flow import ConditionalGlow
+from prohmr_jax.official_weights import flow_from_official, flow_to_official
+from prohmr_jax.parity.golden import GoldenDirectory, GoldenFile
+from prohmr_jax.parity.report import Report
+
+# Where the flow stands in the official model.
+FLOW_PREFIX = "flow.flow."
+# The draws are the same bits; products may differ in the last one.
+RECIPE = 1e-6
+_CONTEXT = 2048
+_IDENTITY_6D = np.array([1, 0, 0, 0, 1, 0], np.float32)
+
+
+def recipe_tensor(
+    seed: int, pose_sigma: float, name: str, shape: tuple[int, ...]
+) -> np.ndarray:
+    """Returns the tensor of an official name, float32 (or bool, for a flag)."""
+    leaf = name.rpartition(".")[2]
+    if leaf == "initialized":
+        return np.ones(shape, bool)
+    stream = np.random.RandomState(zlib.crc32(f"{seed}/{name}".encode()))
+    noise = stream.standard_normal(math.prod(shape)).reshape(shape).astype(np.float32)
+    scalar = np.float32
+    # The first ActNorm turns poses near the identity, of spread sigma, into noise.
+    first = "_transforms.0." in name
+    match leaf:
+        case "running_mean" | "bias":
+            return scalar(0.1) * noise
+        case "running_var":
+            return np.exp(scalar(0.2) * noise)
+        case "log_scale":
+            offset = -math.log(pose_sigma) if first else 0.0
+            return scalar(0.1) * noise + scalar(offset)
+        case "shift":
+            tiled = np.resize(_IDENTITY_6D, shape) / scalar(pose_sigma)
+            return scalar(0.1) * noise - (tiled if first else scalar(0.0))
+        case "lower_entries" | "upper_entries":
+            return scalar(0.3 / math.sqrt(144)) * noise
+        case "unconstrained_upper_diag":
+            return scalar(math.log(math.expm1(1 - 0.001))) + scalar(0.2) * noise
+        case "weight":
+            return noise * _gain(name, shape) + scalar(noise.ndim == 1) * _unit(name)
+    raise ValueError(f"no rule for {name!r}")
+
+
+def _unit(name: str) -> np.float32:
+    """What a batch norm's gain lies around."""
+    return np.float32(0.25 if ".bn3." in name else 1.0)
+
+
+def _gain(name: str, shape: tuple[int, ...]):
+    """Standard deviation of a weight's entries."""
+    fan_in = math.prod(shape[1:])
+    if len(shape) == 1:
+        return np.float32(0.1) * _unit(name)
+    if len(shape) == 4:
+        return np.float32(math.sqrt(2 / fan_in))
+    if name.endswith("initial_layer.weight"):
+        own = fan_in - _CONTEXT
+        columns = [1 / math.sqrt(own)] * own + [0.3 / math.sqrt(_CONTEXT)] * _CONTEXT
+        return np.array(columns, np.float32)
+    if name.endswith("final_layer.weight"):
+        gain = 0.3
+    elif ".blocks." in name:
+        gain = 0.7
+    elif name.endswith("fc_head.layers.2.weight"):
+        gain = 0.05
+    else:
+        gain = 1.0
+    return np.float32(gain / math.sqrt(fan_in))
+
+
+def official_shapes(flow: ConditionalGlow) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Returns collection -> official name -> shape of a flow, without computing it."""
+    x = jnp.zeros((1, flow.features))
+    context = jnp.zeros((1, flow.context_features)) if flow.context_features else None
+    init = lambda key: flow.init(key, x, context, method="forward")  # noqa: E731
+    tree = jax.eval_shape(init, jax.random.key(0))
+    # Views of one zero: shapes without memory.
+    views = jax.tree.map(lambda s: np.broadcast_to(np.float32(0), s.shape), tree)
+    return {
+        collection: {
+            name: value.shape for name, value in flow_to_official(values).items()
+        }
+        for collection, values in views.items()
+    }
+
+
+@functools.lru_cache(maxsize=1)
+def recipe_flow(directory: GoldenDirectory) -> tuple[ConditionalGlow, dict]:
+    """Returns the paper's flow, without dropout, and its recipe weights."""
+    flow = ConditionalGlow(dropout_rate=0.0)
+    state = {
+        FLOW_PREFIX + name: recipe_tensor(
+            directory.seed, directory.pose_sigma, FLOW_PREFIX + name, shape
+        )
+        for shapes in official_shapes(flow).values()
+        for name, shape in shapes.items()
+    }  # fmt: skip
+    return flow, flow_from_official(state, flow.context_features, FLOW_PREFIX)
+
+
+def check_recipe(case: GoldenFile, report: Report) -> None:
+    """Re-creates every tensor of the recipe and compares its sums and first entries."""
+    seed, sigma = int(case.input("seed")), float(case.input("pose_sigma"))
+    for key in case.keys("tensors/"):
+        golden = case.golden(key)
+        name = key.removeprefix("tensors/")
+        tensor = recipe_tensor(seed, sigma, name, tuple(golden["shape"]))
+        values = tensor.astype(np.float64).ravel()
+        first = golden["first"]
+        # Sums cancel: they are measured in units of the sum of absolute values.
+        total, largest = golden["abs_sum"], max(map(abs, first))
+        ours = [values.sum() / total, np.abs(values).sum() / total]
+        theirs = [golden["sum"] / total, 1.0]
+        report.measure(
+            case,
+            name,
+            np.array([*ours, *(values[: len(first)] / largest)]),
+            np.array([*theirs, *(np.array(first) / largest)]),
+            tolerance=RECIPE,
+            reason="sum, absolute sum, first entries",
+        )

@@ -1,0 +1,149 @@
+"""Entries of official state dicts: weights into our layers, results back by name."""
+
+import re
+
+import numpy as np
+
+from prohmr_jax.official_weights import (
+    flow_from_official,
+    flow_to_official,
+    is_layout_buffer,
+)
+from prohmr_jax.parity.golden import GoldenFile
+from prohmr_jax.parity.report import GRADIENTS, VALUES, Report
+
+# A single layer's names become a flow's by this prefix, and back.
+_AS_FLOW = "_transform._transforms.0."
+
+# Below this, what is zero in exact arithmetic may be rounding.
+ROUNDING = 1e-5
+
+
+def layer_variables(
+    state: dict[str, np.ndarray], context_features: int = 0, inner: str = ""
+) -> dict:
+    """Returns `{params, batch_stats}` of one layer from its official state.
+
+    Args:
+      state: official names within the layer.
+      context_features: width of the context; 0 for none.
+      inner: our name of the submodule that the state belongs to, with a dot.
+    """
+    named = {_AS_FLOW + inner + name: value for name, value in state.items()}
+    tree = flow_from_official(named, context_features)
+    layers = {collection: values["layers_0"] for collection, values in tree.items()}
+    if inner:
+        module = inner.removesuffix(".")
+        return {collection: values[module] for collection, values in layers.items()}
+    return layers
+
+
+def layer_to_official(tree: dict) -> dict[str, np.ndarray]:
+    """Returns official name -> array of one layer's `params` or `batch_stats`."""
+    named = flow_to_official({"layers_0": tree})
+    return {name.removeprefix(_AS_FLOW): value for name, value in named.items()}
+
+
+def count_blocks(state: dict[str, np.ndarray]) -> int:
+    """Returns how many residual blocks the conditioner of a state has."""
+    found = {match[0] for name in state if (match := re.search(r"blocks\.\d+", name))}
+    return len(found)
+
+
+def has_batch_norm(state: dict[str, np.ndarray]) -> bool:
+    """Returns whether the conditioner of a state normalises batches."""
+    return any("batch_norm_layers" in name for name in state)
+
+
+def check_flags(case: GoldenFile, report: Report, prefix: str) -> None:
+    """Checks the buffers that restate the layout, which our trees leave out."""
+    for key in case.keys(prefix):
+        leaf = key.removeprefix(prefix).rpartition(".")[2]
+        if not is_layout_buffer(leaf):
+            continue
+        value = case.golden(key)
+        if leaf == "dummy_buffer":
+            report.confirm(case, key, value == 1.0, "is 1")
+        elif leaf == "initialized":
+            report.confirm(case, key, bool(value), "is true")
+        elif leaf == "num_batches_tracked":
+            if key not in case.compared:
+                report.confirm(case, key, value >= 0, "is a count")
+        else:
+            holds = _is_alternating(case, key)
+            report.confirm(case, key, holds, "every second feature")
+
+
+def _is_alternating(case: GoldenFile, key: str) -> bool:
+    """Whether a half holds every second feature and its twin the others."""
+    swap = {"identity": "transform", "transform": "identity"}
+    twin = re.sub("identity|transform(?=_features)", lambda m: swap[m[0]], key)
+    half, other = case.golden(key), case.golden(twin)
+    expected = np.arange(half[0], len(half) + len(other), 2)
+    return np.array_equal(half, expected) and half[0] + other[0] == 1
+
+
+def compare_state(
+    case: GoldenFile,
+    report: Report,
+    prefix: str,
+    ours: dict[str, np.ndarray],
+    *,
+    before: str,
+    note: str = "",
+    special: dict[str, tuple[float, str]] | None = None,
+) -> None:
+    """Compares parameters and buffers after a training pass, by official name.
+
+    Args:
+      case: the file.
+      report: takes the rows.
+      prefix: of the entries after the pass.
+      ours: official name -> our array.
+      before: prefix of the state before it; counts of batches must be one more.
+      note: appended to the names.
+      special: ends of names that have a looser tolerance -> it, and why.
+    """
+    for key in case.keys(prefix):
+        name = key.removeprefix(prefix)
+        if name.endswith("num_batches_tracked"):
+            counted = case.golden(key) == case.golden(before + name) + 1
+            report.confirm(case, key, counted, "one batch more")
+        elif name in ours:
+            tolerance, reason = VALUES, ""
+            for end, looser in (special or {}).items():
+                if name.endswith(end):
+                    tolerance, reason = looser
+            report.compare(case, key, ours[name], tolerance, note=note, reason=reason)
+    check_flags(case, report, prefix)
+
+
+def compare_gradients(
+    case: GoldenFile,
+    report: Report,
+    prefix: str,
+    ours: dict[str, np.ndarray],
+    *,
+    zero: str | None = None,
+) -> None:
+    """Compares gradients by official name.
+
+    Args:
+      case: the file.
+      report: takes the rows.
+      prefix: of the entries.
+      ours: official name -> our gradient.
+      zero: end of the names whose gradient is zero in exact arithmetic, if any; the
+        official ones are rounding noise, and ours must be too.
+    """
+    for key in case.keys(prefix):
+        name = key.removeprefix(prefix)
+        if name not in ours:
+            continue
+        if zero is not None and name.endswith(zero):
+            both = max(np.max(np.abs(ours[name])), np.max(np.abs(case.golden(key))))
+            report.confirm(
+                case, key, both < ROUNDING, f"zero before a batch norm: {both:.0e}"
+            )
+        else:
+            report.compare(case, key, ours[name], GRADIENTS)

@@ -1,0 +1,63 @@
+"""From detections to bodies: the one place that joins a trained model and a body."""
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+from jaxtyping import Array, Float
+
+from prohmr_jax import cameras
+from prohmr_jax.body import BodyModel, pose_body, pose_joints, shape_body
+from prohmr_jax.models.prohmr import PreparedProHMR, decode, encode, latents
+from prohmr_jax.structs import Body, Box, Hypotheses, Keypoints2D
+from prohmr_jax.synthesis import in_box
+
+
+@struct.dataclass
+class Prediction:
+    """What the model says of B people, K hypotheses each, the mode first."""
+
+    hypotheses: Hypotheses
+    body: Body
+    """Leading axes [B, K]; camera axes, metres; without vertices unless asked for."""
+    joints_2d: Float[Array, "B K 44 2"]
+    """Projections, crop units."""
+    box: Box
+    """Where the crop lies, in the frame of the detections."""
+
+
+def predict(
+    model: PreparedProHMR,
+    body: BodyModel,
+    keypoints: Keypoints2D,
+    key: jax.Array,
+    num_hypotheses: int,
+    with_vertices: bool = False,
+) -> Prediction:
+    """Returns the mode and draws from the distribution of people seen as keypoints.
+
+    Args:
+      model: prepared weights.
+      body: the body that the weights were trained on.
+      keypoints: BODY_25, `[B, 25]`, any frame (pixels, for instance); the box comes
+        from the joints whose confidence counts.
+      key: of the draws; person b gets `fold_in(key, b)`.
+      num_hypotheses: K, the mode included.
+      with_vertices: also computes the meshes.
+    """
+    inputs, box = in_box(keypoints)
+    people = jnp.arange(inputs.xy.shape[0])
+    keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, people)
+    z = jax.vmap(lambda k: latents(k, (), num_hypotheses))(keys)
+    hypotheses = decode(model, encode(model, inputs), z)
+    smpl = hypotheses.smpl
+    # One shape per person: blended once, posed K times.
+    shaped = shape_body(body, smpl.betas[:, :1], with_vertices=with_vertices)
+    pose = pose_body if with_vertices else pose_joints
+    posed = pose(shaped, smpl.global_orient, smpl.body_pose)
+    camera = jax.tree.map(lambda a: a[:, None], cameras.crop_camera(hypotheses.camera))
+    return Prediction(
+        hypotheses=hypotheses,
+        body=posed,
+        joints_2d=cameras.project(posed.joints, camera),
+        box=box,
+    )
