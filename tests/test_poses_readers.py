@@ -161,7 +161,7 @@ def test_prepared_clips_lose_the_calibration_frame_and_toppled_roots(tmp_path):
     [
         (lambda t: t.replace("ltibia 0.0\n", "", 1), "no ltibia"),
         (lambda t: t.replace("ltibia 0.0", "ltibia nan", 1), "not finite"),
-        (lambda t: t.replace("ltibia 0.0", "ltibia 0.0 1.0", 1), "2 values, expected 1"),
+        (lambda t: t.replace("ltibia 0.0", "ltibia 0.0 1", 1), "2 values, expected 1"),
         (lambda t: t.replace("ltibia 0.0", "ltibia x", 1), "not a number"),
         (lambda t: t.replace("ltibia 0.0", "tail 0.0", 1), "'tail' is not in"),
         (lambda t: t.replace("\n2\n", "\n3\n"), "frame 3, expected 2"),

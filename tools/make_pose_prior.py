@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--capture", nargs="+", required=True)
     parser.add_argument("--output", required=True)
     parser.add_argument("--components", type=int, nargs="+", default=[48, 64, 96])
-    parser.add_argument("--num_poses", type=int, default=100_000)
+    parser.add_argument("--num_poses", type=int, default=60_000)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(arguments)
     try:
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
             )
             count = max(scores, key=scores.get)
             for number, score in scores.items():
-                print(f"{number} Gaussians: {score:.2f} nats per unseen frame")
+                print(f"{number} Gaussians: {score:.2f} nats an unseen frame", flush=True)
         bank = widen(clips, args.num_poses, args.seed)
         mixture = fit_mixture(pose_vectors(bank.axis_angle), count, args.seed)
         prior = PosePrior(

@@ -4,6 +4,7 @@ Needs scikit-learn, which only this fit uses.
 """
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,6 +19,7 @@ from prohmr_jax.skeleton import SMPL_24
 # directions that poses never use (the swing's y) from having no width at all.
 _LEAST_VARIANCE = np.deg2rad(2.5) ** 2
 _VALIDATE_EVERY = 4
+_NUM_ITERATIONS = 25
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,17 +58,26 @@ def pose_vectors(axis_angle: np.ndarray) -> np.ndarray:
 
 def fit_mixture(vectors: np.ndarray, num_components: int, seed: int) -> Mixture:
     """Returns a mixture fitted to vectors [N, 72] by expectation maximisation."""
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
     fitted = GaussianMixture(
         num_components,
         covariance_type="full",
         reg_covar=_LEAST_VARIANCE,
+        max_iter=_NUM_ITERATIONS,
         tol=1e-2,
-        max_iter=60,
         random_state=seed,
-    ).fit(vectors)
-    return Mixture(fitted.weights_, fitted.means_, fitted.covariances_)
+    )
+    with warnings.catch_warnings():
+        # Stopping before the last digit is meant: the gain is in the first steps.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted.fit(vectors.astype(np.float32))
+    return Mixture(
+        fitted.weights_.astype(np.float64),
+        fitted.means_.astype(np.float64),
+        fitted.covariances_.astype(np.float64),
+    )
 
 
 def choose_num_components(

@@ -107,12 +107,12 @@ def split_heading(rotmat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns (heading [*b], swing [*b, 3]) with rotmat = yaw(heading) expmap(swing).
 
     The swing is the part of the rotation that has no turn about the vertical (its y
-    is 0), the heading the turn about +Y in radians that comes after it. Upside down
-    the heading is not unique; any valid one is returned.
+    is 0), the heading the turn about +Y that comes after it, in [-pi, pi]. Upside
+    down the heading is not unique; any valid one is returned.
     """
     quaternion = Rotation.from_matrix(np.reshape(rotmat, (-1, 3, 3))).as_quat()
     x, y, z, w = quaternion.T
-    heading = 2.0 * np.arctan2(y, w)
+    heading = (2.0 * np.arctan2(y, w) + np.pi) % (2.0 * np.pi) - np.pi
     swing = turn("y", -heading) @ np.reshape(rotmat, (-1, 3, 3))
     swing = to_axis_angle(swing) * np.array([1.0, 0.0, 1.0])
     batch = np.shape(rotmat)[:-2]

@@ -30,7 +30,7 @@ from prohmr_jax.data.poses.stances import Rng, StanceSampler
 from prohmr_jax.data.poses.upright import UPRIGHT
 from prohmr_jax.skeleton import SMPL_24
 
-_BATCH = 4096
+_MAX_BATCH = 4096
 _NUM_KINDS = 300
 _CAPTURED = "capture"
 
@@ -217,8 +217,8 @@ def _possible(poses: np.ndarray) -> np.ndarray:
 def _accepted(rng: Rng, sampler: Sampler, count: int) -> np.ndarray:
     """Returns `count` possible poses of a sampler, half of them mirrored."""
     accepted: list[np.ndarray] = []
-    while sum(map(len, accepted)) < count:
-        poses = sampler(rng, _BATCH)
+    while (missing := count - sum(map(len, accepted))) > 0:
+        poses = sampler(rng, min(_MAX_BATCH, 2 * missing + 8))
         poses = np.where(rng.random((len(poses), 1, 1)) < 0.5, mirrored(poses), poses)
         accepted.append(poses[_possible(poses)])
     return np.concatenate(accepted)[:count]

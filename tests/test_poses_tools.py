@@ -1,0 +1,100 @@
+"""The tools that make the bank and the prior keep held-out clips out."""
+
+import importlib.util
+import pathlib
+
+import numpy as np
+import poses_cases as cases
+import pytest
+
+from prohmr_jax.data.poses import capture
+from prohmr_jax.data.poses.bank import read_held_out_clips, read_pose_bank
+from prohmr_jax.data.poses.cmu_expmap import EXPMAP_BONES
+from prohmr_jax.pose_prior import NUM_POSE, load_pose_prior
+
+_TOOLS = pathlib.Path(__file__).parents[1] / "tools"
+
+
+def tool(name):
+    spec = importlib.util.spec_from_file_location(name, _TOOLS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    """A prepared file whose training and held-out clips differ in the head."""
+    rng = np.random.default_rng(0)
+
+    def clip(head_turn):
+        values = rng.normal(0.0, 0.05, (12, 39, 3))
+        values[:, 1 + EXPMAP_BONES.index("head")] = [0.0, head_turn, 0.0]
+        for side, sign in (("l", 1), ("r", -1)):
+            arm = 1 + EXPMAP_BONES.index(side + "humerus")
+            values[:, arm] = [0.0, 0.0, sign * 1.1]
+        for joint in (b for b in EXPMAP_BONES if b[1:] in ("radius", "tibia")):
+            values[:, 1 + EXPMAP_BONES.index(joint)] = 0.0
+        return values
+
+    clips = {f"walking__{i}": clip(0.3 if i == 5 else 0.0) for i in range(1, 7)}
+    clips["soccer__1"] = clip(0.3)
+    path = tmp_path / "prepared.npz"
+    np.savez(path, **cases.expmap_arrays(clips))
+    return path
+
+
+def test_training_clips_are_those_of_the_training_split(prepared):
+    names = [clip.name for clip in capture.training_clips([str(prepared)])]
+    assert names == [f"walking__{i}" for i in (1, 2, 3, 4, 6)]
+
+
+@pytest.mark.parametrize("tool_name", ["make_pose_bank", "make_pose_prior"])
+def test_tools_widen_no_held_out_clip(prepared, tmp_path, monkeypatch, tool_name):
+    module = tool(tool_name)
+    seen = []
+
+    def stop(clips, *_):
+        seen.extend(clip.name for clip in clips)
+        raise module.InputError("x", "enough")
+
+    monkeypatch.setattr(module, "widen", stop)
+    arguments = ["--capture", str(prepared), "--output", str(tmp_path / "out.npz")]
+    if tool_name == "make_pose_prior":
+        arguments += ["--components", "2"]
+    assert module.main(arguments) == 2
+    assert seen == [f"walking__{i}" for i in (1, 2, 3, 4, 6)]
+
+
+def test_bank_tool_writes_bank_and_held_out_clips(prepared, tmp_path, capsys):
+    output, held_out = tmp_path / "bank.npz", tmp_path / "held_out.npz"
+    code = tool("make_pose_bank").main(
+        ["--capture", str(prepared), "--output", str(output),
+         "--held_out", str(held_out), "--num_poses", "300"]
+    )  # fmt: skip
+    assert code == 0
+    assert abs(len(read_pose_bank(output)) - 300) < 20
+    names = [clip.name for clip in read_held_out_clips(held_out)]
+    assert names == ["walking__5", "soccer__1"]
+    assert "5 clips" in capsys.readouterr().out
+
+
+def test_prior_tool_writes_a_prior(prepared, tmp_path):
+    pytest.importorskip("sklearn")
+    output = tmp_path / "prior.npz"
+    code = tool("make_pose_prior").main(
+        ["--capture", str(prepared), "--output", str(output),
+         "--components", "2", "--num_poses", "400"]
+    )  # fmt: skip
+    assert code == 0
+    assert load_pose_prior(output).means.shape == (2, NUM_POSE)
+
+
+def test_tools_name_a_missing_capture(tmp_path, capsys):
+    absent = tmp_path / "absent.npz"
+    for name in ("make_pose_bank", "make_pose_prior"):
+        code = tool(name).main(
+            ["--capture", str(absent), "--output", str(tmp_path / "x.npz")]
+        )
+        assert code == 2
+        assert capsys.readouterr().err == f"{absent}: no such file or folder\n"
