@@ -243,12 +243,9 @@ def _pose(
     features = body_pose - jnp.eye(3, dtype=body_pose.dtype)
     features = features.reshape(*features.shape[:-3], -1)
 
-    landmark_vertices = _skin(shaped.landmarks, bones, features)
+    support = jnp.stack(_skin(shaped.landmarks, bones, features), axis=-2)
     landmarks = jnp.einsum(
-        "lv,...cv->...lc",
-        shaped.landmark_regressor,
-        landmark_vertices,
-        precision=_PRECISION,
+        "lv,...cv->...lc", shaped.landmark_regressor, support, precision=_PRECISION
     )
     num_landmarks = len(skeleton.LANDMARKS_21)
     named = jnp.concatenate([positions, landmarks[..., :num_landmarks, :]], axis=-2)
@@ -256,7 +253,7 @@ def _pose(
     extra_19 = landmarks[..., num_landmarks:, :]
     vertices = None
     if with_vertices:
-        vertices = jnp.swapaxes(_skin(shaped.surface, bones, features), -1, -2)
+        vertices = jnp.stack(_skin(shaped.surface, bones, features), axis=-1)
     return Body(
         joints=jnp.concatenate([body_25, extra_19], axis=-2),
         kinematic_joints=positions,
@@ -267,7 +264,6 @@ def _pose(
 def _apply(
     matrices: Float[Array, "*b 3 3"], vectors: Float[Array, "*b 3"]
 ) -> Float[Array, "*b 3"]:
-    # Written as a sum: tiny batched products are slower as calls to a matmul.
     return jnp.sum(matrices * vectors[..., None, :], axis=-1)
 
 
@@ -281,27 +277,45 @@ def forward_kinematics(
       rotmats: rotations relative to the parents; the root's turns about its joint.
     """
     parents = np.asarray(skeleton.SMPL_PARENTS)
-    offsets = rest_joints[..., 1:, :] - rest_joints[..., parents[1:], :]
+    offsets = rest_joints - jnp.where(
+        parents[:, None] < 0, 0.0, rest_joints[..., np.maximum(parents, 0), :]
+    )
     batch = jnp.broadcast_shapes(rotmats.shape[:-3], rest_joints.shape[:-2])
-    rotations = [jnp.broadcast_to(rotmats[..., 0, :, :], (*batch, 3, 3))]
-    positions = [jnp.broadcast_to(rest_joints[..., 0, :], (*batch, 3))]
-    for joint in range(1, len(parents)):
-        above = rotations[parents[joint]]
-        local = rotmats[..., joint, :, :]
-        rotations.append(
-            jnp.sum(above[..., :, :, None] * local[..., None, :, :], axis=-2)
-        )
-        step = _apply(above, offsets[..., joint - 1, :])
-        positions.append(positions[parents[joint]] + step)
-    return jnp.stack(rotations, axis=-3), jnp.stack(positions, axis=-2)
+    local = jnp.concatenate(
+        [
+            jnp.broadcast_to(rotmats, (*batch, *rotmats.shape[-3:])),
+            jnp.broadcast_to(offsets, (*batch, *offsets.shape[-2:]))[..., None],
+        ],
+        axis=-1,
+    )
+    # All joints of a level at once: eight products instead of twenty-three.
+    root, *levels = (list(level) for level in skeleton.SMPL_LEVELS)
+    posed = [local[..., root, :, :]]
+    above = root
+    for level in levels:
+        parent = posed[-1][..., [above.index(parents[j]) for j in level], :, :]
+        posed.append(_compose(parent, local[..., level, :, :]))
+        above = level
+    order = np.argsort(np.concatenate(skeleton.SMPL_LEVELS))
+    bones = jnp.concatenate(posed, axis=-3)[..., order, :, :]
+    return bones[..., :3], bones[..., 3]
+
+
+def _compose(
+    first: Float[Array, "*b 3 4"], second: Float[Array, "*b 3 4"]
+) -> Float[Array, "*b 3 4"]:
+    """Rigid motion `second`, then `first`, each as rotation and translation."""
+    # Written out: small batched products are slow as calls to a matmul.
+    turned = sum(first[..., :, k, None] * second[..., k, None, :] for k in range(3))
+    return turned.at[..., 3].add(first[..., 3])
 
 
 def _skin(
     surface: ShapedSurface,
     bones: Float[Array, "*b 24 3 4"],
     pose_features: Float[Array, "*b 207"],
-) -> Float[Array, "*b 3 V"]:
-    """Linear blend skinning with pose correctives (Eqs. 2-5 and 9 of SMPL)."""
+) -> tuple[Float[Array, "*b V"], Float[Array, "*b V"], Float[Array, "*b V"]]:
+    """Linear blend skinning with pose correctives (Eqs. 2-5 and 9 of SMPL): x, y, z."""
     correctives = jnp.einsum(
         "...p,pcv->...cv", pose_features, surface.pose_directions, precision=_PRECISION
     )
@@ -309,5 +323,12 @@ def _skin(
     blended = jnp.einsum(
         "...jrc,jv->...rcv", bones, surface.skinning_weights, precision=_PRECISION
     )
-    turned = jnp.sum(blended[..., :3, :] * rest[..., None, :, :], axis=-2)
-    return turned + blended[..., 3, :]
+    x, y, z = (rest[..., c, :] for c in range(3))
+    # Written out: compiled to one pass over the vertices, unlike a sum over an axis.
+    return tuple(
+        blended[..., row, 0, :] * x
+        + blended[..., row, 1, :] * y
+        + blended[..., row, 2, :] * z
+        + blended[..., row, 3, :]
+        for row in range(3)
+    )

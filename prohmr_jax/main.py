@@ -31,6 +31,10 @@ def run(config, workdir: str) -> None:
         if not workdir:
             raise InputError("--workdir", "training needs a directory")
         train(config, pathlib.Path(workdir))
+    elif config.mode == "evaluate":
+        from prohmr_jax.evaluate import run_evaluation
+
+        run_evaluation(config)
     else:
         raise InputError("config.mode", f"no mode {config.mode!r}")
 
