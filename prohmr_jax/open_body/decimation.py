@@ -121,6 +121,9 @@ class _HalfMesh:
         opposite = {v for index in shared for v in self.faces[index]} - {vertex, into}
         if mine & theirs != opposite or len(mine | theirs) - 2 > MAX_NEIGHBOURS:
             return False
+        # Each of them loses a face, and must not end as a flap.
+        if any(len(self.ring[v]) < (3 if v in self.boundary else 4) for v in opposite):
+            return False
         if vertex in self.boundary:
             return into in self.boundary and len(shared) == 1
         new_edges = mine - theirs - {into}
