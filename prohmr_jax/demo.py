@@ -1,0 +1,282 @@
+"""The mode "demo": detections in, bodies and pictures of them out.
+
+For each person of `X.json` there appear `X_person0.npz` (docs/results.md), its mode
+as `.glb` and `.obj`, and `X_person0_sheet.png`; for each picture `X_overlay.png`; for
+all of it `index.md`. Every file appears whole or not at all.
+
+A folder is worked through: a file that cannot be used is skipped and named at the
+end. The job fails if a single file fails, or all files of a folder.
+"""
+
+import dataclasses
+import logging
+import pathlib
+import time
+
+import ml_collections
+import numpy as np
+
+from prohmr_jax.boxes import MIN_CONFIDENCE
+from prohmr_jax.demo_report import DemoReport, PersonSummary
+from prohmr_jax.errors import InputError
+from prohmr_jax.files.atomic import write_atomically
+from prohmr_jax.files.detections import Detection, read_detections
+from prohmr_jax.files.images import find_photo, read_image
+from prohmr_jax.files.meshes import write_glb, write_obj
+from prohmr_jax.pictures import draw_overlay, draw_sheet, write_png
+from prohmr_jax.reconstruction import Reconstructor, load_reconstructor
+from prohmr_jax.rendering.sheet import MAX_GHOSTS
+from prohmr_jax.results import PersonResult, write_result
+
+SHIPPED_INPUT = (
+    pathlib.Path(__file__).parent / "assets" / "demo" / "astronaut_keypoints.json"
+)
+_MESH_WRITERS = {"glb": write_glb, "obj": write_obj}
+_NO_PHOTO = "none"
+# The mode and two draws, of which the spread can be taken.
+_FEWEST_SAMPLES = 3
+_LOG = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class DemoSettings:
+    """What to read, and what to write of each person."""
+
+    output: pathlib.Path
+    photo: str
+    """A file; "none"; or empty for the photo beside the detections, if any."""
+    exif: str
+    image_size: tuple[int, int]
+    """(width, height) of photos that are not there; zeros: not known."""
+    meshes: tuple[str, ...]
+    overlay: bool
+    overlay_longest_side_px: int
+    overlay_keypoints: bool
+    sheet: bool
+    sheet_num_shown: int
+    sheet_panel_px: int
+
+
+def run_demo(config: ml_collections.ConfigDict) -> DemoReport:
+    """Reconstructs the people of a file or of a folder; see `configs/demo.py`.
+
+    Returns:
+      What was made and what was skipped, in the order of files and people.
+
+    Raises:
+      InputError: the config, body, weights or output folder cannot be used; or the
+        one input file cannot; or no file of the folder can.
+    """
+    source = pathlib.Path(config.input or SHIPPED_INPUT)
+    settings = _settings(config)
+    files = _input_files(source)
+    if source.is_dir() and settings.photo not in ("", _NO_PHOTO):
+        raise InputError("config.photo", "names one photo, but the input is a folder")
+    _require_writable(settings.output)
+    _LOG.info("reading the body and the weights")
+    reconstructor = load_reconstructor(
+        config.checkpoint,
+        config.body,
+        seed=config.seed,
+        num_hypotheses=config.num_samples,
+        num_meshes=1 + max(settings.sheet_num_shown, MAX_GHOSTS),
+        focal_length_px=config.focal_length_px,
+    )
+    report = DemoReport()
+    for number, file in enumerate(files, start=1):
+        _LOG.info("file %d of %d: %s", number, len(files), file)
+        try:
+            _reconstruct_file(file, settings, reconstructor, report)
+        except InputError as error:
+            if not source.is_dir():
+                raise
+            _LOG.warning("skipped: %s", error)
+            report.skipped.append(str(error))
+    if not report.people:
+        raise InputError(
+            source, f"none of its {len(files)} files can be used; {report.skipped[0]}"
+        )
+    report.write_page(settings.output / "index.md")
+    print("\n".join(report.table()))
+    print(f"pictures: {settings.output / 'index.md'}")
+    if report.skipped:
+        print(f"{len(report.skipped)} skipped:")
+        print("\n".join(f"  {line}" for line in report.skipped))
+    return report
+
+
+def _settings(config: ml_collections.ConfigDict) -> DemoSettings:
+    """Reads the config, and refuses what could only fail later."""
+    known = {"meshes": tuple(_MESH_WRITERS), "pictures": ("overlay", "sheet")}
+    for key, names in known.items():
+        for name in config[key]:
+            if name not in names:
+                raise InputError(
+                    f"config.{key}", f"no {name!r}; there are {', '.join(names)}"
+                )
+    if config.exif not in ("honour", "ignore"):
+        raise InputError("config.exif", f'{config.exif!r}: "honour" or "ignore"')
+    least = {
+        "num_samples": (config.num_samples, _FEWEST_SAMPLES),
+        "seed": (config.seed, 0),
+        "focal_length_px": (config.focal_length_px, 1),
+        "overlay.longest_side_px": (config.overlay.longest_side_px, 16),
+        "sheet.num_shown": (config.sheet.num_shown, 0),
+        "sheet.panel_px": (config.sheet.panel_px, 64),
+        "image_size": (min(config.image_size), 0),
+    }
+    for key, (value, bound) in least.items():
+        if not value >= bound:
+            raise InputError(f"config.{key}", f"{value} is less than {bound}")
+    return DemoSettings(
+        output=pathlib.Path(config.output),
+        photo=config.photo,
+        exif=config.exif,
+        image_size=tuple(config.image_size),
+        meshes=tuple(config.meshes),
+        overlay="overlay" in config.pictures,
+        overlay_longest_side_px=config.overlay.longest_side_px,
+        overlay_keypoints=config.overlay.keypoints,
+        sheet="sheet" in config.pictures,
+        sheet_num_shown=config.sheet.num_shown,
+        sheet_panel_px=config.sheet.panel_px,
+    )
+
+
+def _input_files(source: pathlib.Path) -> list[pathlib.Path]:
+    if not source.is_dir():
+        return [source]
+    files = sorted(file for file in source.glob("*.json") if file.is_file())
+    if not files:
+        raise InputError(source, "holds no .json file")
+    return files
+
+
+def _require_writable(folder: pathlib.Path) -> None:
+    """Tries to write now, so that nothing is computed in vain."""
+    probe = folder / ".writable"
+    write_atomically(probe, lambda stream: None)
+    probe.unlink(missing_ok=True)
+
+
+def _reconstruct_file(
+    file: pathlib.Path,
+    settings: DemoSettings,
+    reconstructor: Reconstructor,
+    report: DemoReport,
+) -> None:
+    """Writes all results of a file of detections; adds to the report as it goes."""
+    detections = read_detections(file)
+    for person in detections.left_out:
+        line = f"{file}: person {person.person_index} {person.reason}"
+        _LOG.warning("skipped: %s", line)
+        report.skipped.append(line)
+    # A COCO file has people of many photos, an OpenPose file of one.
+    by_photo: dict[pathlib.Path | None, list[Detection]] = {}
+    for person in detections.people:
+        by_photo.setdefault(_photo_of(file, person, settings), []).append(person)
+    for photo_path, people in by_photo.items():
+        photo = None
+        if photo_path is not None:
+            photo = read_image(photo_path, exif=settings.exif)
+            for person in people:
+                _require_within(photo_path, photo, person)
+        results = [
+            _reconstruct_person(file, person, photo_path, photo, settings,
+                                reconstructor, report)
+            for person in people
+        ]  # fmt: skip
+        if settings.overlay:
+            name = _overlay_name(file, photo_path, len(by_photo))
+            picture = draw_overlay(
+                results,
+                photo,
+                longest_side_px=settings.overlay_longest_side_px,
+                show_keypoints=settings.overlay_keypoints,
+            )
+            write_png(settings.output / name, picture)
+            report.overlays.append(name)
+
+
+def _reconstruct_person(
+    file, person, photo_path, photo, settings, reconstructor, report
+) -> PersonResult:
+    """Writes the results of one person, and returns what the overlay needs."""
+    start = time.perf_counter()
+    _LOG.info("  person %d: bodies", person.person_index)
+    result, meshes = reconstructor(
+        person.keypoints,
+        settings.image_size if photo is None else photo.shape[1::-1],
+        source=file.name,
+        person_index=person.person_index,
+        photo="" if photo_path is None else photo_path.name,
+    )
+    computed = time.perf_counter()
+    name = f"{file.stem}_person{person.person_index}"
+    written = [f"{name}.npz"]
+    write_result(settings.output / written[-1], result)
+    for kind in settings.meshes:
+        written.append(f"{name}.{kind}")
+        target = settings.output / written[-1]
+        _MESH_WRITERS[kind](target, result.placed_vertices, result.faces)
+    if settings.sheet:
+        _LOG.info("  person %d: sheet", person.person_index)
+        sheet = draw_sheet(
+            result,
+            meshes,
+            photo,
+            num_shown=settings.sheet_num_shown,
+            panel_px=settings.sheet_panel_px,
+        )
+        written.append(f"{name}_sheet.png")
+        write_png(settings.output / written[-1], sheet)
+    seen = result.seen(MIN_CONFIDENCE)
+    report.people.append(
+        PersonSummary(
+            name=name,
+            error_percent=100 * result.reprojection_error(MIN_CONFIDENCE),
+            num_seen=int(seen.sum()),
+            num_keypoints=len(seen),
+            spread_mm=1e3 * float(result.joint_spread.mean()),
+            files=tuple(written),
+        )
+    )
+    _LOG.info(
+        "  person %d: done, bodies %.1f s, files %.1f s",
+        person.person_index,
+        computed - start,
+        time.perf_counter() - computed,
+    )
+    return result
+
+
+def _photo_of(
+    file: pathlib.Path, person: Detection, settings: DemoSettings
+) -> pathlib.Path | None:
+    if settings.photo == _NO_PHOTO:
+        return None
+    if settings.photo:
+        return pathlib.Path(settings.photo)
+    return find_photo(file, person.image_name)
+
+
+def _require_within(path: pathlib.Path, photo: np.ndarray, person: Detection) -> None:
+    """Refuses a photo that the keypoints cannot be of, or not at this size."""
+    seen = person.keypoints.xy[person.keypoints.confidence > MIN_CONFIDENCE]
+    inside = np.all((seen >= 0) & (seen < photo.shape[1::-1]), axis=1)
+    if inside.mean() < 0.5:
+        height, width = photo.shape[:2]
+        raise InputError(
+            path,
+            f"is {width} x {height} pixels, but most keypoints of person "
+            f"{person.person_index} are outside: another photo, size or rotation",
+        )
+
+
+def _overlay_name(
+    file: pathlib.Path, photo_path: pathlib.Path | None, num_photos: int
+) -> str:
+    if num_photos == 1:
+        return f"{file.stem}_overlay.png"
+    photo = "no_photo" if photo_path is None else photo_path.stem
+    return f"{file.stem}_{photo}_overlay.png"

@@ -1,0 +1,256 @@
+"""One detected person in, the distribution of bodies in the photo out."""
+
+import dataclasses
+import hashlib
+import os
+import pathlib
+import zlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+from jaxtyping import Array, Float
+
+from prohmr_jax import __version__, cameras
+from prohmr_jax.body import BodyModel, pose_body, shape_body
+from prohmr_jax.checkpoint import SHIPPED_WEIGHTS, load_weights
+from prohmr_jax.errors import InputError
+from prohmr_jax.files.body_files import read_body
+from prohmr_jax.models.prohmr import PreparedProHMR, prepare
+from prohmr_jax.models.spec import build_model
+from prohmr_jax.predict import Prediction, predict
+from prohmr_jax.results import PersonResult, Provenance
+from prohmr_jax.rotations import rotmat_to_axis_angle
+from prohmr_jax.structs import Camera, Keypoints2D
+
+# Meshes computed at a time: bounds the memory of thousands of hypotheses.
+_MESHES_AT_ONCE = 20
+
+
+@struct.dataclass
+class Reconstruction:
+    """What one jitted call computes of one person; K hypotheses, the mode first."""
+
+    prediction: Prediction
+    """Leading axis [1]."""
+    camera: Camera
+    """Of the photo."""
+    joints_2d_px: Float[Array, "K 44 2"]
+    pose_rotmat: Float[Array, "K 24 3 3"]
+    pose_axis_angle: Float[Array, "K 24 3"]
+    meshes: Float[Array, "M V 3"]
+    """Of the first hypotheses, metres, camera axes."""
+    joint_spread: Float[Array, "44"]
+    vertex_spread: Float[Array, "V"]
+
+
+def spread(points: Float[Array, "K P 3"]) -> Float[Array, "P"]:
+    """Returns the standard deviation of the draws, metres; the mode is left out.
+
+    It is the root of the mean squared distance from the mean over draws, all three
+    axes together. All hypotheses of a person have one shape and so one place of the
+    (kinematic) pelvis: what is measured is the pose about it.
+    """
+    draws = points[1:]
+    squared = jnp.sum((draws - jnp.mean(draws, axis=0)) ** 2, axis=-1)
+    return jnp.sqrt(jnp.mean(squared, axis=0))
+
+
+@jax.jit(static_argnames=("num_hypotheses", "num_meshes"))
+def reconstruct(
+    model: PreparedProHMR,
+    body: BodyModel,
+    keypoints: Keypoints2D,
+    image_size: Float[Array, "2"],
+    focal_length: Float[Array, ""],
+    key: jax.Array,
+    *,
+    num_hypotheses: int,
+    num_meshes: int,
+) -> Reconstruction:
+    """Returns the bodies of one person, and where they are before the photo's camera.
+
+    Args:
+      model: prepared weights.
+      body: the body that the weights were trained on.
+      keypoints: BODY_25, `[25]`, image pixels.
+      image_size: (width, height), pixels; zeros where it is not known: the camera
+        then looks at the middle of the person's box.
+      focal_length: of the photo's camera, pixels.
+      key: of the draws.
+      num_hypotheses: K >= 3, the mode included.
+      num_meshes: M <= K, how many of the first hypotheses to return as meshes.
+    """
+    one = jax.tree.map(lambda a: a[None], keypoints)
+    prediction = predict(model, body, one, key, num_hypotheses)
+    weak, box, smpl = jax.tree.map(
+        lambda a: a[0],
+        (
+            prediction.hypotheses.camera,
+            prediction.box,
+            prediction.hypotheses.smpl,
+        ),
+    )
+    size = jnp.where(jnp.any(image_size > 0), image_size, 2.0 * box.center)
+    camera = cameras.image_camera(weak, box, size, focal_length)
+    shaped = shape_body(body, smpl.betas[0])
+    vertices = jax.lax.map(
+        lambda pose: pose_body(shaped, *pose).vertices,
+        (smpl.global_orient, smpl.body_pose),
+        batch_size=_MESHES_AT_ONCE,
+    )
+    joints = prediction.body.joints[0]
+    rotmats = jnp.concatenate([smpl.global_orient[:, None], smpl.body_pose], axis=1)
+    return Reconstruction(
+        prediction=prediction,
+        camera=camera,
+        joints_2d_px=cameras.project(joints, camera),
+        pose_rotmat=rotmats,
+        pose_axis_angle=rotmat_to_axis_angle(rotmats),
+        meshes=vertices[:num_meshes],
+        joint_spread=spread(joints),
+        vertex_spread=spread(vertices),
+    )
+
+
+def person_key(seed: int, keypoints: Keypoints2D) -> jax.Array:
+    """Returns the key of a person's draws: of the seed and of its own keypoints.
+
+    So the same detections give the same draws, whoever else is in the file.
+    """
+    values = [np.asarray(a, np.float32).tobytes() for a in jax.tree.leaves(keypoints)]
+    return jax.random.fold_in(jax.random.key(seed), zlib.crc32(b"".join(values)))
+
+
+def fingerprint(tree) -> str:
+    """Returns the SHA-256 of a pytree's arrays: what they hold, not where they lie."""
+    digest = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        array = np.ascontiguousarray(leaf)
+        name = jax.tree_util.keystr(path)
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(array.data)
+    return digest.hexdigest()
+
+
+@dataclasses.dataclass(frozen=True)
+class Reconstructor:
+    """A model and a body, loaded once for any number of people."""
+
+    model: PreparedProHMR
+    body: BodyModel
+    made_by: Provenance
+    """Of every result; source, person and photo are still to be filled in."""
+    num_hypotheses: int
+    num_meshes: int
+    focal_length_px: float
+
+    def __call__(
+        self, keypoints: Keypoints2D, image_size: tuple[int, int], **source
+    ) -> tuple[PersonResult, np.ndarray]:
+        """Returns a person's result, and the meshes `[M, V, 3]`, the mode first.
+
+        Args:
+          keypoints: BODY_25, `[25]`, image pixels.
+          image_size: (width, height), pixels; zeros where it is not known.
+          **source: `source`, `person_index` and `photo` of `Provenance`.
+        """
+        made = reconstruct(
+            self.model,
+            self.body,
+            jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), keypoints),
+            jnp.asarray(image_size, jnp.float32),
+            jnp.asarray(self.focal_length_px, jnp.float32),
+            person_key(self.made_by.seed, keypoints),
+            num_hypotheses=self.num_hypotheses,
+            num_meshes=min(self.num_meshes, self.num_hypotheses),
+        )
+        made = jax.device_get(made)
+        hypotheses, box = jax.tree.map(
+            lambda a: a[0], (made.prediction.hypotheses, made.prediction.box)
+        )
+        posed = jax.tree.map(lambda a: a[0], made.prediction.body)
+        result = PersonResult(
+            provenance=dataclasses.replace(self.made_by, **source),
+            pose_rotmat=made.pose_rotmat,
+            pose_axis_angle=made.pose_axis_angle,
+            betas=hypotheses.smpl.betas[0],
+            log_prob=hypotheses.log_prob,
+            joints=posed.joints,
+            kinematic_joints=posed.kinematic_joints,
+            joints_2d_px=made.joints_2d_px,
+            joint_spread=made.joint_spread,
+            vertices=made.meshes[0],
+            vertex_spread=made.vertex_spread,
+            faces=np.asarray(self.body.faces),
+            weak_camera=np.array([hypotheses.camera.scale, *hypotheses.camera.xy]),
+            translation=made.camera.translation,
+            intrinsics=_intrinsics(made.camera),
+            box_center_px=box.center,
+            box_size_px=box.size,
+            image_size_px=np.array(image_size, np.int32),
+            keypoints_px=np.asarray(keypoints.xy, np.float32),
+            keypoint_confidence=np.asarray(keypoints.confidence, np.float32),
+        )
+        return result, made.meshes
+
+
+def load_reconstructor(
+    checkpoint: str | os.PathLike,
+    body: str | os.PathLike,
+    *,
+    seed: int,
+    num_hypotheses: int,
+    num_meshes: int,
+    focal_length_px: float,
+) -> Reconstructor:
+    """Returns a reconstructor of a weights file or training directory, and a body.
+
+    Args:
+      checkpoint: see `load_weights`; empty for the weights that ship.
+      body: see `read_body`; it must have the shape space that was trained with.
+      seed: of the draws.
+      num_hypotheses: per person, the mode included.
+      num_meshes: how many of them are returned as meshes.
+      focal_length_px: of the photos' camera.
+
+    Raises:
+      InputError: a file cannot be used, or the two do not fit together.
+    """
+    checkpoint = pathlib.Path(checkpoint or SHIPPED_WEIGHTS)
+    body_model = read_body(body)
+    spec, variables = load_weights(checkpoint)
+    if spec.num_betas != body_model.num_betas:
+        raise InputError(
+            checkpoint,
+            f"predicts {spec.num_betas} shape coefficients, "
+            f"but the body {os.fspath(body)} has {body_model.num_betas}",
+        )
+    made_by = Provenance(
+        source="",
+        person_index=0,
+        photo="",
+        weights=checkpoint.name,
+        weights_sha256=fingerprint(variables),
+        body=pathlib.Path(body).name,
+        body_sha256=fingerprint(body_model),
+        package_version=__version__,
+        seed=seed,
+    )
+    return Reconstructor(
+        # As inputs of the jitted call they are put on the device once, here.
+        model=jax.device_put(prepare(build_model(spec), variables)),
+        body=jax.device_put(body_model),
+        made_by=made_by,
+        num_hypotheses=num_hypotheses,
+        num_meshes=num_meshes,
+        focal_length_px=focal_length_px,
+    )
+
+
+def _intrinsics(camera: Camera) -> np.ndarray:
+    matrix = np.eye(3, dtype=np.float32)
+    matrix[[0, 1], [0, 1]] = camera.focal_length
+    matrix[:2, 2] = camera.center
+    return matrix
