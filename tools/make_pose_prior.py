@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
             )
             count = max(scores, key=scores.get)
             for number, score in scores.items():
-                print(f"{number} Gaussians: {score:.2f} nats an unseen frame", flush=True)
+                print(f"{number} Gaussians: {score:.2f} nats per frame", flush=True)
         bank = widen(clips, args.num_poses, args.seed)
         mixture = fit_mixture(pose_vectors(bank.axis_angle), count, args.seed)
         prior = PosePrior(

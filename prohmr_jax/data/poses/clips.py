@@ -5,7 +5,12 @@ import pathlib
 
 import numpy as np
 
-from prohmr_jax.data.poses.acclaim import CAPTURE_RATE_HZ, read_amc, read_asf
+from prohmr_jax.data.poses.acclaim import (
+    CAPTURE_RATE_HZ,
+    AcclaimSkeleton,
+    read_amc,
+    read_asf,
+)
 from prohmr_jax.data.poses.cmu_expmap import read_expmap
 from prohmr_jax.data.poses.cmu_motion import CmuMotion
 from prohmr_jax.data.poses.kinematics import to_axis_angle
@@ -45,19 +50,18 @@ def read_clips(path: str | pathlib.Path) -> tuple[Clip, ...]:
     motions = sorted(path.glob("*.amc"))
     if not motions:
         raise InputError(path, "no *.amc file in this folder")
-    skeletons = {}
+    skeletons: dict[str, AcclaimSkeleton] = {}
+    clips = []
     for file in motions:
-        subject = path / f"{file.stem.split('_')[0]}.asf"
-        if not subject.is_file():
-            raise InputError(file, f"its skeleton {subject.name} is not beside it")
+        subject = file.stem.split("_")[0]
         if subject not in skeletons:
-            skeletons[subject] = read_asf(subject)
-    stride = CAPTURE_RATE_HZ // CLIP_RATE_HZ
-    return tuple(
-        _clip(f.stem, read_amc(f, skeletons[f.with_name(
-            f"{f.stem.split('_')[0]}.asf")], stride), f)
-        for f in motions
-    )
+            skeleton_file = file.with_name(f"{subject}.asf")
+            if not skeleton_file.is_file():
+                raise InputError(file, f"its skeleton {subject}.asf is not beside it")
+            skeletons[subject] = read_asf(skeleton_file)
+        motion = read_amc(file, skeletons[subject], CAPTURE_RATE_HZ // CLIP_RATE_HZ)
+        clips.append(_clip(file.stem, motion, file))
+    return tuple(clips)
 
 
 def _clip(name: str, motion: CmuMotion, path: pathlib.Path) -> Clip:
