@@ -31,10 +31,18 @@ def run(config, workdir: str) -> None:
         if not workdir:
             raise InputError("--workdir", "training needs a directory")
         train(config, pathlib.Path(workdir))
+    elif config.mode == "benchmark":
+        from prohmr_jax.benchmark import run_benchmark
+
+        run_benchmark(config)
     elif config.mode == "evaluate":
         from prohmr_jax.evaluate import run_evaluation
 
         run_evaluation(config)
+    elif config.mode == "demo":
+        from prohmr_jax.demo import run_demo
+
+        run_demo(config)
     else:
         raise InputError("config.mode", f"no mode {config.mode!r}")
 
@@ -51,6 +59,8 @@ def main(_) -> None:
     log.addHandler(handler)
     if _CACHE.value:
         jax.config.update("jax_compilation_cache_dir", _CACHE.value)
+        # Small programs are many; by default only those of a second are kept.
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     try:
         run(_CONFIG.value, _WORKDIR.value)
     except InputError as error:

@@ -68,11 +68,7 @@ def draw_sheet(
     num_draws = len(result.log_prob) - 1
     view, keypoints, crop = _view(result), result.keypoints_px, None
     if photo is not None:
-        window = Window(
-            center=tuple(result.box_center_px.tolist()),
-            size=_SURROUNDINGS * float(result.box_size_px),
-            side_px=panel_px,
-        )
+        window = _window(result, photo, panel_px)
         view, crop = window.view(view), window.crop(photo)
         keypoints = window.pixels(keypoints)
     placed = meshes + result.translation
@@ -96,6 +92,17 @@ def write_png(path: str | os.PathLike, picture: np.ndarray) -> None:
     """Writes a picture [H, W, 3] uint8, atomically; InputError if it cannot."""
     image = Image.fromarray(picture)
     write_atomically(path, lambda stream: image.save(stream, format="PNG"))
+
+
+def _window(result: PersonResult, photo: np.ndarray, side_px: int) -> Window:
+    """The square around the person, moved into the photo where it fits in."""
+    extent = np.array(photo.shape[1::-1], float)
+    size = min(_SURROUNDINGS * float(result.box_size_px), extent.max())
+    low, high = size / 2, np.maximum(extent - size / 2, size / 2)
+    # Where the window is wider than the photo, the photo is put in its middle.
+    center = np.where(size < extent, np.clip(result.box_center_px + 0.5, low, high),
+                      extent / 2)  # fmt: skip
+    return Window(tuple((center - 0.5).tolist()), size, side_px)
 
 
 def _view(result: PersonResult) -> Perspective:
