@@ -19,9 +19,7 @@ _SCALE_EPS = 1e-9
 MIN_DEPTH = 1e-4
 
 
-def project(
-    points: Float[Array, "*b J 3"], camera: Camera
-) -> Float[Array, "*b J 2"]:
+def project(points: Float[Array, "*b J 3"], camera: Camera) -> Float[Array, "*b J 2"]:
     """Returns perspective projections in the unit of the camera's focal length.
 
     Args:
@@ -75,15 +73,11 @@ def image_camera(
     )
 
 
-def image_to_crop(
-    xy_px: Float[Array, "*b J 2"], box: Box
-) -> Float[Array, "*b J 2"]:
+def image_to_crop(xy_px: Float[Array, "*b J 2"], box: Box) -> Float[Array, "*b J 2"]:
     """Returns image pixels in crop units: the box becomes [-0.5, 0.5]."""
     return (xy_px - box.center[..., None, :]) / box.size[..., None, None]
 
 
-def crop_to_image(
-    xy: Float[Array, "*b J 2"], box: Box
-) -> Float[Array, "*b J 2"]:
+def crop_to_image(xy: Float[Array, "*b J 2"], box: Box) -> Float[Array, "*b J 2"]:
     """Returns crop units in image pixels."""
     return xy * box.size[..., None, None] + box.center[..., None, :]

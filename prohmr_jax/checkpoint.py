@@ -72,9 +72,7 @@ def load_weights(path: str | os.PathLike) -> tuple[ModelSpec, dict]:
 
 
 def _abstract_variables(spec: ModelSpec) -> dict:
-    return jax.eval_shape(
-        lambda: init_variables(build_model(spec), jax.random.key(0))
-    )
+    return jax.eval_shape(lambda: init_variables(build_model(spec), jax.random.key(0)))
 
 
 def _parse_spec(path: pathlib.Path, text: str) -> ModelSpec:
@@ -137,9 +135,7 @@ class StateCheckpoints:
             text = json.dumps(header, indent=2) + "\n"
             write_atomically(file, lambda stream: stream.write(text.encode()))
         options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True)
-        self._manager = ocp.CheckpointManager(
-            self.directory / _STATES, options=options
-        )
+        self._manager = ocp.CheckpointManager(self.directory / _STATES, options=options)
 
     def restore(self, state: TrainState) -> TrainState:
         """Returns the latest state, or the given one where none was saved.
@@ -166,7 +162,9 @@ class StateCheckpoints:
         try:
             self._manager.save(step, args=ocp.args.StandardSave(state))
         except (OSError, ValueError) as error:
-            raise InputError(self.directory, f"cannot save step {step}: {error}") from error
+            raise InputError(
+                self.directory, f"cannot save step {step}: {error}"
+            ) from error
 
     def close(self) -> None:
         """Waits for the last save."""

@@ -64,7 +64,7 @@ def exact(key: jax.Array, xy: Float[Array, "25 2"]) -> Keypoints2D:
 
 
 def noisy(key: jax.Array, xy: Float[Array, "25 2"]) -> Keypoints2D:
-    """Returns positions with half the annotators' spread: 0.6-2.6 % of the body's box."""
+    """Returns positions with half the annotators' spread: 0.6-2.6 % of the box."""
     side = jnp.max(jnp.max(xy, axis=0) - jnp.min(xy, axis=0))
     noise = 0.5 * side * JITTER_25[:, None] * jax.random.normal(key, xy.shape)
     return exact(key, xy + noise)
@@ -87,25 +87,25 @@ CONDITIONS: dict[str, Callable] = {
 class Errors:
     """Of people; millimetres, over one list of joints each."""
 
-    mode_pa_mpjpe: Float[Array, "B"]
-    best_pa_mpjpe: Float[Array, "B"]
-    mode_mpjpe: Float[Array, "B"]
-    best_mpjpe: Float[Array, "B"]
-    mean_pose_pa_mpjpe: Float[Array, "B"]
-    mean_pose_mpjpe: Float[Array, "B"]
+    mode_pa_mpjpe: Float[Array, " B"]
+    best_pa_mpjpe: Float[Array, " B"]
+    mode_mpjpe: Float[Array, " B"]
+    best_mpjpe: Float[Array, " B"]
+    mean_pose_pa_mpjpe: Float[Array, " B"]
+    mean_pose_mpjpe: Float[Array, " B"]
 
 
 @struct.dataclass
 class Consistency:
     """Of people: how samples agree with what was seen, and differ where it was not."""
 
-    visible_spread: Float[Array, "B"]
+    visible_spread: Float[Array, " B"]
     """Mean distance from the samples' mean, over the joints seen, mm."""
-    hidden_spread: Float[Array, "B"]
+    hidden_spread: Float[Array, " B"]
     """Over the joints not seen, mm; 0 if there are none."""
-    mode_error_2d: Float[Array, "B"]
+    mode_error_2d: Float[Array, " B"]
     """Mean distance on the joints seen, percent of the box."""
-    samples_error_2d: Float[Array, "B"]
+    samples_error_2d: Float[Array, " B"]
 
 
 @struct.dataclass
@@ -270,7 +270,8 @@ def evaluate_clips(
             padded = np.resize(chunk, (batch_size, *chunk.shape[1:]))
             batch_key = jax.random.fold_in(jax.random.fold_in(key, number), start)
             errors = jax.device_get(evaluation(jnp.asarray(padded), batch_key))
-            batches.append(jax.tree.map(lambda a, n=len(chunk): a[:n], errors))
+            real = slice(len(chunk))
+            batches.append(jax.tree.map(lambda a, real=real: a[real], errors))
         people = jax.tree.map(lambda *a: np.concatenate(a), *batches)
         means = jax.tree.map(lambda a: float(np.mean(a)), people)
         rows.append(ActionErrors(split, action, len(poses), means))

@@ -192,9 +192,7 @@ def make_loss_function(
             mutable=["batch_stats"],
             rngs={"dropout": dropout_keys[0]},
         )
-        terms = objective_terms(
-            hypotheses, inputs.body, batch, objective.unseen_weight
-        )
+        terms = objective_terms(hypotheses, inputs.body, batch, objective.unseen_weight)
         terms = terms.replace(nll=-jnp.mean(log_prob))
         loss = weighted_sum(terms, objective.weights)
         return loss, (terms, updated.get("batch_stats", {}))

@@ -16,9 +16,7 @@ def mpjpe(
     return jnp.mean(jnp.linalg.norm(predicted - target, axis=-1), axis=-1)
 
 
-def relative_to(
-    joints: Float[Array, "*b J 3"], root: int
-) -> Float[Array, "*b J 3"]:
+def relative_to(joints: Float[Array, "*b J 3"], root: int) -> Float[Array, "*b J 3"]:
     """Returns joints relative to one of them."""
     return joints - joints[..., root : root + 1, :]
 

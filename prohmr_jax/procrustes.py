@@ -17,9 +17,7 @@ def align(
     source_mean = jnp.mean(source, axis=-2, keepdims=True)
     target_mean = jnp.mean(target, axis=-2, keepdims=True)
     source, target = source - source_mean, target - target_mean
-    covariance = jnp.einsum(
-        "...ji,...jk->...ik", source, target, precision="highest"
-    )
+    covariance = jnp.einsum("...ji,...jk->...ik", source, target, precision="highest")
     u, singular, vt = jnp.linalg.svd(covariance, full_matrices=False)
     sign = jnp.where(jnp.linalg.det(u) * jnp.linalg.det(vt) < 0, -1.0, 1.0)
     flip = jnp.stack([jnp.ones_like(sign), jnp.ones_like(sign), sign], axis=-1)

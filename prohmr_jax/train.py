@@ -73,7 +73,7 @@ def stop_signal() -> Iterator[list[int]]:
     """Yields a list that SIGTERM and SIGINT append to, instead of ending the run."""
     received: list[int] = []
     names = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(n, lambda number, _: received.append(number)) for n in names]
+    before = [signal.signal(n, lambda s, _: received.append(s)) for n in names]
     try:
         yield received
     finally:

@@ -86,9 +86,7 @@ def make_train_step(
     def train_step(state: TrainState, inputs: Any) -> tuple[TrainState, StepMetrics]:
         key = jax.random.fold_in(jax.random.key(seed), state.step)
         gradient = jax.value_and_grad(loss_function, has_aux=True)
-        (loss, (terms, batch_stats)), grads = gradient(
-            state.params, state, key, inputs
-        )
+        (loss, (terms, batch_stats)), grads = gradient(state.params, state, key, inputs)
         if axis_name is not None:
             loss, terms, grads = jax.lax.pmean((loss, terms, grads), axis_name)
         norm = optax.global_norm(grads)

@@ -91,15 +91,15 @@ class LULinear(nn.Module):
     def inverse(self, y, context):
         """Returns U^-1 L^-1 (y - b) and its log-determinant.
 
-        The factors are inverted, once for all rows: solving for each row costs more
-        as soon as there are more rows than features.
+        The matrix is inverted once for all rows: solving for each row costs more as
+        soon as there are more rows than features.
         """
         lower, upper = self.factors()
         eye = jnp.eye(self.features, dtype=self.bias.dtype)
-        lower = solve_triangular(lower, eye, lower=True, unit_diagonal=True)
-        upper = solve_triangular(upper, eye, lower=False)
-        x = jnp.matmul(y - self.bias, lower.T, precision=HIGHEST)
-        return jnp.matmul(x, upper.T, precision=HIGHEST), -self._log_det(y)
+        matrix = solve_triangular(lower, eye, lower=True, unit_diagonal=True)
+        matrix = solve_triangular(upper, matrix, lower=False)
+        x = jnp.matmul(y - self.bias, matrix.T, precision=HIGHEST)
+        return x, -self._log_det(y)
 
 
 class ResidualBlock(nn.Module):
@@ -364,9 +364,7 @@ def _whitening(x, weights):
     return {"log_scale": -jnp.log(std), "shift": -mean / std}
 
 
-def initialize_actnorm(
-    params: dict, found: dict[str, dict[str, jax.Array]]
-) -> dict:
+def initialize_actnorm(params: dict, found: dict[str, dict[str, jax.Array]]) -> dict:
     """Returns the flow's parameters with the ActNorms of `actnorm_from_data`."""
     return {**params, **found}
 

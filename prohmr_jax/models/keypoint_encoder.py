@@ -37,9 +37,7 @@ class KeypointEncoder(nn.Module):
         states = jnp.stack([keypoints.confidence, missing.astype(jnp.float32)], axis=-1)
         states = jnp.where(missing[..., None], states * jnp.array([0.0, 1.0]), states)
         joints = jnp.concatenate([position, states], axis=-1)
-        h = nn.Dense(self.width, name="joints")(
-            joints.reshape(*joints.shape[:-2], -1)
-        )
+        h = nn.Dense(self.width, name="joints")(joints.reshape(*joints.shape[:-2], -1))
         for i in range(self.num_blocks):
             branch = nn.LayerNorm(name=f"norm_{i}")(h)
             branch = nn.gelu(nn.Dense(self.width, name=f"expand_{i}")(branch))

@@ -32,13 +32,13 @@ _BATCH_NORM_EPS = 1e-5
 class PreparedBlock:
     """A residual block: gain and offset, rectify, linear, rectify, linear."""
 
-    gain: Float[Array, "H"]
-    offset: Float[Array, "H"]
+    gain: Float[Array, " H"]
+    offset: Float[Array, " H"]
     first: Float[Array, "H H"]
-    first_bias: Float[Array, "H"]
+    first_bias: Float[Array, " H"]
     second: Float[Array, "H H"] | None
     """None in the last block, where `PreparedStep.out_hidden` holds it."""
-    second_bias: Float[Array, "H"] | None
+    second_bias: Float[Array, " H"] | None
 
 
 @struct.dataclass
@@ -47,21 +47,21 @@ class PreparedStep:
 
     linear: Float[Array, "D D"]
     """Data to noise: rows are inputs, columns outputs, identity half first."""
-    linear_bias: Float[Array, "D"]
+    linear_bias: Float[Array, " D"]
     linear_inverse: Float[Array, "D D"]
-    linear_inverse_bias: Float[Array, "D"]
+    linear_inverse_bias: Float[Array, " D"]
     initial: Float[Array, "I H"]
     blocks: tuple[PreparedBlock, ...]
     out_residual: Float[Array, "H T"]
     """Output layer on the residual stream before the last block's branch."""
     out_hidden: Float[Array, "H T"]
     """The last block's second layer times the output layer."""
-    out_bias: Float[Array, "T"]
+    out_bias: Float[Array, " T"]
     context: Float[Array, "C H"] | None
-    context_bias: Float[Array, "H"]
+    context_bias: Float[Array, " H"]
     scale: Float[Array, "C T"] | None
     """None for the additive form."""
-    scale_bias: Float[Array, "T"] | None
+    scale_bias: Float[Array, " T"] | None
     log_det: Float[Array, ""]
     """Of the affine map, data to noise."""
 
@@ -272,7 +272,5 @@ def _shift(step: PreparedStep, kept, hidden):
         if block.second is not None:
             h = h + _matmul(branch, block.second) + block.second_bias
     return (
-        _matmul(h, step.out_residual)
-        + _matmul(branch, step.out_hidden)
-        + step.out_bias
+        _matmul(h, step.out_residual) + _matmul(branch, step.out_hidden) + step.out_bias
     )

@@ -57,8 +57,8 @@ class ProHMR(nn.Module):
         context: Float[Array, "B C"],
         pose_6d: Float[Array, "B 24 6"],
         train: bool = False,
-        weights: Float[Array, "B"] | None = None,
-    ) -> Float[Array, "B"]:
+        weights: Float[Array, " B"] | None = None,
+    ) -> Float[Array, " B"]:
         """Returns ln p(pose | context) (Eq. 2)."""
         flat = pose_6d.reshape(*pose_6d.shape[:-2], POSE_FEATURES)
         return self.flow.log_prob(flat, context, train, weights)[0]
@@ -84,9 +84,7 @@ def assemble_hypotheses(
         body_pose=rotmats[..., 1:, :, :],
         betas=betas,
     )
-    return Hypotheses(
-        z=z, pose_6d=pose_6d, log_prob=log_prob, smpl=smpl, camera=camera
-    )
+    return Hypotheses(z=z, pose_6d=pose_6d, log_prob=log_prob, smpl=smpl, camera=camera)
 
 
 @struct.dataclass

@@ -1,0 +1,252 @@
+"""Rates of sampling and skinning, beside naive paths and packages, in one run.
+
+What is compared runs in turn, round after round, so that a slower minute of the
+machine falls on all alike; the table gives medians and ratios of them.
+"""
+
+import importlib.metadata
+import logging
+import os
+import platform
+import time
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+from jaxtyping import Array, Float
+
+from prohmr_jax import skeleton
+from prohmr_jax.benchmark_packages import other_packages
+from prohmr_jax.body import (
+    BodyModel,
+    body_joints,
+    body_mesh,
+    forward_kinematics,
+    make_body_model,
+)
+from prohmr_jax.files.atomic import write_atomically
+from prohmr_jax.files.body_files import BodyArrays, read_body_arrays
+from prohmr_jax.models import prepared_flow
+from prohmr_jax.models.flow import ConditionalGlow
+from prohmr_jax.models.prohmr import POSE_FEATURES
+from prohmr_jax.rotations import axis_angle_to_rotmat
+from prohmr_jax.structs import SmplParams
+
+_LOG = logging.getLogger(__name__)
+# Bodies at a time: their intermediate results stay in the cache of a CPU.
+MESH_CHUNK = 128
+
+
+def synthetic_body(num_vertices: int = 6890, seed: int = 0) -> BodyArrays:
+    """Returns random arrays of SMPL's sizes: the same work, nobody's body."""
+    rng = np.random.default_rng(seed)
+    joints = len(skeleton.SMPL_24)
+
+    def sparse(rows: int, columns: int, nonzero: int) -> np.ndarray:
+        dense = np.zeros((rows, columns), np.float32)
+        for row in dense:
+            row[rng.choice(columns, nonzero, replace=False)] = 1.0 / nonzero
+        return dense
+
+    return BodyArrays(
+        v_template=rng.normal(0, 0.3, (num_vertices, 3)).astype(np.float32),
+        shapedirs=rng.normal(0, 0.01, (num_vertices, 3, 10)).astype(np.float32),
+        posedirs=rng.normal(0, 1e-3, (num_vertices, 3, 207)).astype(np.float32),
+        weights=sparse(num_vertices, joints, 4),
+        joint_regressor=sparse(joints, num_vertices, 12),
+        faces=rng.integers(0, num_vertices, (13776, 3)).astype(np.int32),
+        landmark_vertices=rng.choice(num_vertices, 21, replace=False).astype(np.int32),
+        extra_regressor=sparse(19, num_vertices, 10),
+    )
+
+
+def timed(work: dict[str, Callable[[], jax.Array]], rounds: int) -> dict[str, float]:
+    """Returns the median seconds of each piece of work; all run in every round."""
+    for run in work.values():
+        jax.block_until_ready(run())  # compiles
+    seconds = {name: [] for name in work}
+    for _ in range(rounds):
+        for name, run in work.items():
+            start = time.perf_counter()
+            jax.block_until_ready(run())
+            seconds[name].append(time.perf_counter() - start)
+    return {name: float(np.median(values)) for name, values in seconds.items()}
+
+
+def machine() -> str:
+    """Returns one line on the machine and the versions that were measured."""
+    packages = ("jax", "jaxlib", "flax", "numpy")
+    versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in packages)
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else "?"
+    return (
+        f"{jax.devices()[0].device_kind} x {jax.device_count()} ({cpus} cores), "
+        f"{platform.system()} {platform.machine()}, Python "
+        f"{platform.python_version()}, {versions}"
+    )
+
+
+def sampling_multiply_adds(flow: ConditionalGlow) -> int:
+    """Returns the multiply-adds of one sample in the folded form."""
+    half, hidden = flow.features // 2, flow.hidden_features
+    step = (
+        flow.features**2
+        + half * hidden
+        + (2 * flow.num_blocks - 1) * hidden**2
+        + 2 * hidden * half
+    )
+    return flow.num_layers * step
+
+
+def flow_work(images: int, hypotheses: int) -> dict[str, Callable]:
+    """Returns sampling at the paper's size: prepared, naive, and plain matmuls.
+
+    The naive path is the trained module as it stands, its context repeated for every
+    sample. The matmuls are as many products of the hidden layer's size as have the
+    multiply-adds of the folded form.
+    """
+    flow = ConditionalGlow(features=POSE_FEATURES)
+    key = jax.random.key(0)
+    context = jax.random.normal(key, (images, 1, flow.context_features))
+    z = jax.random.normal(key, (images, hypotheses, flow.features))
+    initialize = jax.jit(
+        lambda: flow.init(key, z[:1, :1], context[:1], method="inverse")
+    )
+    variables = initialize()
+    prepared = prepared_flow.prepare_flow(flow, variables)
+
+    @jax.jit
+    def fast(flow, z, context):
+        projected = prepared_flow.project_context(flow, context)
+        return prepared_flow.sample(flow, z, projected)
+
+    @jax.jit
+    def naive(variables, z, context):
+        rows = z.reshape(-1, z.shape[-1])
+        repeated = jnp.repeat(context[:, 0], z.shape[1], axis=0)
+        return flow.apply(variables, rows, repeated, method="sample")
+
+    size = flow.hidden_features
+    rows = jnp.ones((images * hypotheses, size))
+    weights = jnp.eye(size)
+    products = sampling_multiply_adds(flow) / size**2
+
+    @jax.jit
+    def matmuls(rows, weights):
+        whole = int(products)
+        rows = jax.lax.fori_loop(0, whole, lambda _, r: r @ weights, rows)
+        part = round((products - whole) * size)
+        return rows, rows @ weights[:, :part]
+
+    return {
+        "prepared": lambda: fast(prepared, z, context),
+        "naive": lambda: naive(variables, z, context),
+        "plain matmuls": lambda: matmuls(rows, weights),
+    }
+
+
+def naive_mesh(
+    arrays: BodyArrays,
+) -> Callable[[SmplParams], tuple[Float[Array, "B V 3"], Float[Array, "B 19 3"]]]:
+    """Returns SMPL as it is usually written: every vertex, dense, for any output."""
+    arrays = jax.tree.map(jnp.asarray, vars(arrays))
+    correctives = arrays["posedirs"].reshape(-1, arrays["posedirs"].shape[-1]).T
+
+    def mesh(arrays, correctives, params):
+        people = len(params.betas)
+        shaped = jnp.einsum("bs,vcs->bvc", params.betas, arrays["shapedirs"])
+        shaped = arrays["v_template"] + shaped
+        joints = jnp.einsum("jv,bvc->bjc", arrays["joint_regressor"], shaped)
+        features = (params.body_pose - jnp.eye(3)).reshape(people, -1)
+        rest = shaped + (features @ correctives).reshape(shaped.shape)
+        rotmats = jnp.concatenate(
+            [params.global_orient[:, None], params.body_pose], axis=1
+        )
+        rotations, positions = forward_kinematics(joints, rotmats)
+        shifts = positions - jnp.einsum("bjrc,bjc->bjr", rotations, joints)
+        bones = jnp.concatenate([rotations, shifts[..., None]], axis=-1)
+        last = jnp.broadcast_to(jnp.array([0.0, 0, 0, 1]), (*shifts.shape[:2], 1, 4))
+        bones = jnp.concatenate([bones, last], axis=-2)
+        blended = jnp.einsum("vj,bjrc->bvrc", arrays["weights"], bones)
+        ones = jnp.ones_like(rest[..., :1])
+        homogeneous = jnp.concatenate([rest, ones], axis=-1)
+        vertices = jnp.einsum("bvrc,bvc->bvr", blended, homogeneous)[..., :3]
+        extra = jnp.einsum("jv,bvc->bjc", arrays["extra_regressor"], vertices)
+        return vertices, extra
+
+    compiled = jax.jit(mesh)
+    return lambda params: compiled(arrays, correctives, params)
+
+
+def random_people(count: int) -> SmplParams:
+    """Returns random poses and shapes."""
+    pose_key, shape_key = jax.random.split(jax.random.key(0))
+    axis_angle = 0.4 * jax.random.normal(pose_key, (count, len(skeleton.SMPL_24), 3))
+    rotmats = axis_angle_to_rotmat(axis_angle)
+    betas = jax.random.normal(shape_key, (count, 10))
+    return SmplParams(rotmats[:, 0], rotmats[:, 1:], betas)
+
+
+def body_work(arrays: BodyArrays, params: SmplParams) -> dict[str, Callable]:
+    """Returns meshes and joints of many bodies, ours and naive."""
+    model = jax.tree.map(jnp.asarray, make_body_model(**vars(arrays)))
+
+    @jax.jit
+    def meshes(model: BodyModel, params: SmplParams):
+        one = lambda p: body_mesh(model, p).vertices  # noqa: E731
+        return jax.lax.map(one, params, batch_size=MESH_CHUNK)
+
+    joints = jax.jit(lambda model, params: body_joints(model, params).joints)
+    naive = naive_mesh(arrays)
+    return {
+        "meshes": lambda: meshes(model, params),
+        "joints": lambda: joints(model, params),
+        "naive": lambda: naive(params),
+    }
+
+
+def run_benchmark(config: ml_collections.ConfigDict) -> str:
+    """Measures, prints and returns a Markdown report.
+
+    Args:
+      config: see `configs/benchmark.py`.
+
+    Raises:
+      InputError: the body cannot be read.
+    """
+    arrays = read_body_arrays(config.body) if config.body else synthetic_body()
+    flow = ConditionalGlow(features=POSE_FEATURES)
+    lines = [machine(), "", "| work | seconds | beside | seconds | ratio |",
+             "|---|---|---|---|---|"]  # fmt: skip
+
+    def row(work, seconds, beside, other):
+        ratio = f"{other / seconds:.2f}"
+        line = f"| {work} | {seconds:.4f} | {beside} | {other:.4f} | {ratio} |"
+        lines.append(line)
+        _LOG.info(line)
+
+    for images, hypotheses in config.sampling:
+        found = timed(flow_work(images, hypotheses), config.rounds)
+        name = f"{images} x {hypotheses} hypotheses, flow"
+        for other in ("naive", "plain matmuls"):
+            row(name, found["prepared"], other, found[other])
+    params = random_people(config.bodies)
+    others, absent = other_packages(arrays, params)
+    found = timed({**body_work(arrays, params), **others}, config.rounds)
+    vertices = len(arrays.v_template)
+    bodies = f"{config.bodies} bodies of {vertices} vertices"
+    naive = found.pop("naive")
+    for name, seconds in found.items():
+        row(f"{bodies}, {name}", seconds, "naive meshes", naive)
+    lines += [
+        "",
+        f"Folded flow: {sampling_multiply_adds(flow) / 1e6:.2f} million "
+        f"multiply-adds each. Medians of {config.rounds} rounds; compilation apart.",
+        *(f"Not measured, not installed: {name}." for name in absent),
+    ]
+    report = "\n".join(lines) + "\n"
+    if config.output:
+        write_atomically(config.output, lambda stream: stream.write(report.encode()))
+    print(report)
+    return report

@@ -1,0 +1,93 @@
+"""SMPL layers of other packages, run in JAX beside ours (extra `benchmark`).
+
+Each is given the same arrays by way of a temporary file in the form that it reads.
+"""
+
+import importlib.util
+import pickle
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+
+from prohmr_jax import skeleton
+from prohmr_jax.files.body_files import BodyArrays, write_body
+from prohmr_jax.structs import SmplParams
+
+
+def other_packages(
+    arrays: BodyArrays, params: SmplParams
+) -> tuple[dict[str, Callable[[], jax.Array]], tuple[str, ...]]:
+    """Returns jitted work by name, and the names of packages that are not installed."""
+    makers = {"body_models": _body_models, "smplfitter": _smplfitter}
+    found, absent = {}, []
+    for package, make in makers.items():
+        if importlib.util.find_spec(package) is None:
+            absent.append(package)
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            found |= make(arrays, params, Path(folder))
+    return found, tuple(absent)
+
+
+def _body_models(arrays: BodyArrays, params: SmplParams, folder: Path) -> dict:
+    from body_models.smpl.jax import SMPL
+
+    file = folder / "body.npz"
+    write_body(file, arrays)
+    model = SMPL(model_path=file, rotation_type="rotmat")
+
+    @jax.jit
+    def vertices(params: SmplParams):
+        return model.forward_vertices(
+            params.body_pose, pelvis_rotation=params.global_orient, shape=params.betas
+        )
+
+    @jax.jit
+    def joints(params: SmplParams):
+        return model.forward_skeleton(
+            params.body_pose, pelvis_rotation=params.global_orient, shape=params.betas
+        )
+
+    return {
+        "body_models meshes": lambda: vertices(params),
+        "body_models 24 joints": lambda: joints(params),
+    }
+
+
+def _smplfitter(arrays: BodyArrays, params: SmplParams, folder: Path) -> dict:
+    from smplfitter.jax import BodyModel
+
+    parents = jnp.array(skeleton.SMPL_PARENTS)
+    content = {
+        "v_template": arrays.v_template,
+        "shapedirs": arrays.shapedirs,
+        "posedirs": arrays.posedirs,
+        "weights": arrays.weights,
+        "J_regressor": arrays.joint_regressor,
+        "f": arrays.faces,
+        "kintree_table": [parents.tolist(), list(range(len(parents)))],
+    }
+    # It reads pickles only; this one is ours, of plain arrays.
+    file = folder / "basicmodel_neutral_lbs_10_207_0_v1.1.0.pkl"
+    file.write_bytes(pickle.dumps(content))
+    model = BodyModel("smpl", "neutral", model_root=str(folder))
+
+    def run(with_vertices: bool) -> Callable:
+        return jax.jit(
+            lambda params: model(
+                rel_rotmats=jnp.concatenate(
+                    [params.global_orient[:, None], params.body_pose], axis=1
+                ),
+                shape_betas=params.betas,
+                return_vertices=with_vertices,
+            )
+        )
+
+    vertices, joints = run(True), run(False)
+    return {
+        "smplfitter meshes": lambda: vertices(params),
+        "smplfitter 24 joints": lambda: joints(params),
+    }
