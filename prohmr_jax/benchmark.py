@@ -198,10 +198,14 @@ def body_work(arrays: BodyArrays, params: SmplParams) -> dict[str, Callable]:
         return jax.lax.map(one, params, batch_size=MESH_CHUNK)
 
     joints = jax.jit(lambda model, params: body_joints(model, params).joints)
+    kinematic = jax.jit(
+        lambda model, params: body_joints(model, params).kinematic_joints
+    )
     naive = naive_mesh(arrays)
     return {
         "meshes": lambda: meshes(model, params),
-        "joints": lambda: joints(model, params),
+        "44 joints": lambda: joints(model, params),
+        "24 joints": lambda: kinematic(model, params),
         "naive": lambda: naive(params),
     }
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from prohmr_jax import skeleton
 from prohmr_jax.files.body_files import BodyArrays, write_body
@@ -73,6 +74,8 @@ def _smplfitter(arrays: BodyArrays, params: SmplParams, folder: Path) -> dict:
     # It reads pickles only; this one is ours, of plain arrays.
     file = folder / "basicmodel_neutral_lbs_10_207_0_v1.1.0.pkl"
     file.write_bytes(pickle.dumps(content))
+    # Asked for in any case; its coefficient stays zero.
+    np.save(folder / "kid_template.npy", arrays.v_template)
     model = BodyModel("smpl", "neutral", model_root=str(folder))
 
     def run(with_vertices: bool) -> Callable:
