@@ -171,7 +171,12 @@ def test_shipped_prior_draws_poses_that_bodies_take():
     standing[SMPL_24.index("left_shoulder"), 2] = -1.2
     standing[SMPL_24.index("right_shoulder"), 2] = 1.2
     broken = standing.copy()
-    broken[SMPL_24.index("left_knee"), 0] = -1.2
+    # Knees and an elbow the wrong way, the head turned backwards.
+    for name, axis, angle in (
+        ("left_knee", 0, -1.2), ("right_knee", 0, -1.2),
+        ("left_elbow", 1, 1.2), ("head", 1, 1.5),
+    ):  # fmt: skip
+        broken[SMPL_24.index(name), axis] = angle
     likely, unlikely = (
         pose_prior.log_prob(prior, jnp.asarray(p[1:].reshape(-1), jnp.float32))
         for p in (standing, broken)
