@@ -12,7 +12,6 @@ from jaxtyping import Array, Float
 from prohmr_jax import cameras, skeleton
 from prohmr_jax.body import BodyModel, pose_joints, shape_body
 from prohmr_jax.losses import (
-    LossTerms,
     keypoint_2d_loss,
     keypoint_3d_loss,
     orthogonality_loss,
@@ -23,7 +22,7 @@ from prohmr_jax.models.flow import initialize_actnorm
 from prohmr_jax.models.prohmr import ProHMR, latents
 from prohmr_jax.pose_prior import PosePrior, sample_axis_angle
 from prohmr_jax.rotations import rotmat_to_pose_6d
-from prohmr_jax.structs import Hypotheses, LiftingBatch, SmplParams
+from prohmr_jax.structs import Hypotheses, LiftingBatch, LossTerms, SmplParams
 from prohmr_jax.synthesis import SynthesisSettings, lifting_example
 
 

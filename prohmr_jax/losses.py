@@ -6,10 +6,9 @@ orthogonality term is a mean over everything.
 """
 
 import jax.numpy as jnp
-from flax import struct
 from jaxtyping import Array, Float
 
-from prohmr_jax.structs import SmplParams
+from prohmr_jax.structs import LossTerms, SmplParams
 
 
 def keypoint_2d_loss(
@@ -75,24 +74,6 @@ def smpl_loss(
     )
     pose = rotation_loss(predicted.body_pose, target.body_pose)
     return orient, pose, betas_loss(predicted.betas, target.betas)
-
-
-@struct.dataclass
-class LossTerms:
-    """Every term of Eq. 9 as a scalar, unweighted; also used for its weights.
-
-    `*_mode` supervises the mode (Eq. 8), `*_exp` the expectation over samples (Eq. 7).
-    """
-
-    nll: Float[Array, ""]
-    keypoints_2d_exp: Float[Array, ""]
-    keypoints_2d_mode: Float[Array, ""]
-    keypoints_3d_exp: Float[Array, ""]
-    keypoints_3d_mode: Float[Array, ""]
-    global_orient_mode: Float[Array, ""]
-    body_pose_mode: Float[Array, ""]
-    betas_mode: Float[Array, ""]
-    orthogonal: Float[Array, ""]
 
 
 def weighted_sum(terms: LossTerms, weights: LossTerms) -> Float[Array, ""]:

@@ -8,7 +8,7 @@ the box is [-0.5, 0.5]).
 """
 
 from flax import struct
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 
 
 @struct.dataclass
@@ -114,4 +114,19 @@ class LiftingBatch:
     box: Box
 
 
-Index = Int[Array, ""]
+@struct.dataclass
+class LossTerms:
+    """Every term of Eq. 9 as a scalar, unweighted; also used for its weights.
+
+    `*_mode` supervises the mode (Eq. 8), `*_exp` the expectation over samples (Eq. 7).
+    """
+
+    nll: Float[Array, ""]
+    keypoints_2d_exp: Float[Array, ""]
+    keypoints_2d_mode: Float[Array, ""]
+    keypoints_3d_exp: Float[Array, ""]
+    keypoints_3d_mode: Float[Array, ""]
+    global_orient_mode: Float[Array, ""]
+    body_pose_mode: Float[Array, ""]
+    betas_mode: Float[Array, ""]
+    orthogonal: Float[Array, ""]

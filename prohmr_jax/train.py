@@ -27,9 +27,9 @@ from prohmr_jax.lifting import (
     make_loss_function,
     whitened_variables,
 )
-from prohmr_jax.losses import LossTerms
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 from prohmr_jax.pose_prior import load_pose_prior
+from prohmr_jax.structs import LossTerms
 from prohmr_jax.synthesis import SynthesisSettings
 from prohmr_jax.train_state import StepMetrics, create_train_state, make_train_step
 

@@ -9,7 +9,7 @@ import optax
 from flax import struct
 from jaxtyping import Array, Float, Int
 
-from prohmr_jax.losses import LossTerms
+from prohmr_jax.structs import LossTerms
 
 
 @struct.dataclass

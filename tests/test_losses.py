@@ -1,0 +1,91 @@
+"""Loss terms against float64 loops written from their definitions."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from prohmr_jax import losses, metrics, structs
+
+RNG = np.random.default_rng(0)
+
+
+def test_keypoint_2d_loss_is_a_confidence_weighted_l1_sum():
+    predicted, target = RNG.normal(size=(2, 3, 7, 2))
+    confidence = RNG.uniform(size=(3, 7))
+    expected = [
+        sum(
+            confidence[b, j] * abs(predicted[b, j, c] - target[b, j, c])
+            for j in range(7)
+            for c in range(2)
+        )
+        for b in range(3)
+    ]
+    found = losses.keypoint_2d_loss(predicted, target, confidence)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_keypoint_3d_loss_ignores_where_the_body_stands():
+    predicted, target = RNG.normal(size=(2, 4, 9, 3)).astype(np.float32)
+    confidence = RNG.uniform(size=(4, 9)).astype(np.float32)
+    base = losses.keypoint_3d_loss(predicted, target, confidence, 5)
+    moved = losses.keypoint_3d_loss(
+        predicted + 3.0, target - np.float32([1.0, 2.0, 4.0]), confidence, 5
+    )
+    np.testing.assert_allclose(base, moved, rtol=1e-5)
+    difference = (predicted - predicted[:, 5:6]) - (target - target[:, 5:6])
+    expected = np.einsum("bj,bjc->b", confidence, np.abs(difference))
+    np.testing.assert_allclose(base, expected, rtol=1e-5)
+
+
+def test_rotation_and_betas_losses_are_sums_of_squares():
+    a, b = RNG.normal(size=(2, 5, 23, 3, 3))
+    np.testing.assert_allclose(
+        losses.rotation_loss(a, b), ((a - b) ** 2).reshape(5, -1).sum(1), rtol=1e-5
+    )
+    x, y = RNG.normal(size=(2, 5, 10))
+    np.testing.assert_allclose(losses.betas_loss(x, y), ((x - y) ** 2).sum(1), 1e-5)
+
+
+def test_orthogonality_is_zero_for_rotations_and_a_mean_of_four_entries_otherwise():
+    identity = np.tile([1.0, 0, 0, 0, 1, 0], (2, 24, 1)).astype(np.float32)
+    np.testing.assert_allclose(losses.orthogonality_loss(identity), 0.0, atol=1e-7)
+    pose = RNG.normal(size=(3, 24, 6))
+    expected = []
+    for person in pose:
+        total = 0.0
+        for block in person:
+            columns = np.stack([block[:3], block[3:]], axis=1)
+            total += ((columns.T @ columns - np.eye(2)) ** 2).sum()
+        expected.append(total / (24 * 4))
+    np.testing.assert_allclose(losses.orthogonality_loss(pose), expected, rtol=1e-5)
+
+
+def test_weighted_sum_covers_every_term():
+    names = list(structs.LossTerms.__dataclass_fields__)
+    terms = structs.LossTerms(**{n: 10.0**i for i, n in enumerate(names)})
+    weights = structs.LossTerms(**{n: float(i + 1) for i, n in enumerate(names)})
+    expected = sum((i + 1) * 10.0**i for i in range(len(names)))
+    assert float(losses.weighted_sum(terms, weights)) == pytest.approx(expected)
+
+
+def test_spread_of_hypotheses():
+    joints = RNG.normal(size=(2, 6, 4, 3))
+    found = metrics.spread(joints)
+    center = joints.mean(axis=1, keepdims=True)
+    expected = np.sqrt(((joints - center) ** 2).sum(-1)).mean(axis=1)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_masked_mean_of_nothing_is_zero_with_finite_gradient():
+    values = jnp.ones((3,))
+    assert float(metrics.masked_mean(values, jnp.zeros(3, bool))) == 0.0
+    gradient = jax.grad(lambda v: metrics.masked_mean(v, jnp.zeros(3, bool)))(values)
+    assert np.isfinite(gradient).all()
+
+
+def test_pa_mpjpe_is_blind_to_similarity_and_mpjpe_is_not():
+    joints = RNG.normal(size=(3, 14, 3)).astype(np.float32)
+    turned = 1.7 * joints[:, :, [1, 2, 0]] + 0.4
+    np.testing.assert_allclose(metrics.pa_mpjpe(turned, joints), 0.0, atol=1e-5)
+    assert (np.asarray(metrics.mpjpe(turned, joints)) > 0.1).all()

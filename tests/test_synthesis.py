@@ -1,0 +1,109 @@
+"""Training pairs: labels that agree with each other, inputs as a detector's."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from prohmr_jax import cameras, skeleton, synthesis
+from prohmr_jax.body import body_joints
+from prohmr_jax.files.body_files import read_body
+from prohmr_jax.rotations import axis_angle_to_rotmat
+from prohmr_jax.structs import Keypoints2D, SmplParams
+from prohmr_jax.synthesis import SynthesisSettings, lifting_example, mirror_pose
+
+PEOPLE = 256
+
+
+@pytest.fixture(scope="module")
+def body():
+    return jax.tree.map(jnp.asarray, read_body("open"))
+
+
+@pytest.fixture(scope="module")
+def batch(body):
+    keys = jax.random.split(jax.random.key(0), PEOPLE)
+    poses = 0.3 * jax.random.normal(jax.random.key(1), (PEOPLE, 24, 3))
+    make = jax.jit(
+        jax.vmap(lifting_example, in_axes=(0, None, 0, None)), static_argnums=3
+    )
+    return make(keys, body, poses, SynthesisSettings())
+
+
+def test_mirrored_pose_is_the_mirrored_body(body):
+    pose = 0.4 * jax.random.normal(jax.random.key(3), (24, 3))
+
+    def joints(axis_angle):
+        rotmats = axis_angle_to_rotmat(axis_angle)
+        params = SmplParams(rotmats[0], rotmats[1:], jnp.zeros(10))
+        return body_joints(body, params).kinematic_joints
+
+    mirrored = joints(pose)[np.array(skeleton.SMPL_MIRROR)] * jnp.array([-1.0, 1, 1])
+    np.testing.assert_allclose(joints(mirror_pose(pose)), mirrored, atol=2e-4)
+
+
+def test_labels_agree_with_the_body(batch, body):
+    joints = body_joints(body, batch.smpl).joints
+    relative = joints - joints[:, skeleton.PELVIS_44][:, None]
+    np.testing.assert_allclose(batch.target_3d, relative, atol=1e-5)
+
+
+def test_people_stand_before_the_camera_head_up(batch):
+    head = batch.target_2d[:, skeleton.JOINTS_44.index("head_top_lsp"), 1]
+    ankle = batch.target_2d[:, skeleton.JOINTS_44.index("left_ankle"), 1]
+    # Cameras roll and pitch, but rarely stand on their head (y is down).
+    assert float(jnp.mean(head < ankle)) > 0.95
+
+
+def test_exact_detections_are_the_projection(batch):
+    exact = np.all(
+        np.where(batch.visible, np.asarray(batch.keypoints.confidence) == 1.0, True), 1
+    )
+    assert 0.1 < exact.mean() < 0.5
+    given = np.asarray(batch.keypoints.xy)[exact]
+    true = np.asarray(batch.target_2d)[exact][:, :25]
+    seen = np.asarray(batch.visible)[exact]
+    assert np.abs(given - true)[seen].max() < 1e-5
+
+
+def test_missing_joints_carry_nothing_and_some_remain(batch):
+    missing = ~np.asarray(batch.visible)
+    assert 0.02 < missing.mean() < 0.5
+    assert not np.asarray(batch.keypoints.xy)[missing].any()
+    assert not np.asarray(batch.keypoints.confidence)[missing].any()
+    assert (~missing).sum(axis=1).min() >= 4
+
+
+def test_box_comes_from_the_visible_joints(batch):
+    xy = np.where(np.asarray(batch.visible)[..., None], batch.keypoints.xy, np.nan)
+    extent = np.nanmax(xy, axis=1) - np.nanmin(xy, axis=1)
+    # Tight box times 1.2 is the unit square.
+    np.testing.assert_allclose(extent.max(axis=1), 1 / 1.2, atol=1e-4)
+    np.testing.assert_allclose(
+        np.nanmax(xy, axis=1) + np.nanmin(xy, axis=1), 0.0, atol=1e-4
+    )
+
+
+def test_a_person_depends_on_their_key_alone(body):
+    keys = jax.random.split(jax.random.key(5), 4)
+    pose = jnp.zeros((4, 24, 3))
+    settings = SynthesisSettings()
+    together = jax.vmap(lambda k, p: lifting_example(k, body, p, settings))(keys, pose)
+    alone = lifting_example(keys[2], body, pose[2], settings)
+    for a, b in zip(jax.tree.leaves(together), jax.tree.leaves(alone), strict=True):
+        np.testing.assert_allclose(a[2], b, atol=1e-5)
+
+
+def test_joints_below_the_threshold_become_missing():
+    xy = jnp.asarray(np.random.default_rng(0).uniform(0, 500, (25, 2)))
+    confidence = jnp.ones(25).at[:5].set(0.05)
+    inputs, box = synthesis.in_box(Keypoints2D(xy=xy, confidence=confidence))
+    assert not np.asarray(inputs.confidence[:5]).any()
+    back = cameras.crop_to_image(inputs.xy, box)
+    np.testing.assert_allclose(back[5:], xy[5:], rtol=1e-4)
+
+
+def test_occluded_groups_are_limbs_on_one_side():
+    names = np.array(skeleton.BODY_25.names)
+    for mask in synthesis.GROUP_MASKS:
+        assert 0 < mask.sum() < len(names)

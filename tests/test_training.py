@@ -1,0 +1,200 @@
+"""Training as a whole, at tiny size: learning, resuming, devices, bad steps."""
+
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from configs.prohmr_keypoints import get_config
+from prohmr_jax.checkpoint import StateCheckpoints, load_weights, save_weights
+from prohmr_jax.errors import InputError
+from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
+from prohmr_jax.structs import LossTerms
+from prohmr_jax.train import train
+from prohmr_jax.train_state import create_train_state, make_train_step
+
+TINY = {
+    "encoder_width": 16,
+    "encoder_blocks": 1,
+    "context_features": 8,
+    "flow_layers": 2,
+    "flow_blocks": 1,
+    "flow_hidden": 16,
+    "head_hidden": 8,
+}
+
+
+def tiny_config(num_steps=4):
+    config = get_config()
+    config.model.update(TINY)
+    config.batch_size = 8
+    config.num_steps = num_steps
+    config.warmup_steps = 1
+    config.log_every = 2
+    config.checkpoint_every = 2
+    return config.lock()
+
+
+def test_resumed_run_equals_the_uninterrupted_one_bit_for_bit(tmp_path):
+    train(tiny_config(), tmp_path / "whole")
+    # Killed after step 2: what remains is the state saved there.
+    half = tmp_path / "half"
+    train(tiny_config(), half)
+    for state in (half / "states").iterdir():
+        if state.name == "4":
+            import shutil
+
+            shutil.rmtree(state)
+    train(tiny_config(), half)
+    _, whole = load_weights(tmp_path / "whole")
+    _, resumed = load_weights(half)
+    for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(resumed), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_objective_falls():
+    config = tiny_config()
+    from prohmr_jax.lifting import LiftingObjective, PairMaker, make_loss_function
+    from prohmr_jax.synthesis import SynthesisSettings
+    from prohmr_jax.train import lifting_inputs, make_optimizer
+
+    model = build_model(ModelSpec(**config.model))
+    maker = PairMaker(16, 0.0, SynthesisSettings(**config.synthesis))
+    objective = LiftingObjective(weights=LossTerms(**config.loss_weights))
+    loss_function = make_loss_function(model, maker, objective)
+    config = config.copy_and_resolve_references()
+    config.num_steps = 60
+    optimizer = make_optimizer(config)
+    state = create_train_state(init_variables(model, jax.random.key(0)), optimizer)
+    step = jax.jit(make_train_step(loss_function, optimizer, 0, 0.99))
+    inputs = lifting_inputs(config)
+    losses = []
+    for _ in range(60):
+        state, metrics = step(state, inputs)
+        losses.append(float(metrics.loss))
+    assert np.mean(losses[-10:]) < 0.7 * np.mean(losses[:5])
+    assert step._cache_size() == 1  # nothing was compiled again
+
+
+def test_step_with_a_bad_gradient_changes_nothing_but_its_count():
+    terms = LossTerms(**dict.fromkeys(LossTerms.__dataclass_fields__, 0.0))
+
+    def loss_function(params, state, key, inputs):
+        return jnp.sum(params["w"] * inputs), (terms, {})
+
+    optimizer = optax.adam(0.1)
+    state = create_train_state({"params": {"w": jnp.ones(3)}}, optimizer)
+    step = jax.jit(make_train_step(loss_function, optimizer, 0, 0.9))
+    after, _ = step(state, jnp.array([1.0, jnp.nan, 1.0]))
+    np.testing.assert_array_equal(after.params["w"], state.params["w"])
+    np.testing.assert_array_equal(after.average_params["w"], np.ones(3))
+    assert int(after.skipped) == 1
+    assert int(after.step) == 1
+    good, _ = step(after, jnp.ones(3))
+    assert int(good.skipped) == 1
+    assert (np.asarray(good.params["w"]) < 1.0).all()
+
+
+DEVICES_SCRIPT = """
+import jax, numpy as np, sys
+sys.path.insert(0, {root!r})
+from tests.test_training import TINY
+from configs.prohmr_keypoints import get_config
+from prohmr_jax.lifting import *
+from prohmr_jax.structs import LossTerms
+from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
+from prohmr_jax.synthesis import SynthesisSettings
+from prohmr_jax.train import AXIS, lifting_inputs, make_optimizer
+from prohmr_jax.train_state import create_train_state, make_train_step
+from flax import jax_utils
+config = get_config(); config.model.update(TINY)
+devices = jax.device_count()
+model = build_model(ModelSpec(**config.model), AXIS)
+maker = PairMaker(8 // devices, 0.0, SynthesisSettings())
+loss = make_loss_function(
+    model, maker, LiftingObjective(LossTerms(**config.loss_weights)), AXIS
+)
+optimizer = make_optimizer(config)
+state = create_train_state(
+    init_variables(build_model(ModelSpec(**config.model)), jax.random.key(0)), optimizer
+)
+step = jax.pmap(make_train_step(loss, optimizer, 0, 0.9, AXIS), axis_name=AXIS)
+_, metrics = step(jax_utils.replicate(state), jax_utils.replicate(lifting_inputs(config)))
+print(devices, float(metrics.loss[0]), float(metrics.gradient_norm[0]))
+"""
+
+
+def test_one_and_four_devices_take_the_same_step(pytestconfig):
+    found = {}
+    for count in (1, 4):
+        script = DEVICES_SCRIPT.format(root=str(pytestconfig.rootpath))
+        result = subprocess.run(
+            [sys.executable, "-c", script],
+            env={
+                "PATH": "",
+                "XLA_FLAGS": f"--xla_force_host_platform_device_count={count}",
+                "JAX_PLATFORMS": "cpu",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr
+        devices, loss, norm = result.stdout.split()[-3:]
+        assert int(devices) == count
+        found[count] = float(loss), float(norm)
+    np.testing.assert_allclose(found[1][0], found[4][0], rtol=1e-5)
+    np.testing.assert_allclose(found[1][1], found[4][1], rtol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def spec():
+    return ModelSpec(**TINY, flow_affine=True, flow_batch_norm=False)
+
+
+def test_weights_file_brings_the_model_back(tmp_path, spec):
+    variables = init_variables(build_model(spec), jax.random.key(0))
+    save_weights(tmp_path / "w.npz", spec, variables, dtype=np.float32)
+    found_spec, found = load_weights(tmp_path / "w.npz")
+    assert found_spec == spec
+    assert jax.tree.structure(found) == jax.tree.structure(variables)
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(variables), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("fault", ["missing", "truncated", "other", "no header"])
+def test_bad_weights_files_are_named(tmp_path, spec, fault):
+    path = tmp_path / "w.npz"
+    variables = init_variables(build_model(spec), jax.random.key(0))
+    if fault == "other":
+        other = ModelSpec(**{**TINY, "encoder_width": 24}, flow_batch_norm=False)
+        save_weights(path, other, variables)
+    elif fault != "missing":
+        save_weights(path, spec, variables)
+    if fault == "truncated":
+        path.write_bytes(path.read_bytes()[:2000])
+    if fault == "no header":
+        np.savez(path, x=np.zeros(3))
+    with pytest.raises(InputError, match=r"w\.npz: "):
+        load_weights(path)
+
+
+def test_training_directory_of_another_model_is_refused(tmp_path, spec):
+    StateCheckpoints(tmp_path, spec).close()
+    with pytest.raises(InputError, match="another model"):
+        StateCheckpoints(tmp_path, ModelSpec(**TINY))
+
+
+def test_directory_without_states_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"model\.json"):
+        load_weights(tmp_path)
+
+
+def test_batch_that_devices_cannot_share_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(jax, "local_device_count", lambda: 3)
+    with pytest.raises(InputError, match="8 people on 3 devices"):
+        train(tiny_config(), tmp_path)
