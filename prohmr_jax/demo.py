@@ -119,7 +119,7 @@ def _settings(config: ml_collections.ConfigDict) -> DemoSettings:
     least = {
         "num_samples": (config.num_samples, _FEWEST_SAMPLES),
         "seed": (config.seed, 0),
-        "focal_length_px": (config.focal_length_px, 1),
+        "focal_length_px": (config.focal_length_px, 0),
         "overlay.longest_side_px": (config.overlay.longest_side_px, 16),
         "sheet.num_shown": (config.sheet.num_shown, 0),
         "sheet.panel_px": (config.sheet.panel_px, 64),

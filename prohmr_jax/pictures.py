@@ -115,13 +115,15 @@ def _view(result: PersonResult) -> Perspective:
 def _vertices_in(view: Perspective, result: PersonResult) -> np.ndarray:
     """Vertices [V, 3] that project in `view` as they do in the result's own camera.
 
-    Without a photo each person has a camera of its own, whose principal point is the
-    middle of the box. A shear along the view makes up for that, and is nothing where
-    the cameras are the same.
+    Without a photo each person has a camera of its own, which looks at the middle of
+    the box. A shear and a stretch along the view make up for that; they are nothing
+    where the cameras are the same.
     """
-    vertices = result.placed_vertices
-    aside = (result.principal_point_px - view.center) / view.focal_length
-    return vertices + vertices[:, 2:] * np.array([*aside, 0.0])
+    x, y, depth = result.placed_vertices.T
+    pixels_aside = result.principal_point_px - view.center
+    aside_x, aside_y = pixels_aside / result.focal_length_px
+    stretch = view.focal_length[0] / result.focal_length_px[0]
+    return np.stack([x + aside_x * depth, y + aside_y * depth, stretch * depth], axis=1)
 
 
 def _shown_confidence(result: PersonResult) -> np.ndarray:

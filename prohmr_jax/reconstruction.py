@@ -63,7 +63,7 @@ def reconstruct(
     body: BodyModel,
     keypoints: Keypoints2D,
     image_size: Float[Array, "2"],
-    focal_length: Float[Array, ""],
+    focal_length: Float[Array, "2"],
     key: jax.Array,
     *,
     num_hypotheses: int,
@@ -77,7 +77,8 @@ def reconstruct(
       keypoints: BODY_25, `[25]`, image pixels.
       image_size: (width, height), pixels; zeros where it is not known: the camera
         then looks at the middle of the person's box.
-      focal_length: of the photo's camera, pixels.
+      focal_length: (fx, fy) of the photo's camera, pixels; zeros for a lens like the
+        crop's: as many photo sides as that has box sides.
       key: of the draws.
       num_hypotheses: K >= 3, the mode included.
       num_meshes: M <= K, how many of the first hypotheses to return as meshes.
@@ -92,7 +93,11 @@ def reconstruct(
             prediction.hypotheses.smpl,
         ),
     )
-    size = jnp.where(jnp.any(image_size > 0), image_size, 2.0 * box.center)
+    known = jnp.any(image_size > 0)
+    size = jnp.where(known, image_size, 2.0 * box.center)
+    side = jnp.where(known, jnp.max(image_size), box.size)
+    like_crop = side * cameras.FOCAL_LENGTH_PX / cameras.CROP_SIZE_PX
+    focal_length = jnp.where(focal_length > 0, focal_length, like_crop)
     camera = cameras.image_camera(weak, box, size, focal_length)
     shaped = shape_body(body, smpl.betas[0])
     vertices = jax.lax.map(
@@ -161,7 +166,7 @@ class Reconstructor:
             self.body,
             jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), keypoints),
             jnp.asarray(image_size, jnp.float32),
-            jnp.asarray(self.focal_length_px, jnp.float32),
+            jnp.full(2, self.focal_length_px, jnp.float32),
             person_key(self.made_by.seed, keypoints),
             num_hypotheses=self.num_hypotheses,
             num_meshes=min(self.num_meshes, self.num_hypotheses),
@@ -213,7 +218,7 @@ def load_reconstructor(
       seed: of the draws.
       num_hypotheses: per person, the mode included.
       num_meshes: how many of them are returned as meshes.
-      focal_length_px: of the photos' camera.
+      focal_length_px: of the photos' camera; 0: like the crop's, see `reconstruct`.
 
     Raises:
       InputError: a file cannot be used, or the two do not fit together.

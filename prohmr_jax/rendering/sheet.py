@@ -82,11 +82,14 @@ def hypotheses_sheet(
     painted = dataclasses.replace(mode, color=spread_colors)
     columns["Spread (1 std)"] = stage.panels(painted, EVEN)
     front, side = zip(*columns.values(), strict=True)
+    titles = list(columns)
+    if titles[0] == "Detected" and crop_view is not None:
+        titles.append("Mode in the picture")
     bar = color_bar(largest, max(stage.width, 9 * text_px), text_px)
     return contact_sheet(
         [*front, *side, *[None] * (len(columns) - 1), bar],
         len(columns),
-        list(columns),
+        titles,
         row_labels=["camera", "side"],
         heading=heading,
         text_px=text_px,

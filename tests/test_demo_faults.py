@@ -1,0 +1,207 @@
+"""Bad input to the demo: one line with file and fault, and nothing lost."""
+
+import dataclasses
+import json
+import pickle
+
+import numpy as np
+import pytest
+from demo_cases import demo_config, openpose, person, write_photo, write_weights
+from files_bodies import small
+
+from prohmr_jax.checkpoint import load_weights, save_weights
+from prohmr_jax.demo import run_demo
+from prohmr_jax.errors import InputError
+from prohmr_jax.results import read_result
+
+UNSEEN = [0.0] * 75
+WITH_NAN = openpose(person(0)).replace(str(person(0)[0]), "NaN", 1)
+
+
+@pytest.fixture(scope="module")
+def tiny_weights(tmp_path_factory):
+    return write_weights(tmp_path_factory.mktemp("weights") / "w.npz")
+
+
+@pytest.fixture
+def run(tmp_path, tiny_weights):
+    """Runs the demo on `a.json` in `tmp_path`, or on what the changes say."""
+
+    def run(text: str | None = None, **changes):
+        if text is not None:
+            (tmp_path / "a.json").write_text(text)
+        settings = {
+            "input": str(tmp_path / "a.json"),
+            "output": str(tmp_path / "out"),
+            "checkpoint": str(tiny_weights),
+            "num_samples": 5,
+            "meshes": (),
+            "pictures": (),
+        }
+        return run_demo(demo_config(**{**settings, **changes}))
+
+    return run
+
+
+def line_of(call, **arguments) -> str:
+    with pytest.raises(InputError) as caught:
+        call(**arguments)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "is empty"),
+        (openpose(person(0))[:-20], "not JSON"),
+        (openpose(), "no people"),
+        (openpose(UNSEEN), "no joint with a confidence"),
+        (WITH_NAN, "not finite"),
+        (openpose(person(0, 18)), "18 joints instead of"),
+        (None, "cannot be read"),
+    ],
+)
+def test_detections(run, tmp_path, text, fault):
+    line = line_of(run, text=text)
+    assert line.startswith(f"{tmp_path / 'a.json'}: ")
+    assert fault in line
+
+
+def test_photos(run, tmp_path):
+    text = openpose(person(0))
+    missing = str(tmp_path / "b.png")
+    line = line_of(run, text=text, photo=missing)
+    assert line.startswith(f"{missing}: ")
+    write_photo(tmp_path / "a.png")
+    data = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "a.png").write_bytes(data[: len(data) // 2])
+    line = line_of(run, text=text)
+    assert line == f"{tmp_path / 'a.png'}: is a truncated or damaged image"
+    assert not list((tmp_path / "out").iterdir())
+    # A thumbnail, on which the keypoints cannot lie.
+    write_photo(tmp_path / "a.png", size=(20, 24))
+    assert "20 x 24 pixels, but most keypoints of person 0" in line_of(run, text=text)
+    assert len(run(text, photo="none").people) == 1
+
+
+class Hostile:
+    """Writes a file if it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
+def test_bodies(run, tmp_path):
+    text = openpose(person(0))
+    body = tmp_path / "body.npz"
+    np.savez(body, **small(weights=np.ones((31, 24)) / 24))
+    assert f"{body}: weights has shape" in line_of(run, text=text, body=str(body))
+    np.savez(body, **small())
+    body.write_bytes(body.read_bytes()[:-500])
+    assert f"{body}: is no .npz" in line_of(run, text=text, body=str(body))
+    # Fewer shape coefficients than the weights predict.
+    np.savez(body, **small(shapedirs=np.zeros((30, 3, 4))))
+    assert "10 shape coefficients, but the body" in line_of(
+        run, text=text, body=str(body)
+    )
+    hostile, proof = tmp_path / "hostile.pkl", tmp_path / "was here"
+    hostile.write_bytes(pickle.dumps({"v_template": Hostile(str(proof))}))
+    assert line_of(run, text=text, body=str(hostile)).startswith(f"{hostile}: ")
+    assert not proof.exists()
+    missing = str(tmp_path / "nothing.pkl")
+    assert 'use body="open"' in line_of(run, text=text, body=missing)
+
+
+def test_weights(run, tmp_path, tiny_weights):
+    text = openpose(person(0))
+    bad = tmp_path / "w.npz"
+    bad.write_bytes(tiny_weights.read_bytes()[:-100])
+    assert line_of(run, text=text, checkpoint=str(bad)).startswith(f"{bad}: ")
+    spec, variables = load_weights(tiny_weights)
+    save_weights(bad, dataclasses.replace(spec, head_hidden=9), variables)
+    assert "has shape" in line_of(run, text=text, checkpoint=str(bad))
+    write_weights(bad, num_betas=4)
+    line = line_of(run, text=text, checkpoint=str(bad))
+    assert line.startswith(f"{bad}: predicts 4 shape coefficients")
+    assert "no such weights" in line_of(run, text=text, checkpoint=str(tmp_path / "x"))
+
+
+def test_output_that_cannot_be_written(run, tmp_path):
+    (tmp_path / "file").write_text("")
+    output = tmp_path / "file" / "out"
+    line = line_of(run, text=openpose(person(0)), output=str(output))
+    assert str(output) in line
+    assert "cannot be written" in line
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("meshes", ("stl",)),
+        ("pictures", ("sheets",)),
+        ("exif", "honor"),
+        ("num_samples", 2),
+        ("seed", -1),
+        ("focal_length_px", float("nan")),
+        ("image_size", (-1, 5)),
+        ("sheet", {"panel_px": 0}),
+    ],
+)
+def test_values_of_the_config(run, key, value):
+    line = line_of(run, text=openpose(person(0)), **{key: value})
+    assert line.startswith(f"config.{key}")
+
+
+def test_a_folder_goes_on(run, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    texts = {
+        "1_good": openpose(person(0)),
+        "2_cut": openpose(person(0))[:-5],
+        "3_one_of_two": openpose(UNSEEN, person(1)),
+        "4_empty": "",
+    }
+    for name, text in texts.items():
+        (folder / f"{name}.json").write_text(text)
+    (folder / "notes.txt").write_text("not for us")
+    report = run(input=str(folder))
+    assert [p.name for p in report.people] == ["1_good_person0", "3_one_of_two_person1"]
+    assert len(report.skipped) == 3
+    for line, name in zip(report.skipped, list(texts)[1:], strict=True):
+        assert line.startswith(f"{folder / name}.json: ")
+    page = (tmp_path / "out" / "index.md").read_text()
+    assert all(line in page for line in report.skipped)
+
+    (folder / "1_good.json").write_text("{")
+    (folder / "3_one_of_two.json").unlink()
+    line = line_of(run, input=str(folder))
+    assert line.startswith(f"{folder}: none of its 3 files")
+    # What the first run wrote is still there, and whole.
+    assert read_result(tmp_path / "out" / "1_good_person0.npz")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "no .json" in line_of(run, input=str(empty))
+    photo = str(folder / "x.png")
+    assert "input is a folder" in line_of(run, input=str(folder), photo=photo)
+
+
+def test_a_fault_in_the_middle_leaves_whole_files(run, tmp_path, monkeypatch):
+    write = np.lib.format.write_array
+    count = iter(range(10**6))
+
+    def full_disk(stream, array, **options):
+        write(stream, array, **options)
+        if next(count) > 30:  # within the second person
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np.lib.format, "write_array", full_disk)
+    line = line_of(run, text=openpose(person(0), person(1)))
+    assert "a_person1.npz: cannot be written: No space left" in line
+    names = [path.name for path in (tmp_path / "out").iterdir()]
+    assert names == ["a_person0.npz"]
+    provenance = read_result(tmp_path / "out" / "a_person0.npz").provenance
+    assert json.dumps(dataclasses.asdict(provenance))
