@@ -76,6 +76,6 @@ def write_weights(path: pathlib.Path, num_betas: int = 10) -> pathlib.Path:
     )
     rng = np.random.default_rng(0)
     variables = jax.tree.map(lambda a: 0.2 * rng.normal(size=a.shape), shapes)
-    variables["mean_params"]["camera"] = np.array([0.9, 0.0, 0.0])
+    variables["mean_params"]["head"]["camera"] = np.array([0.9, 0.0, 0.0])
     save_weights(path, spec, variables)
     return path

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 
-import chex
 import jax
 import numpy as np
 import pytest
@@ -24,7 +23,7 @@ from ml_collections import ConfigDict
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from prohmr_jax import pictures, reconstruction
+from prohmr_jax import pictures
 from prohmr_jax.body import body_mesh
 from prohmr_jax.checkpoint import SHIPPED_WEIGHTS
 from prohmr_jax.demo import run_demo
@@ -159,15 +158,6 @@ def test_neighbours_make_no_difference(work, with_photo):
     for name, array in vars(alone).items():
         if name != "provenance":
             np.testing.assert_array_equal(getattr(among, name), array, err_msg=name)
-
-
-def test_compiles_once_for_all_people(work, monkeypatch):
-    traced = chex.assert_max_traces(reconstruction.reconstruct.__wrapped__, n=1)
-    once = jax.jit(traced, static_argnames=("num_hypotheses", "num_meshes"))
-    monkeypatch.setattr(reconstruction, "reconstruct", once)
-    report = work.run(openpose(*(person(seed) for seed in range(3))))
-    report.people += work.run(openpose(person(4)), "b.json").people
-    assert len(report.people) == 4
 
 
 def test_without_photo_the_pictures_are_plain(work):
