@@ -1,0 +1,86 @@
+"""Shared fixtures, and shape checks on the mathematics while the tests run."""
+
+import os
+from pathlib import Path
+
+import jax
+import jaxtyping
+import numpy as np
+import pytest
+
+# Arrays of the host are arrays too: jax takes either.
+jaxtyping.Array = jax.Array | np.ndarray
+# Annotated shapes are checked at every call, in modules of functions. Not in those
+# with pytree classes: transformations fill these with things that are no arrays.
+jaxtyping.install_import_hook(
+    [
+        "prohmr_jax.boxes",
+        "prohmr_jax.cameras",
+        "prohmr_jax.losses",
+        "prohmr_jax.metrics",
+        "prohmr_jax.models.flow",
+        "prohmr_jax.procrustes",
+        "prohmr_jax.rotations",
+    ],
+    "beartype.beartype",
+)
+
+# What one test compiled need not be compiled by the next, nor by the next run.
+_CACHE = Path(__file__).parents[1] / ".pytest_cache" / "jax"
+jax.config.update("jax_compilation_cache_dir", str(_CACHE))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+# Leading axes over which every law must hold.
+BATCHES = ((), (2,), (2, 3))
+
+
+@pytest.fixture
+def rng():
+    """Random numbers, the same in every run."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def tiny_arrays():
+    """A random body in SMPL's layout: 60 vertices, 24 joints, float64."""
+    rng = np.random.default_rng(7)
+    vertices, joints = 60, 24
+
+    def regressor(rows, columns):
+        matrix = np.zeros((rows, vertices))
+        for row in matrix:
+            row[rng.choice(columns, 3, replace=False)] = rng.dirichlet(np.ones(3))
+        return matrix
+
+    weights = np.zeros((vertices, joints))
+    for row in weights:
+        row[rng.choice(joints, 4, replace=False)] = rng.dirichlet(np.ones(4))
+    return {
+        "v_template": rng.normal(size=(vertices, 3)) * 0.5,
+        "shapedirs": rng.normal(size=(vertices, 3, 10)) * 0.03,
+        "posedirs": rng.normal(size=(vertices, 3, 207)) * 0.01,
+        "weights": weights,
+        "joint_regressor": regressor(joints, vertices),
+        "faces": rng.integers(0, vertices, (90, 3)),
+        "landmark_vertices": rng.choice(40, 21, replace=False),
+        # Leaves the last vertices unread, so that the support is a true subset.
+        "extra_regressor": regressor(19, 40),
+    }
+
+
+@pytest.fixture(scope="session")
+def tiny_body(tiny_arrays):
+    """The body model of `tiny_arrays`."""
+    from prohmr_jax.body import make_body_model
+
+    return make_body_model(**tiny_arrays)
+
+
+@pytest.fixture(scope="session")
+def shared_goldens():
+    """The whole set of official numbers, where it stands beside the repository."""
+    root = os.environ.get("PROHMR_SHARED", Path(__file__).parents[2] / "shared")
+    directory = Path(root) / "golden"
+    if not directory.is_dir():
+        pytest.skip("needs the full set of official numbers (PROHMR_SHARED)")
+    return directory
