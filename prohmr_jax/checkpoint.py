@@ -66,9 +66,8 @@ def load_weights(path: str | os.PathLike) -> tuple[ModelSpec, dict]:
     spec = _parse_spec(path, str(header))
     names = flatten_dict(_abstract_variables(spec), sep="/")
     arrays = read_npz(path, {n: Expected(a.shape, "real") for n, a in names.items()})
-    return spec, unflatten_dict(
-        {name: np.asarray(a, np.float32) for name, a in arrays.items()}, sep="/"
-    )
+    floats = {name: np.asarray(a, np.float32) for name, a in arrays.items()}
+    return spec, {"batch_stats": {}, **unflatten_dict(floats, sep="/")}
 
 
 def _abstract_variables(spec: ModelSpec) -> dict:

@@ -13,8 +13,8 @@ from prohmr_jax.structs import LossTerms, SmplParams
 
 def keypoint_2d_loss(
     predicted: Float[Array, "*b J 2"],
-    target: Float[Array, "*b J 2"],
-    confidence: Float[Array, "*b J"],
+    target: Float[Array, "*#b J 2"],
+    confidence: Float[Array, "*#b J"],
 ) -> Float[Array, "*b"]:
     """Returns the L1 distance, weighted by confidence, summed over joints (L_2D)."""
     distance = jnp.sum(jnp.abs(predicted - target), axis=-1)
@@ -23,8 +23,8 @@ def keypoint_2d_loss(
 
 def keypoint_3d_loss(
     predicted: Float[Array, "*b J 3"],
-    target: Float[Array, "*b J 3"],
-    confidence: Float[Array, "*b J"],
+    target: Float[Array, "*#b J 3"],
+    confidence: Float[Array, "*#b J"],
     root: int,
 ) -> Float[Array, "*b"]:
     """Returns the L1 distance of root-relative joints, metres, summed over joints.

@@ -42,10 +42,10 @@ class Reconstruction:
     meshes: Float[Array, "M V 3"]
     """Of the first hypotheses, metres, camera axes."""
     joint_spread: Float[Array, "44"]
-    vertex_spread: Float[Array, "V"]
+    vertex_spread: Float[Array, " V"]
 
 
-def spread(points: Float[Array, "K P 3"]) -> Float[Array, "P"]:
+def spread(points: Float[Array, "K P 3"]) -> Float[Array, " P"]:
     """Returns the standard deviation of the draws, metres; the mode is left out.
 
     It is the root of the mean squared distance from the mean over draws, all three

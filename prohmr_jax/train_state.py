@@ -89,7 +89,7 @@ def make_train_step(
         (loss, (terms, batch_stats)), grads = gradient(state.params, state, key, inputs)
         if axis_name is not None:
             loss, terms, grads = jax.lax.pmean((loss, terms, grads), axis_name)
-        norm = optax.global_norm(grads)
+        norm = optax.tree.norm(grads)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         decay = jnp.minimum(average_decay, (1.0 + state.step) / (10.0 + state.step))

@@ -63,9 +63,10 @@ def test_orthogonality_is_zero_for_rotations_and_a_mean_of_four_entries_otherwis
 
 def test_weighted_sum_covers_every_term():
     names = list(structs.LossTerms.__dataclass_fields__)
-    terms = structs.LossTerms(**{n: 10.0**i for i, n in enumerate(names)})
+    values = {n: jnp.float32(2.0**i) for i, n in enumerate(names)}
+    terms = structs.LossTerms(**values)
     weights = structs.LossTerms(**{n: float(i + 1) for i, n in enumerate(names)})
-    expected = sum((i + 1) * 10.0**i for i in range(len(names)))
+    expected = sum((i + 1) * 2.0**i for i in range(len(names)))
     assert float(losses.weighted_sum(terms, weights)) == pytest.approx(expected)
 
 

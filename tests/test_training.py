@@ -1,5 +1,6 @@
 """Training as a whole, at tiny size: learning, resuming, devices, bad steps."""
 
+import shutil
 import subprocess
 import sys
 
@@ -12,9 +13,11 @@ import pytest
 from configs.prohmr_keypoints import get_config
 from prohmr_jax.checkpoint import StateCheckpoints, load_weights, save_weights
 from prohmr_jax.errors import InputError
+from prohmr_jax.lifting import LiftingObjective, PairMaker, make_loss_function
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 from prohmr_jax.structs import LossTerms
-from prohmr_jax.train import train
+from prohmr_jax.synthesis import SynthesisSettings
+from prohmr_jax.train import lifting_inputs, make_optimizer, train
 from prohmr_jax.train_state import create_train_state, make_train_step
 
 TINY = {
@@ -46,8 +49,6 @@ def test_resumed_run_equals_the_uninterrupted_one_bit_for_bit(tmp_path):
     train(tiny_config(), half)
     for state in (half / "states").iterdir():
         if state.name == "4":
-            import shutil
-
             shutil.rmtree(state)
     train(tiny_config(), half)
     _, whole = load_weights(tmp_path / "whole")
@@ -58,10 +59,6 @@ def test_resumed_run_equals_the_uninterrupted_one_bit_for_bit(tmp_path):
 
 def test_objective_falls():
     config = tiny_config()
-    from prohmr_jax.lifting import LiftingObjective, PairMaker, make_loss_function
-    from prohmr_jax.synthesis import SynthesisSettings
-    from prohmr_jax.train import lifting_inputs, make_optimizer
-
     model = build_model(ModelSpec(**config.model))
     maker = PairMaker(16, 0.0, SynthesisSettings(**config.synthesis))
     objective = LiftingObjective(weights=LossTerms(**config.loss_weights))
@@ -123,7 +120,8 @@ state = create_train_state(
     init_variables(build_model(ModelSpec(**config.model)), jax.random.key(0)), optimizer
 )
 step = jax.pmap(make_train_step(loss, optimizer, 0, 0.9, AXIS), axis_name=AXIS)
-_, metrics = step(jax_utils.replicate(state), jax_utils.replicate(lifting_inputs(config)))
+inputs = jax_utils.replicate(lifting_inputs(config))
+_, metrics = step(jax_utils.replicate(state), inputs)
 print(devices, float(metrics.loss[0]), float(metrics.gradient_norm[0]))
 """
 
