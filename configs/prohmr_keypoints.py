@@ -59,14 +59,14 @@ def get_config() -> ConfigDict:
     )
     config.loss_weights = ConfigDict(
         {
-            "nll": 3e-3,
-            "keypoints_2d_exp": 0.2,
+            "nll": 4e-3,
+            "keypoints_2d_exp": 0.35,
             "keypoints_2d_mode": 0.1,
             "keypoints_3d_exp": 0.0,
             "keypoints_3d_mode": 0.05,
             "global_orient_mode": 0.01,
             "body_pose_mode": 0.01,
-            "betas_mode": 0.001,
+            "betas_mode": 0.01,
             "orthogonal": 0.1,
         }
     )
@@ -75,7 +75,7 @@ def get_config() -> ConfigDict:
     config.unseen_weight = 0.3
 
     config.batch_size = 256
-    config.num_steps = 20_000
+    config.num_steps = 18_000
     config.learning_rate = 1e-3
     config.final_learning_rate_ratio = 0.01
     config.warmup_steps = 500
