@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -196,3 +197,20 @@ def test_batch_that_devices_cannot_share_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(jax, "local_device_count", lambda: 3)
     with pytest.raises(InputError, match="8 people on 3 devices"):
         train(tiny_config(), tmp_path)
+
+
+def test_step_lowers_for_accelerators():
+    config = tiny_config()
+    model = build_model(ModelSpec(**config.model))
+    maker = PairMaker(4, 0.0, SynthesisSettings())
+    loss_function = make_loss_function(
+        model, maker, LiftingObjective(LossTerms(**config.loss_weights))
+    )
+    optimizer = make_optimizer(config)
+    state = jax.eval_shape(
+        lambda: create_train_state(init_variables(model, jax.random.key(0)), optimizer)
+    )
+    inputs = jax.eval_shape(lambda: lifting_inputs(config))
+    step = jax.jit(make_train_step(loss_function, optimizer, 0, 0.9))
+    exported = jax.export.export(step, platforms=["tpu", "cuda"])(state, inputs)
+    assert set(exported.platforms) == {"tpu", "cuda"}

@@ -1,0 +1,60 @@
+"""Every config is locked on the command line, and every key of it is read."""
+
+import ast
+import importlib
+import pathlib
+
+import pytest
+from ml_collections import ConfigDict
+
+ROOT = pathlib.Path(__file__).parents[1]
+CONFIGS = sorted(path.stem for path in (ROOT / "configs").glob("*.py"))
+# Who reads which config; a new config must be listed.
+READERS = {
+    "benchmark": "benchmark.py",
+    "demo": "demo.py",
+    "evaluate_keypoints": "evaluate.py",
+    "prohmr_keypoints": "train.py",
+}
+
+
+def keys_of(config: ConfigDict) -> set[str]:
+    return set(config.keys()) - {"mode"}
+
+
+def attributes_read(path: pathlib.Path) -> set[str]:
+    """Names x of every `config.x` in a module."""
+    return {
+        node.attr
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "config"
+    }
+
+
+def test_every_config_has_a_reader():
+    assert set(CONFIGS) == set(READERS)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_reader_reads_exactly_the_keys(name):
+    config = importlib.import_module(f"configs.{name}").get_config()
+    read = attributes_read(ROOT / "prohmr_jax" / READERS[name])
+    read -= set(dir(ConfigDict))
+    assert read == keys_of(config)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_unknown_key_is_refused(name):
+    config = importlib.import_module(f"configs.{name}").get_config().lock()
+    with pytest.raises(AttributeError):
+        config.no_such_key = 1
+
+
+def test_config_reaches_only_the_top_layer():
+    """Maths and modules take explicit arguments, never a config."""
+    allowed = {*READERS.values(), "main.py", "reconstruction.py", "pictures.py"}
+    for path in (ROOT / "prohmr_jax").rglob("*.py"):
+        if path.name not in allowed:
+            assert "ml_collections" not in path.read_text(encoding="utf-8"), path
