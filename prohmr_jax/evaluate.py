@@ -1,9 +1,7 @@
 """How well the model lifts poses that it never saw, in a Markdown table.
 
-Held-out clips are posed with random shapes, seen by random cameras all around, and
-given to the model as exact, noisy and half-hidden keypoints. Errors are means over
-frames, then over clips' actions, so that long clips do not count more. The mean pose
-of the prior stands in the same table: what an answer that ignores the input scores.
+Errors are means over the frames of an action, then over actions, so that long clips do
+not count more. What is measured of each person is in `lifting_errors`.
 """
 
 import dataclasses
@@ -15,214 +13,24 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 import numpy as np
-from flax import struct
-from jaxtyping import Array, Bool, Float
 from tqdm import tqdm
 
-from prohmr_jax import cameras, skeleton
-from prohmr_jax.body import BodyModel, body_joints
 from prohmr_jax.checkpoint import SHIPPED_WEIGHTS, load_weights
 from prohmr_jax.data.poses.bank import HeldOutClip, read_held_out_clips
 from prohmr_jax.data.poses.splits import Split, action_of
 from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.files.body_files import read_body
-from prohmr_jax.metrics import masked_mean, mpjpe, pa_mpjpe, relative_to, spread
-from prohmr_jax.models.prohmr import PreparedProHMR, prepare
-from prohmr_jax.models.spec import build_model
-from prohmr_jax.pose_prior import PosePrior, load_pose_prior, sample
-from prohmr_jax.predict import predict
-from prohmr_jax.rotations import axis_angle_to_rotmat, nearest_rotmat
-from prohmr_jax.structs import Body, Keypoints2D, SmplParams
-from prohmr_jax.synthesis import (
-    JITTER_25,
-    SynthesisSettings,
-    random_camera,
-    random_view,
+from prohmr_jax.lifting_errors import (
+    CONDITIONS,
+    PersonErrors,
+    make_evaluation,
+    mean_pose,
 )
+from prohmr_jax.models.prohmr import prepare
+from prohmr_jax.models.spec import build_model
+from prohmr_jax.pose_prior import load_pose_prior
 
 _LOG = logging.getLogger(__name__)
-_BODY_25 = len(skeleton.BODY_25)
-_MM = 1000.0
-
-
-def _halves() -> np.ndarray:
-    """[4, 25]: what is hidden when a half of the body is."""
-    names = np.array(skeleton.BODY_25.names)
-    legs = ("hip", "knee", "ankle", "toe", "heel")
-    lower = np.array([any(part in name for part in legs) for name in names])
-    left = np.array([name.startswith("left_") for name in names])
-    right = np.array([name.startswith("right_") for name in names])
-    return np.stack([lower, ~lower, left, right])
-
-
-HALVES = _halves()
-
-
-def exact(key: jax.Array, xy: Float[Array, "25 2"]) -> Keypoints2D:
-    """Returns true positions, all seen, full confidence."""
-    return Keypoints2D(xy=xy, confidence=jnp.ones(xy.shape[:-1]))
-
-
-def noisy(key: jax.Array, xy: Float[Array, "25 2"]) -> Keypoints2D:
-    """Returns positions with half the annotators' spread: 0.6-2.6 % of the box."""
-    side = jnp.max(jnp.max(xy, axis=0) - jnp.min(xy, axis=0))
-    noise = 0.5 * side * JITTER_25[:, None] * jax.random.normal(key, xy.shape)
-    return exact(key, xy + noise)
-
-
-def half_hidden(key: jax.Array, xy: Float[Array, "25 2"]) -> Keypoints2D:
-    """Returns true positions with the upper, lower, left or right half missing."""
-    hidden = jnp.asarray(HALVES)[jax.random.randint(key, (), 0, len(HALVES))]
-    return Keypoints2D(xy=xy, confidence=1.0 - hidden.astype(jnp.float32))
-
-
-CONDITIONS: dict[str, Callable] = {
-    "exact": exact,
-    "noisy": noisy,
-    "half hidden": half_hidden,
-}
-
-
-@struct.dataclass
-class Errors:
-    """Of people; millimetres, over one list of joints each."""
-
-    mode_pa_mpjpe: Float[Array, " B"]
-    best_pa_mpjpe: Float[Array, " B"]
-    mode_mpjpe: Float[Array, " B"]
-    best_mpjpe: Float[Array, " B"]
-    mean_pose_pa_mpjpe: Float[Array, " B"]
-    mean_pose_mpjpe: Float[Array, " B"]
-
-
-@struct.dataclass
-class Consistency:
-    """Of people: how samples agree with what was seen, and differ where it was not."""
-
-    visible_spread: Float[Array, " B"]
-    """Mean distance from the samples' mean, over the joints seen, mm."""
-    hidden_spread: Float[Array, " B"]
-    """Over the joints not seen, mm; 0 if there are none."""
-    mode_error_2d: Float[Array, " B"]
-    """Mean distance on the joints seen, percent of the box."""
-    samples_error_2d: Float[Array, " B"]
-
-
-@struct.dataclass
-class PersonErrors:
-    """All that is measured of people under one condition."""
-
-    h36m_14: Errors
-    smpl_24: Errors
-    consistency: Consistency
-
-
-def mean_pose(prior: PosePrior, num_draws: int = 20_000) -> Float[Array, "23 3 3"]:
-    """Returns the rotation-wise mean of poses drawn from the prior."""
-    _, body_pose = sample(prior, jax.random.key(0), (num_draws,))
-    return nearest_rotmat(jnp.mean(body_pose, axis=0))
-
-
-def make_evaluation(
-    model: PreparedProHMR,
-    body: BodyModel,
-    mean_body_pose: Float[Array, "23 3 3"],
-    condition: Callable,
-    num_hypotheses: int,
-) -> Callable:
-    """Returns the jitted `(poses [B, 24, 3], key) -> PersonErrors` of one condition."""
-    settings = SynthesisSettings()
-    upright = SmplParams(
-        # Facing the camera: body axes (Y up) to camera axes (y down).
-        global_orient=jnp.diag(jnp.array([1.0, -1.0, -1.0])),
-        body_pose=mean_body_pose,
-        betas=jnp.zeros(body.num_betas),
-    )
-    baseline = body_joints(body, upright)
-
-    def person(key, axis_angle):
-        view_key, shape_key, camera_key, detector_key = jax.random.split(key, 4)
-        rotmats = axis_angle_to_rotmat(axis_angle)
-        truth = body_joints(
-            body,
-            SmplParams(
-                global_orient=random_view(view_key, settings) @ rotmats[0],
-                body_pose=rotmats[1:],
-                betas=jax.random.normal(shape_key, (body.num_betas,)),
-            ),
-        )
-        camera = random_camera(camera_key, truth.joints, settings)
-        xy = cameras.project(truth.joints, camera)[:_BODY_25]
-        return truth, xy, condition(detector_key, xy)
-
-    @jax.jit
-    def evaluate(poses, key) -> PersonErrors:
-        person_key, sample_key = jax.random.split(key)
-        keys = jax.random.split(person_key, len(poses))
-        truth, xy, keypoints = jax.vmap(person)(keys, poses)
-        prediction = predict(model, body, keypoints, sample_key, num_hypotheses)
-        predicted_xy = prediction.joints_2d[..., :_BODY_25, :]
-        target_xy = cameras.image_to_crop(xy, prediction.box)
-        return PersonErrors(
-            h36m_14=_errors(
-                prediction.body, truth, baseline, lambda b: _h36m_14(b.joints)
-            ),
-            smpl_24=_errors(prediction.body, truth, baseline, _smpl_24),
-            consistency=_consistency(
-                prediction.body.joints[..., :_BODY_25, :],
-                predicted_xy,
-                target_xy,
-                keypoints.confidence > 0,
-            ),
-        )
-
-    return evaluate
-
-
-def _h36m_14(joints):
-    joints = relative_to(joints, skeleton.PELVIS_44)
-    chosen = skeleton.EVAL_H36M_14.positions_in(skeleton.JOINTS_44)
-    return joints[..., chosen, :]
-
-
-def _smpl_24(body: Body):
-    return relative_to(body.kinematic_joints, skeleton.SMPL_24.index("pelvis"))
-
-
-def _errors(predicted: Body, truth: Body, baseline: Body, joints_of) -> Errors:
-    ours, true, mean = joints_of(predicted), joints_of(truth), joints_of(baseline)
-    pa = _MM * pa_mpjpe(ours, true[:, None])
-    raw = _MM * mpjpe(ours, true[:, None])
-    mean = jnp.broadcast_to(mean, true.shape)
-    return Errors(
-        mode_pa_mpjpe=pa[:, 0],
-        best_pa_mpjpe=jnp.min(pa, axis=1),
-        mode_mpjpe=raw[:, 0],
-        best_mpjpe=jnp.min(raw, axis=1),
-        mean_pose_pa_mpjpe=_MM * pa_mpjpe(mean, true),
-        mean_pose_mpjpe=_MM * mpjpe(mean, true),
-    )
-
-
-def _consistency(
-    joints: Float[Array, "B K 25 3"],
-    xy: Float[Array, "B K 25 2"],
-    target_xy: Float[Array, "B 25 2"],
-    visible: Bool[Array, "B 25"],
-) -> Consistency:
-    # Relative to the centroid of what was seen: no joint's spread is zero by choice.
-    weights = visible[:, None, :, None] / jnp.sum(visible, axis=1)[:, None, None, None]
-    samples = joints[:, 1:]
-    samples = samples - jnp.sum(weights * samples, axis=2, keepdims=True)
-    spreads = _MM * spread(samples)
-    distance = 100.0 * jnp.linalg.norm(xy - target_xy[:, None], axis=-1)
-    of_person = jax.vmap(masked_mean)
-    return Consistency(
-        visible_spread=of_person(spreads, visible),
-        hidden_spread=of_person(spreads, ~visible),
-        mode_error_2d=of_person(distance[:, 0], visible),
-        samples_error_2d=of_person(jnp.mean(distance[:, 1:], axis=1), visible),
-    )
 
 
 @dataclasses.dataclass(frozen=True)

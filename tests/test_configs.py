@@ -50,11 +50,3 @@ def test_unknown_key_is_refused(name):
     config = importlib.import_module(f"configs.{name}").get_config().lock()
     with pytest.raises(AttributeError):
         config.no_such_key = 1
-
-
-def test_config_reaches_only_the_top_layer():
-    """Maths and modules take explicit arguments, never a config."""
-    allowed = {*READERS.values(), "main.py", "reconstruction.py", "pictures.py"}
-    for path in (ROOT / "prohmr_jax").rglob("*.py"):
-        if path.name not in allowed:
-            assert "ml_collections" not in path.read_text(encoding="utf-8"), path

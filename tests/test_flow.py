@@ -10,7 +10,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import BATCHES
 
 from prohmr_jax.models.flow import (
     ActNorm,
@@ -58,21 +57,24 @@ def values(rng, *batch):
     return jnp.asarray(rng.normal(size=(*batch, FEATURES)), jnp.float32)
 
 
-@functools.cache
-def weights(flow):
+def random_weights(flow, x, context):
     """Random weights, far enough from the identity to be telling."""
     rng = np.random.default_rng(3)
-    x = values(rng, 2)
-    variables = jax.jit(functools.partial(flow.init, method="forward"))(
-        jax.random.key(0), x, contexts(flow, rng, 2)
+    init = functools.partial(flow.init, method="forward")
+    shapes = jax.eval_shape(init, jax.random.key(0), x, context)
+    noise = jax.tree.map(
+        lambda a: np.asarray(rng.normal(size=a.shape) * 0.3, a.dtype), shapes
     )
-    noisy = lambda a: a + jnp.asarray(rng.normal(size=a.shape) * 0.3, a.dtype)  # noqa: E731
-    variables = {**variables, "params": jax.tree.map(noisy, variables["params"])}
-    if "batch_stats" in variables:
-        positive = lambda a: jnp.abs(noisy(a)) + 0.1  # noqa: E731
-        stats = jax.tree.map(positive, variables["batch_stats"])
-        variables["batch_stats"] = stats
-    return variables
+    if "batch_stats" in noise:
+        positive = jax.tree.map(lambda a: np.abs(a) + 0.1, noise["batch_stats"])
+        noise = {**noise, "batch_stats": positive}
+    return noise
+
+
+@functools.cache
+def weights(flow):
+    rng = np.random.default_rng(0)
+    return random_weights(flow, values(rng, 2), contexts(flow, rng, 2))
 
 
 @functools.cache
@@ -85,7 +87,7 @@ def run(flow, method, x, context):
 
 
 @each_flow
-@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize("batch", [(), (2, 3)])
 def test_the_two_directions_undo_each_other(rng, flow, batch):
     x, context = values(rng, *batch), contexts(flow, rng, *batch)
     z, log_det = run(flow, "forward", x, context)
@@ -166,8 +168,9 @@ def test_layers_start_at_the_identity_and_blocks_close_to_it(rng):
     for name in ("ActNorm", "LULinear", "affine coupling"):
         flow = FLOWS[name]
         context = contexts(flow, rng, 4)
-        variables = flow.init(jax.random.key(0), x, context, method="forward")
-        y, log_det = flow.apply(variables, x, context, method="forward")
+        init = jax.jit(functools.partial(flow.init, method="forward"))
+        variables = init(jax.random.key(0), x, context)
+        y, log_det = compiled(flow, "forward")(variables, x, context)
         np.testing.assert_allclose(y, x, atol=0.1 if "coupling" in name else 1e-6)
         np.testing.assert_allclose(log_det, 0.0, atol=1e-5)
 
@@ -230,9 +233,14 @@ def test_rows_that_do_not_count_leave_training_alone(rng):
     flow = glow(dropout_rate=0.0)
     x, context = values(rng, 12), contexts(flow, rng, 12)
     mask = (jnp.arange(12) < 8).astype(jnp.float32)
-    apply = lambda x, c, w: flow.apply(  # noqa: E731
-        weights(flow), x, c, True, w, method="log_prob", mutable=["batch_stats"]
-    )
+
+    @jax.jit
+    def apply(x, context, mask):
+        return flow.apply(
+            weights(flow), x, context, True, mask,
+            method="log_prob", mutable=["batch_stats"],
+        )  # fmt: skip
+
     (whole, _), a = apply(x.at[8:].set(99.0), context, mask)
     (part, _), b = apply(x[:8], context[:8], None)
     np.testing.assert_allclose(whole[:8], part, rtol=1e-4, atol=1e-4)
@@ -241,8 +249,8 @@ def test_rows_that_do_not_count_leave_training_alone(rng):
 
 def test_standard_normal_log_prob_integrates_to_one():
     grid = jnp.linspace(-9, 9, 4001)
-    density = jnp.exp(standard_normal_log_prob(grid[:, None]))
-    np.testing.assert_allclose(jnp.sum(density) * (grid[1] - grid[0]), 1.0, rtol=1e-5)
+    density = np.exp(standard_normal_log_prob(grid[:, None]))
+    np.testing.assert_allclose(density.sum() * 18 / 4000, 1.0, rtol=1e-5)
 
 
 def test_the_full_size_has_the_official_names_and_shapes():

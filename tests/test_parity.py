@@ -1,0 +1,179 @@
+"""Equality with the official numbers, and that the comparison notices everything."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from prohmr_jax.errors import InputError
+from prohmr_jax.parity.check import check_directory
+from prohmr_jax.parity.golden import GoldenDirectory
+from prohmr_jax.parity.recipe import recipe_tensor
+from prohmr_jax.parity.report import FAIL, LATER, OK, Report
+
+GOLDENS = Path(__file__).parent / "goldens"
+TOOL = Path(__file__).parents[1] / "tools" / "check_parity.py"
+
+
+def run(directory) -> Report:
+    report = Report()
+    for _ in check_directory(directory, report):
+        pass
+    return report
+
+
+def failures(report):
+    return [str(row) for row in report.rows if row.verdict == FAIL]
+
+
+def arrays_of(name):
+    with np.load(GOLDENS / name) as arrays:
+        return dict(arrays)
+
+
+def with_change(tmp_path, name, change):
+    """A directory with one golden file, changed."""
+    arrays = arrays_of(name)
+    change(arrays)
+    np.savez(tmp_path / name, **arrays)
+    return tmp_path
+
+
+def test_the_committed_numbers_are_reproduced():
+    report = run(GOLDENS)
+    assert not failures(report)
+    files = {row.file for row in report.rows if row.verdict == OK}
+    assert files == {p.name for p in GOLDENS.iterdir() if p.suffix != ".md"}
+    assert len(report.rows) > 1500
+
+
+def test_the_bodies_are_reproduced(shared_goldens, tmp_path):
+    for name in ("smpl_synth.npz", "smpl_forward.npz"):
+        shutil.copy(shared_goldens / name, tmp_path)
+    # Another directory of the format may hold a second file of a family.
+    shutil.copy(shared_goldens / "smpl_forward.npz", tmp_path / "smpl_forward2.npz")
+    report = run(tmp_path)
+    assert not failures(report)
+    assert {row.file for row in report.rows} == {
+        "smpl_synth.npz", "smpl_forward.npz", "smpl_forward2.npz"
+    }  # fmt: skip
+
+
+def test_detections_are_reproduced(shared_goldens):
+    case = GoldenDirectory(shared_goldens).open("openpose.npz")
+    from prohmr_jax.parity.detections import check_openpose
+
+    report = Report()
+    check_openpose(case, report)
+    report.close(case)
+    assert not failures(report)
+    assert any(row.what.endswith("/img") for row in report.rows)
+
+
+@pytest.mark.parametrize(
+    "key", ["aa_rotmat", "rot6d_grad_rows5on", "proj/full", "quat"]
+)
+def test_one_wrong_value_fails(tmp_path, key):
+    def change(arrays):
+        arrays[key].reshape(-1)[-1] += 1e-3 * np.abs(arrays[key]).max()
+
+    report = run(with_change(tmp_path, "geometry.npz", change))
+    affected = "quat_rotmat" if key == "quat" else key
+    assert report.failed
+    assert all(affected in line for line in failures(report))
+
+
+def test_a_value_that_is_not_a_number_fails(tmp_path):
+    def change(arrays):
+        arrays["proj/noR"][0, 0, 0] = np.nan
+
+    assert run(with_change(tmp_path, "geometry.npz", change)).failed
+
+
+def test_an_entry_that_nothing_reads_fails(tmp_path):
+    def change(arrays):
+        arrays["proj/new"] = np.zeros(3)
+
+    report = run(with_change(tmp_path, "geometry.npz", change))
+    (line,) = failures(report)
+    assert "proj/new" in line
+    assert "not compared" in line
+    (count,) = report.counts
+    assert count.endswith("7 compared +    9 inputs used / 17 present")
+
+
+def test_a_missing_entry_fails_and_is_named(tmp_path):
+    report = run(with_change(tmp_path, "geometry.npz", lambda a: a.pop("proj/full")))
+    assert any("proj/full" in line for line in failures(report))
+
+
+def test_another_shape_fails(tmp_path):
+    def change(arrays):
+        arrays["quat_rotmat"] = arrays["quat_rotmat"][:-1]
+
+    report = run(with_change(tmp_path, "geometry.npz", change))
+    assert any("shape" in line for line in failures(report))
+
+
+def test_unknown_and_broken_files_fail(tmp_path):
+    (tmp_path / "surprise.npz").write_bytes(b"")
+    (tmp_path / "layers.npz").write_bytes(b"PK\x03\x04 cut short")
+    np.savez(tmp_path / "procrustes.npz", S1=np.array([{}], dtype=object))
+    report = run(tmp_path)
+    assert {row.file for row in report.rows if row.verdict == FAIL} == {
+        "surprise.npz", "layers.npz", "procrustes.npz"
+    }  # fmt: skip
+
+
+def test_families_of_other_parts_are_listed_and_do_not_fail(tmp_path):
+    np.savez(tmp_path / "fit_anything.npz", a=np.zeros(2), b=np.zeros(2))
+    report = run(tmp_path)
+    (row,) = report.rows
+    assert row.verdict == LATER
+    assert "fitting (later)" in str(row)
+    assert not report.failed
+
+
+def test_a_wrong_seed_fails(tmp_path):
+    text = (GOLDENS / "recipe_check.json").read_text()
+    assert '"seed": 101' in text
+    other = text.replace('"seed": 101', '"seed": 7')
+    (tmp_path / "recipe_check.json").write_text(other)
+    wrong = failures(run(tmp_path))
+    assert len(wrong) > 400
+
+
+def test_weights_depend_on_seed_and_name_alone():
+    name, shape = "flow.flow._transform._transforms.1.bias", (144,)
+    first = recipe_tensor(101, 0.15, name, shape)
+    np.testing.assert_array_equal(first, recipe_tensor(101, 0.15, name, shape))
+    assert np.any(first != recipe_tensor(102, 0.15, name, shape))
+    assert np.any(first != recipe_tensor(101, 0.15, name.replace("1", "4"), shape))
+    assert first.dtype == np.float32
+
+
+def test_the_tool_says_by_its_exit_code_what_it_found(tmp_path):
+    def tool(directory):
+        return subprocess.run(
+            [sys.executable, TOOL, directory],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    shutil.copy(GOLDENS / "recipe_check.json", tmp_path)
+    good = tool(tmp_path)
+    assert good.returncode == 0
+    assert "472 compared" in good.stdout
+    (tmp_path / "extra.bin").write_bytes(b"?")
+    assert tool(tmp_path).returncode == 1
+    missing = tool(tmp_path / "nowhere")
+    assert missing.returncode == 2
+    assert "is not a directory" in missing.stderr
+    assert "Traceback" not in missing.stderr
+
+
+def test_an_empty_directory_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no golden files"):
+        run(tmp_path)
