@@ -17,7 +17,7 @@ LEVELS = (
      "rendering"),
     ("losses", "metrics", "synthesis", "predict"),
     ("train_state", "checkpoint", "lifting", "results", "pictures", "reconstruction",
-     "demo_report", "benchmark_packages"),
+     "demo_report", "benchmark_packages", "lifting_errors"),
     ("train", "evaluate", "demo", "benchmark", "parity"),
     ("main",),
 )  # fmt: skip

@@ -90,7 +90,8 @@ class BatchNorm(nn.Module):
                 mean_state.value = keep * mean_state.value + self.momentum * mean
                 var_state.value = keep * var_state.value + self.momentum * unbiased
         gain = scale * jax.lax.rsqrt(var + self.epsilon)
-        return x * gain.astype(x.dtype) + (bias - mean * gain).astype(x.dtype)
+        # Centred first: x * gain - mean * gain would cancel, in the gradient above all.
+        return ((x - mean) * gain + bias).astype(x.dtype)
 
     def _batch_statistics(self, x, weights):
         """Mean, biased variance and count over the batch, in float32, all devices."""

@@ -4,13 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from prohmr_jax.models.conditioner import ResidualNet
 from prohmr_jax.models.flow import (
     LU_EPS,
     ActNorm,
     ConditionalGlow,
     Coupling,
     LULinear,
-    ResidualNet,
 )
 from prohmr_jax.parity import states
 from prohmr_jax.parity.golden import GoldenFile
