@@ -11,11 +11,11 @@ PACKAGE = Path(__file__).parents[1] / "prohmr_jax"
 
 LEVELS = (
     ("errors", "structs", "skeleton", "__version__"),
-    ("rotations", "cameras", "boxes", "procrustes"),
-    ("body",),
+    ("rotations", "cameras", "boxes", "procrustes", "wolfe"),
+    ("body", "minimise"),
     ("models", "official_weights", "data", "files", "open_body", "pose_prior",
      "rendering"),
-    ("losses", "metrics", "synthesis", "predict"),
+    ("losses", "metrics", "synthesis", "predict", "fitting"),
     ("train_state", "checkpoint", "lifting", "results", "pictures", "reconstruction",
      "demo_report", "benchmark_packages", "lifting_errors"),
     ("train", "evaluate", "demo", "benchmark", "parity"),
