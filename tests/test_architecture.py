@@ -14,7 +14,7 @@ LEVELS = (
     ("rotations", "cameras", "boxes", "procrustes", "wolfe"),
     ("body", "minimise"),
     ("models", "official_weights", "data", "files", "open_body", "pose_prior",
-     "rendering"),
+     "rendering", "slots"),
     ("losses", "metrics", "synthesis", "predict", "fitting"),
     ("train_state", "checkpoint", "lifting", "results", "pictures", "reconstruction",
      "demo_report", "benchmark_packages", "lifting_errors"),

@@ -9,6 +9,7 @@ from prohmr_jax.errors import InputError
 from prohmr_jax.parity import (
     bodies,
     detections,
+    fitting,
     flows,
     geometry,
     layers,
@@ -31,6 +32,9 @@ FAMILIES: tuple[tuple[str, Check], ...] = (
     ("layers*.npz", layers.check_layers),
     ("glow_*.npz", flows.check_glow),
     ("smplflow_*.npz", flows.check_smplflow),
+    ("gmof*.npz", fitting.check_gmof),
+    ("fit_*.npz", fitting.check_fit),
+    ("multiview_*.npz", fitting.check_multiview),
     ("openpose*.npz", detections.check_openpose),
     ("openpose_*_keypoints.json", detections.check_keypoints_file),
     ("openpose_*.png", detections.check_photo),
@@ -46,9 +50,6 @@ LATER: tuple[tuple[str, str], ...] = (
     ("loss_pieces*.npz", "images"),
     ("train_step*.npz", "images"),
     ("preprocessing*.npz", "images"),
-    ("fit_*.npz", "fitting"),
-    ("multiview_*.npz", "fitting"),
-    ("gmof*.npz", "fitting"),
     ("proskeleton_*.npz", "skeleton lifting"),
 )
 

@@ -1,0 +1,6 @@
+"""Fitting with the learned distribution as a prior, from detections or other views.
+
+`objectives` holds what is minimised (Eqs. 11 and 12) and the reference's weights,
+`keypoints` fits one image's latent, shape and camera to detected keypoints,
+`multiview` makes several uncalibrated images of one person agree on a body pose.
+"""

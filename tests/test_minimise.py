@@ -1,0 +1,228 @@
+"""The optimiser against SciPy, alone, in batches and through slots."""
+
+import functools
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import optimize
+
+from prohmr_jax import minimise as minimise_module
+from prohmr_jax.minimise import Reason, Settings, minimise, minimise_batch
+from prohmr_jax.slots import minimise_many
+
+LBFGS = Settings()
+ADAM = Settings("adam", max_steps=4000, patience=200, learning_rate=0.02)
+solve = jax.jit(minimise, static_argnames=("objective", "settings"))
+
+
+def rosenbrock(params, data):
+    x = jnp.concatenate([params["a"], params["b"]])
+    return data * jnp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+
+def quadratic(params, data):
+    """Its minimum is -sum(1 / data) / 2."""
+    return jnp.sum(0.5 * data * params**2 - params)
+
+
+def starts(rng, people):
+    # Positive, since there is another minimum on the other side.
+    x = np.abs(rng.normal(size=(people, 5))).astype(np.float32)
+    return {"a": x[:, :2], "b": x[:, 2:]}, np.ones(people, np.float32)
+
+
+def rows(tree, chosen):
+    return jax.tree.map(lambda a: np.asarray(a)[chosen], tree)
+
+
+def test_rosenbrock_as_well_and_as_fast_as_scipy(rng):
+    initial, data = starts(rng, 6)
+    found = minimise_batch(rosenbrock, initial, data, LBFGS)
+    assert np.all(found.reason == Reason.GRADIENT_SMALL)
+    np.testing.assert_allclose(found.params["a"], 1.0, atol=1e-3)
+    np.testing.assert_allclose(found.params["b"], 1.0, atol=1e-3)
+    theirs = [
+        optimize.minimize(
+            optimize.rosen, np.concatenate([a, b]), jac=optimize.rosen_der,
+            method="L-BFGS-B",
+        )  # fmt: skip
+        for a, b in zip(initial["a"], initial["b"], strict=True)
+    ]
+    assert np.sum(found.evaluations) < 1.3 * sum(r.nfev for r in theirs)
+    assert np.all(found.steps < found.evaluations)
+
+
+@pytest.mark.parametrize("settings", [LBFGS, ADAM], ids=["lbfgs", "adam"])
+def test_a_quadratic_has_its_known_minimum(rng, settings):
+    data = np.stack([np.linspace(1, 9, 7), np.linspace(0.5, 2, 7)]).astype(np.float32)
+    initial = rng.normal(size=data.shape).astype(np.float32)
+    found = minimise_batch(quadratic, initial, data, settings)
+    np.testing.assert_allclose(found.loss, -0.5 * np.sum(1 / data, axis=1), rtol=1e-4)
+    np.testing.assert_allclose(found.params, 1 / data, atol=0.02)
+    assert set(np.asarray(found.reason)) <= {Reason.GRADIENT_SMALL, Reason.STALLED}
+
+
+def test_an_ill_conditioned_quadratic(rng):
+    data = np.logspace(0, 4, 20, dtype=np.float32)
+    found = solve(quadratic, rng.normal(size=20).astype(np.float32), data, LBFGS)
+    np.testing.assert_allclose(found.loss, -0.5 * np.sum(1 / data), rtol=1e-5)
+    assert found.evaluations < 200
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 1e6])
+def test_the_scale_of_the_objective_does_not_matter_much(rng, scale):
+    # A multiple has the same minimiser: curved valley, far from the start.
+    initial, _ = starts(rng, 3)
+    settings = Settings(gradient_tolerance=1e-9)
+    data = np.full(3, scale, np.float32)
+    found = minimise_batch(rosenbrock, initial, data, settings)
+    np.testing.assert_allclose(found.params["b"], 1.0, atol=2e-3)
+
+
+def test_every_evaluation_is_counted(rng):
+    calls = []
+
+    def counted(params, data):
+        jax.debug.callback(lambda: calls.append(None))
+        return rosenbrock(params, data)
+
+    initial, data = rows(starts(rng, 2), 0)
+    found = jax.block_until_ready(solve(counted, initial, data, LBFGS))
+    jax.effects_barrier()
+    assert len(calls) == found.evaluations
+
+
+def test_the_loss_is_that_of_the_params_and_below_the_start(rng):
+    initial, data = starts(rng, 4)
+    for settings in (LBFGS, Settings("adam", max_steps=30)):
+        found = minimise_batch(rosenbrock, initial, data, settings)
+        losses = jax.vmap(rosenbrock)(found.params, data)
+        np.testing.assert_allclose(found.loss, losses, rtol=1e-4, atol=1e-7)
+        assert np.all(found.loss < jax.vmap(rosenbrock)(initial, data))
+
+
+def test_a_limit_of_steps_is_kept(rng):
+    initial, data = starts(rng, 3)
+    found = minimise_batch(rosenbrock, initial, data, Settings(max_steps=5))
+    assert np.all(found.steps == 5)
+    assert np.all(found.reason == Reason.STEP_LIMIT)
+
+
+def test_a_minimum_stays_where_it_is():
+    found = solve(quadratic, np.ones(3, np.float32), np.ones(3, np.float32), LBFGS)
+    assert found.reason == Reason.GRADIENT_SMALL
+    assert (found.steps, found.evaluations) == (0, 1)
+    np.testing.assert_array_equal(found.params, 1.0)
+
+
+@pytest.mark.parametrize("settings", [LBFGS, ADAM], ids=["lbfgs", "adam"])
+def test_starts_that_are_not_finite_end_and_harm_nobody(rng, settings):
+    data = np.ones((4, 3), np.float32)
+    initial = rng.normal(size=data.shape).astype(np.float32)
+    good = minimise_batch(quadratic, initial, data, settings)
+    initial[1, 0], initial[2, 1] = np.nan, np.inf
+    data[3] = np.nan
+    found = minimise_batch(quadratic, initial, data, settings)
+    assert np.all(found.reason[1:] == Reason.NON_FINITE)
+    assert np.all(np.isfinite(found.params))
+    assert np.all(np.isinf(found.loss[1:]))
+    np.testing.assert_array_equal(found.params[3], initial[3])
+    chex.assert_trees_all_equal(rows(found, 0), rows(good, 0))
+
+
+def test_steps_over_a_cliff_are_taken_back():
+    # Finite only above zero; the minimum, at 1/100, is close to the edge.
+    barrier = lambda x, _: jnp.sum(100.0 * x - jnp.log(x))  # noqa: E731
+    found = solve(barrier, jnp.array([3.0]), (), LBFGS)
+    np.testing.assert_allclose(found.params, 0.01, rtol=1e-2)
+    assert found.reason in (Reason.GRADIENT_SMALL, Reason.STALLED)
+
+
+def test_nothing_finite_around_ends_with_the_last_finite_point():
+    # Finite at the start alone.
+    point = lambda x, _: jnp.where(x[0] == 2.0, x[0] + 1e-3 * x[0], jnp.nan)  # noqa: E731
+    for settings in (LBFGS, ADAM):
+        found = solve(point, jnp.array([2.0]), (), settings)
+        assert found.reason == Reason.NON_FINITE
+        np.testing.assert_array_equal(found.params, 2.0)
+        assert np.isfinite(found.loss)
+
+
+def test_a_person_does_not_depend_on_order_or_neighbours(rng):
+    initial, data = starts(rng, 8)
+    found = minimise_batch(rosenbrock, initial, data, LBFGS)
+    order = rng.permutation(8)
+    shuffled = minimise_batch(rosenbrock, *rows((initial, data), order), LBFGS)
+    chex.assert_trees_all_equal(rows(shuffled, np.argsort(order)), rows(found, ...))
+    for leaf in jax.tree.leaves(initial):
+        leaf[1:] = 100.0 * rng.normal(size=leaf[1:].shape)
+    among_others = minimise_batch(rosenbrock, initial, data, LBFGS)
+    chex.assert_trees_all_equal(rows(among_others, 0), rows(found, 0))
+
+
+@pytest.mark.parametrize("people", [1, 3, 11])
+def test_slots_give_what_a_person_gets_alone(rng, people):
+    initial, data = starts(rng, people)
+    settings, slots = Settings(max_steps=60), 3
+    solved = minimise_many(rosenbrock, initial, data, settings, slots, turns=7)
+    assert np.all(solved.minimum.reason != Reason.RUNNING)
+    for person in range(people):
+        one = rows((initial, data), slice(person, person + 1))
+        alone = minimise_many(rosenbrock, *one, settings, slots, turns=7)
+        chex.assert_trees_all_equal(
+            rows(alone.minimum, 0), rows(solved.minimum, person)
+        )
+    assert 0.2 < solved.useful <= 1.0
+
+
+def test_slots_do_not_wait_for_the_slowest(rng):
+    # One person needs twenty times the steps of the others.
+    people, slots = 24, 4
+    initial = np.ones((people, 3), np.float32)
+    initial[0] = 50.0
+    settings = Settings("adam", max_steps=3000, patience=50)
+    data = np.ones_like(initial)
+    solved = minimise_many(quadratic, initial, data, settings, slots, turns=10)
+    steps = solved.minimum.evaluations
+    assert steps[0] > 20 * np.max(steps[1:])
+    rounds = -(-people // slots)
+    assert solved.useful >= np.sum(steps) / (slots * (steps[0] + 10 * rounds))
+
+
+def test_work_of_empty_slots_is_not_called_useful(rng):
+    initial, data = starts(rng, 1)
+    solved = minimise_many(rosenbrock, initial, data, LBFGS, slots=4, turns=5)
+    np.testing.assert_allclose(solved.useful, 0.25)
+
+
+def test_compiles_once_and_takes_weights_as_arguments(rng):
+    initial, data = starts(rng, 3)
+
+    def weighted(weight, params, data):
+        return weight * rosenbrock(params, data)
+
+    traced = chex.assert_max_traces(weighted, n=1)
+    for weight in (1.0, 2.0):
+        objective = jax.tree_util.Partial(traced, jnp.float32(weight))
+        minimise_batch(objective, initial, data, LBFGS)
+    text = minimise_module._minimise_batch.lower(
+        jax.tree_util.Partial(weighted, jnp.arange(3.0)[0]), initial, data, LBFGS
+    ).as_text()
+    assert "stablehlo.while" in text
+
+
+@pytest.mark.parametrize("method", ["lbfgs", "adam"])
+def test_lowers_for_accelerators(rng, method):
+    function = functools.partial(
+        minimise_batch, rosenbrock, settings=Settings(method)
+    )
+    exported = jax.export.export(jax.jit(function), platforms=["tpu", "cuda"])
+    assert exported(*starts(rng, 2)).platforms == ("tpu", "cuda")
+
+
+def test_an_unknown_method_is_refused():
+    with pytest.raises(ValueError, match="newton"):
+        Settings("newton")
