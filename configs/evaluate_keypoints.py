@@ -18,7 +18,7 @@ def get_config() -> ConfigDict:
     config.pose_prior = ""
     config.held_out = "heldout.npz"
     config.num_samples = 100
-    config.frame_step = 10
+    config.frame_step = 20
     config.views = 4
     config.batch_size = 64
     config.output = ""

@@ -59,8 +59,8 @@ def get_config() -> ConfigDict:
     )
     config.loss_weights = ConfigDict(
         {
-            "nll": 4e-3,
-            "keypoints_2d_exp": 0.35,
+            "nll": 5e-3,
+            "keypoints_2d_exp": 0.1,
             "keypoints_2d_mode": 0.1,
             "keypoints_3d_exp": 0.0,
             "keypoints_3d_mode": 0.05,
@@ -75,7 +75,7 @@ def get_config() -> ConfigDict:
     config.unseen_weight = 0.3
 
     config.batch_size = 256
-    config.num_steps = 18_000
+    config.num_steps = 20_000
     config.learning_rate = 1e-3
     config.final_learning_rate_ratio = 0.01
     config.warmup_steps = 500
