@@ -164,10 +164,12 @@ def make_loss_function(
         device = 0 if axis_name is None else jax.lax.axis_index(axis_name)
         people = maker.people_per_device
         number = device * people + jnp.arange(people)
-        keys = jax.vmap(lambda n: jax.random.split(jax.random.fold_in(key, n), 4))(
-            number
-        )
-        pair_keys, z_keys, noise_keys, dropout_keys = jnp.moveaxis(keys, 1, 0)
+        # Of the whole step: rows are told apart where units are dropped.
+        dropout_key, people_key = jax.random.split(key)
+        keys = jax.vmap(
+            lambda n: jax.random.split(jax.random.fold_in(people_key, n), 3)
+        )(number)
+        pair_keys, z_keys, noise_keys = jnp.moveaxis(keys, 1, 0)
         batch = jax.vmap(maker.pair, in_axes=(0, None))(pair_keys, inputs)
         draw = jax.vmap(lambda k: latents(k, (), 1 + objective.num_samples))
         z = draw(z_keys)
@@ -189,7 +191,7 @@ def make_loss_function(
             variables,
             method=forward,
             mutable=["batch_stats"],
-            rngs={"dropout": dropout_keys[0]},
+            rngs={"dropout": dropout_key},
         )
         terms = objective_terms(hypotheses, inputs.body, batch, objective.unseen_weight)
         terms = terms.replace(nll=-jnp.mean(log_prob))

@@ -8,7 +8,7 @@ the box is [-0.5, 0.5]).
 """
 
 from flax import struct
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, UInt8
 
 
 @struct.dataclass
@@ -112,6 +112,46 @@ class LiftingBatch:
     visible: Bool[Array, "B 25"]
     """Which joints of BODY_25 were given to the network."""
     box: Box
+
+
+@struct.dataclass
+class ImageBatch:
+    """Crops of people, and what is labelled of them."""
+
+    image: UInt8[Array, "*b H W 3"]
+    """RGB, the box resampled to the network's input; 0 outside the photo."""
+    color_scale: Float[Array, "*b 3"]
+    """Factor of each channel (augmentation), applied before clipping to [0, 255]."""
+    keypoints_2d: Keypoints2D
+    """JOINTS_44, crop frame."""
+    keypoints_3d: Keypoints3D
+    """JOINTS_44."""
+    smpl: SmplParams
+    """Finite also where nothing is labelled."""
+    has_pose: Float[Array, "*b"]
+    """1 where rotations are labelled, else 0."""
+    has_betas: Float[Array, "*b"]
+    box: Box
+    image_size: Float[Array, "*b 2"]
+    """(width, height) of the photo, pixels."""
+
+
+@struct.dataclass
+class MocapPoses:
+    """Real poses and shapes, for the discriminator; `*b` rows."""
+
+    body_pose: Float[Array, "*b 23 3 3"]
+    betas: Float[Array, "*b S"]
+
+
+@struct.dataclass
+class ImageTrainingBatch:
+    """What one step of training on images reads."""
+
+    images: ImageBatch
+    """Leading axis B."""
+    mocap: MocapPoses
+    """Leading axis B * samples per image."""
 
 
 @struct.dataclass

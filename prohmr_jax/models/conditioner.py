@@ -2,7 +2,7 @@
 
 import flax.linen as nn
 
-from prohmr_jax.models.layers import BatchNorm, dense
+from prohmr_jax.models.layers import BatchNorm, Dropout, dense
 
 
 class ResidualBlock(nn.Module):
@@ -27,7 +27,7 @@ class ResidualBlock(nn.Module):
                 h = norm(h, weights)
             h = nn.relu(h)
             if i == 1:
-                h = nn.Dropout(self.dropout_rate, deterministic=not train)(h)
+                h = Dropout(self.dropout_rate, self.axis_name)(h, train)
             # Blocks start close to the identity.
             h = dense(
                 self.features,

@@ -111,3 +111,34 @@ class BatchNorm(nn.Module):
         if self.axis_name is None or self.is_initializing():
             return value
         return jax.lax.psum(value, self.axis_name)
+
+
+class Dropout(nn.Module):
+    """Dropout whose masks depend on a row's global number, not on its device.
+
+    One rng, the same on every device, gives each row a key of its own: so a step on
+    many devices drops what the same step on one device would drop.
+
+    Attributes:
+      rate: share of entries that become zero.
+      axis_name: mapped axis over which the rows are spread, if any.
+    """
+
+    rate: float
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "*b D"], train: bool) -> Float[Array, "*b D"]:
+        """Returns x, in training with entries dropped and the others scaled up."""
+        if not train or self.rate == 0.0:
+            return x
+        rows = x.reshape(-1, x.shape[-1])
+        device = 0
+        if self.axis_name is not None and not self.is_initializing():
+            device = jax.lax.axis_index(self.axis_name)
+        number = device * len(rows) + jnp.arange(len(rows))
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(self.make_rng("dropout"), number)
+        keep = jax.vmap(
+            lambda key: jax.random.bernoulli(key, 1.0 - self.rate, rows.shape[1:])
+        )(keys)
+        return jnp.where(keep.reshape(x.shape), x / (1.0 - self.rate), 0.0)
