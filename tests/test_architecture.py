@@ -17,7 +17,7 @@ LEVELS = (
      "rendering", "slots"),
     ("losses", "metrics", "synthesis", "predict", "fitting"),
     ("train_state", "checkpoint", "lifting", "results", "pictures", "reconstruction",
-     "demo_report", "benchmark_packages", "lifting_errors"),
+     "demo_report", "benchmark_packages", "lifting_errors", "training_loop"),
     ("train", "evaluate", "demo", "benchmark", "parity"),
     ("main",),
 )  # fmt: skip
@@ -31,6 +31,8 @@ NEIGHBOURS = {
     ("files", "rendering"),
     ("predict", "synthesis"),
     ("checkpoint", "train_state"),
+    ("training_loop", "checkpoint"),
+    ("training_loop", "train_state"),
     ("pictures", "results"),
     ("reconstruction", "checkpoint"),
     ("reconstruction", "results"),

@@ -194,7 +194,7 @@ def test_directory_without_states_is_refused(tmp_path):
 
 
 def test_batch_that_devices_cannot_share_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(jax, "local_device_count", lambda: 3)
+    monkeypatch.setattr(jax, "device_count", lambda: 3)
     with pytest.raises(InputError, match="8 people on 3 devices"):
         train(tiny_config(), tmp_path)
 
