@@ -6,12 +6,14 @@ name, in float16 or float32, with the model's spec inside: what is shipped and s
 `load_weights` reads both.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+import grain
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -99,7 +101,8 @@ def _restore_average(directory: pathlib.Path, expected: dict) -> dict:
         step = manager.latest_step()
         if step is None:
             raise InputError(directory, "holds no finished checkpoint")
-        restored = manager.restore(step, args=ocp.args.StandardRestore())
+        items = ocp.args.Composite(state=ocp.args.StandardRestore())
+        restored = manager.restore(step, args=items)["state"]
     found = {
         "params": restored["average_params"],
         "batch_stats": restored["batch_stats"] or {},
@@ -113,40 +116,65 @@ def _restore_average(directory: pathlib.Path, expected: dict) -> dict:
 class StateCheckpoints:
     """The states of one training directory; saves run in the background."""
 
-    def __init__(self, directory: str | os.PathLike, spec: ModelSpec, keep: int = 2):
+    def __init__(
+        self,
+        directory: str | os.PathLike,
+        spec: ModelSpec,
+        keep: int = 2,
+        data: grain.DatasetIterator | None = None,
+    ):
         """Opens or starts a training directory.
 
         Args:
           directory: made where absent.
           spec: must agree with the one that is already there.
           keep: number of latest states to keep.
+          data: what the run reads; its position is saved and restored with the state.
 
         Raises:
           InputError: the directory cannot be written or belongs to another model.
         """
         self.directory = pathlib.Path(directory).resolve()
+        self._data = data
         file = self.directory / _SPEC_FILE
         if file.exists():
             if _read_spec(self.directory) != spec:
                 raise InputError(file, "describes another model than the config")
-        else:
+        elif jax.process_index() == 0:
             header = {"version": _FORMAT_VERSION, "model": dataclasses.asdict(spec)}
             text = json.dumps(header, indent=2) + "\n"
             write_atomically(file, lambda stream: stream.write(text.encode()))
         options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True)
-        self._manager = ocp.CheckpointManager(self.directory / _STATES, options=options)
+        with self._faults_named("cannot be used"):
+            self._manager = ocp.CheckpointManager(
+                self.directory / _STATES, options=options
+            )
+
+    @property
+    def latest_step(self) -> int | None:
+        """The step of the latest whole state; None if there is none yet."""
+        return self._manager.latest_step()
 
     def restore(self, state: TrainState) -> TrainState:
         """Returns the latest state, or the given one where none was saved.
 
         Args:
           state: of the right structure and shapes.
+
+        Raises:
+          InputError: the saved state is damaged, or of another kind of run.
         """
-        step = self._manager.latest_step()
+        step = self.latest_step
         if step is None:
             return state
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
-        return self._manager.restore(step, args=ocp.args.StandardRestore(abstract))
+        items = {"state": ocp.args.StandardRestore(abstract)}
+        if self._data is not None:
+            items["data"] = grain.checkpoint.CheckpointRestore(self._data)
+        with self._faults_named(f"cannot go on from step {step}"):
+            return self._manager.restore(step, args=ocp.args.Composite(**items))[
+                "state"
+            ]
 
     def save(self, state: TrainState) -> None:
         """Starts to save a state; the previous save is waited for.
@@ -156,19 +184,24 @@ class StateCheckpoints:
             before is untouched.
         """
         step = int(state.step)
-        if step == self._manager.latest_step():
+        if step == self.latest_step:
             return
-        try:
-            self._manager.save(step, args=ocp.args.StandardSave(state))
-        except (OSError, ValueError) as error:
-            raise InputError(
-                self.directory, f"cannot save step {step}: {error}"
-            ) from error
+        items = {"state": ocp.args.StandardSave(state)}
+        if self._data is not None:
+            items["data"] = grain.checkpoint.CheckpointSave(self._data)
+        with self._faults_named(f"cannot save step {step}"):
+            self._manager.save(step, args=ocp.args.Composite(**items))
 
     def close(self) -> None:
         """Waits for the last save."""
-        try:
+        with self._faults_named("cannot save"):
             self._manager.wait_until_finished()
-        except (OSError, ValueError) as error:
-            raise InputError(self.directory, f"cannot save: {error}") from error
         self._manager.close()
+
+    @contextlib.contextmanager
+    def _faults_named(self, what: str) -> Iterator[None]:
+        """Turns the storage's many errors into one line."""
+        try:
+            yield
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(self.directory, f"{what}: {error}") from error
