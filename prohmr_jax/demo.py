@@ -171,11 +171,12 @@ def _reconstruct_file(
         line = f"{file}: person {person.person_index} {person.reason}"
         _LOG.warning("skipped: %s", line)
         report.skipped.append(line)
-    # A COCO file has people of many photos, an OpenPose file of one.
-    by_photo: dict[pathlib.Path | None, list[Detection]] = {}
+    # A COCO file has people of many photos, one of a video people of many frames.
+    pictures: dict[tuple[pathlib.Path | None, int | None], list[Detection]] = {}
     for person in detections.people:
-        by_photo.setdefault(_photo_of(file, person, settings), []).append(person)
-    for photo_path, people in by_photo.items():
+        picture = _photo_of(file, person, settings), person.frame
+        pictures.setdefault(picture, []).append(person)
+    for (photo_path, frame), people in pictures.items():
         photo = None
         if photo_path is not None:
             photo = read_image(photo_path, exif=settings.exif)
@@ -187,7 +188,7 @@ def _reconstruct_file(
             for person in people
         ]  # fmt: skip
         if settings.overlay:
-            name = _overlay_name(file, photo_path, len(by_photo))
+            name = _overlay_name(file, photo_path, frame, len(pictures))
             picture = draw_overlay(
                 results,
                 photo,
@@ -253,7 +254,7 @@ def _reconstruct_person(
 def _photo_of(
     file: pathlib.Path, person: Detection, settings: DemoSettings
 ) -> pathlib.Path | None:
-    if settings.photo == _NO_PHOTO:
+    if settings.photo == _NO_PHOTO or person.frame is not None:
         return None
     if settings.photo:
         return pathlib.Path(settings.photo)
@@ -274,9 +275,13 @@ def _require_within(path: pathlib.Path, photo: np.ndarray, person: Detection) ->
 
 
 def _overlay_name(
-    file: pathlib.Path, photo_path: pathlib.Path | None, num_photos: int
+    file: pathlib.Path,
+    photo_path: pathlib.Path | None,
+    frame: int | None,
+    num_pictures: int,
 ) -> str:
-    if num_photos == 1:
+    if num_pictures == 1:
         return f"{file.stem}_overlay.png"
-    photo = "no_photo" if photo_path is None else photo_path.stem
-    return f"{file.stem}_{photo}_overlay.png"
+    picture = "no_photo" if photo_path is None else photo_path.stem
+    picture = picture if frame is None else f"frame{frame:06d}"
+    return f"{file.stem}_{picture}_overlay.png"

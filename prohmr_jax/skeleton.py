@@ -7,7 +7,8 @@ The only place where a joint has a number. Everything else asks by name:
 Sets: `SMPL_24` (kinematic joints of the body model), `LANDMARKS_21` (vertices that
 act as joints), `BODY_25` (OpenPose), `EXTRA_19` (joints that are regressed from the
 mesh, annotated like LSP, MPII and Human3.6M), `JOINTS_44` = BODY_25 + EXTRA_19 (what
-the model predicts), `COCO_17`, `H36M_17`, and the lists on which errors are measured.
+the model predicts), `COCO_17` and, with feet, `COCO_FEET_23` and `HALPE_26` (what
+detectors write), `H36M_17`, and the lists on which errors are measured.
 """
 
 import dataclasses
@@ -149,6 +150,25 @@ COCO_17 = JointSet(
         "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
         "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
         "right_ankle",
+    ),
+)  # fmt: skip
+
+# Body and feet of COCO-WholeBody; 68 joints of the face and 42 of hands follow.
+COCO_FEET_23 = JointSet(
+    "COCO_FEET_23",
+    (
+        *COCO_17.names, "left_big_toe", "left_small_toe", "left_heel",
+        "right_big_toe", "right_small_toe", "right_heel",
+    ),
+)  # fmt: skip
+
+# Halpe (AlphaPose); in its whole bodies, face and hands follow.
+HALPE_26 = JointSet(
+    "HALPE_26",
+    (
+        *COCO_17.names, "head_top", "neck", "mid_hip", "left_big_toe",
+        "right_big_toe", "left_small_toe", "right_small_toe", "left_heel",
+        "right_heel",
     ),
 )  # fmt: skip
 

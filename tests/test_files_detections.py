@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.files import detections
+from prohmr_jax.files.detection_formats import raw
 from prohmr_jax.files.detections import read_detections
 from prohmr_jax.skeleton import BODY_25, COCO_17
 
@@ -51,7 +51,7 @@ def test_openpose_numbers_arrive_in_place(written, key):
     found = read_detections(written(openpose(values, key=key)))
     (person,) = found.people
     assert found.left_out == ()
-    assert person.source == detections.OPENPOSE
+    assert person.source == raw.OPENPOSE
     for name in ("nose", "left_wrist", "right_heel"):
         j = BODY_25.index(name)
         xy, confidence = values[3 * j : 3 * j + 2], values[3 * j + 2]
@@ -108,7 +108,7 @@ def test_coco_results(written):
     values = a_person(17)
     item = {"image_id": 7, "category_id": 1, "keypoints": values, "score": 0.9}
     (person,) = read_detections(written([item])).people
-    assert person.source == detections.COCO_RESULTS
+    assert person.source == raw.COCO_RESULTS
     assert person.image_name is None
     check_against_coco(person.keypoints, values)
 
@@ -130,7 +130,7 @@ def test_coco_annotations_turn_visibility_into_confidence(written):
     }
     found = read_detections(written(file))
     (person,) = found.people
-    assert person.source == detections.COCO_ANNOTATIONS
+    assert person.source == raw.COCO_ANNOTATIONS
     assert person.image_name == "a.jpg"
     values[:, 2] /= 2
     check_against_coco(person.keypoints, values)
@@ -169,7 +169,7 @@ BAD = {
     "18 joints": (openpose(a_person(18)), "18 joints instead of the 25"),
     "24 joints": (openpose(a_person(24)), "24 joints instead of the 25"),
     "74 values": (openpose(a_person()[:-1]), "not a multiple of 3"),
-    "133 COCO joints": ([{"keypoints": a_person(133), "score": 1}], "133 joints"),
+    "18 COCO joints": ([{"keypoints": a_person(18), "score": 1}], "18 joints instead"),
     "NaN": (changed(WRIST_X, float("nan")), "person 0: left_wrist"),
     "infinite": (changed(WRIST_X + 1, float("inf")), "person 0: left_wrist"),
     "1e999": (json.dumps(changed(WRIST_X, 7777777)).replace("7777777", "1e999"),

@@ -1,4 +1,4 @@
-"""2D keypoints as detectors write them: OpenPose's JSON and COCO's.
+"""2D keypoints as OpenPose, COCO, AlphaPose, MMPose and ViTPose write them.
 
 Whatever the source, a person comes out in the order of BODY_25, in image pixels.
 A file that is wrong is refused as a whole (`InputError`); a person that cannot be
@@ -8,19 +8,30 @@ used is left out with the reason, and the others of the file survive.
 import dataclasses
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from prohmr_jax.boxes import MIN_CONFIDENCE
 from prohmr_jax.errors import InputError
-from prohmr_jax.skeleton import BODY_25, COCO_17
+from prohmr_jax.files.detection_formats.coco import coco_people, is_coco
+from prohmr_jax.files.detection_formats.easy_vitpose import (
+    easy_vitpose_people,
+    is_easy_vitpose,
+)
+from prohmr_jax.files.detection_formats.mmpose import is_mmpose, mmpose_people
+from prohmr_jax.files.detection_formats.openpose import is_openpose, openpose_people
+from prohmr_jax.files.detection_formats.raw import COCO_ANNOTATIONS, RawPerson
+from prohmr_jax.skeleton import BODY_25
 from prohmr_jax.structs import Keypoints2D
 
-OPENPOSE = "OpenPose"
-COCO_RESULTS = "COCO results"
-COCO_ANNOTATIONS = "COCO annotations"
-
+_FORMATS = (
+    (is_openpose, openpose_people),
+    (is_easy_vitpose, easy_vitpose_people),
+    (is_mmpose, mmpose_people),
+    (is_coco, coco_people),
+)
 # COCO's visibility flags: not labelled; labelled but hidden; labelled and visible.
 _COCO_VISIBILITY_CONFIDENCE = np.array([0.0, 0.5, 1.0])
 # No photograph is this wide, and float32 still resolves a tenth of a pixel here.
@@ -40,9 +51,11 @@ class Detection:
     person_index: int
     """Position in the file's list of people, those left out included."""
     source: str
-    """OPENPOSE, COCO_RESULTS or COCO_ANNOTATIONS."""
+    """Name of the format, one of `detection_formats.raw`."""
     image_name: str | None = None
     """File name of the photo where the file says it."""
+    frame: int | None = None
+    """Number of the frame, where the file is of a video."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,26 +74,18 @@ class Detections:
     left_out: tuple[LeftOut, ...]
 
 
-@dataclasses.dataclass(frozen=True)
-class _Person:
-    """What a file says of a person, before anything is checked."""
-
-    values: object
-    source: str
-    image_name: str | None = None
-
-
 def read_detections(
     path: str | os.PathLike, *, min_confidence: float = MIN_CONFIDENCE
 ) -> Detections:
     """Reads the people of a detector's JSON file.
 
     Understood are OpenPose's files (`people[].pose_keypoints_2d`, or the older
-    `pose_keypoints`) with the 25 joints of BODY_25 or the 17 of COCO, and COCO's
-    results (a list with `keypoints` of 51 values) and annotations (`annotations`).
-    Confidences are clipped to [0, 1]; COCO's visibility flags 0, 1, 2 become
-    0, 0.5, 1. Joints that COCO lacks: neck and mid-hip are midpoints with the lower
-    confidence of their two joints, feet are missing.
+    `pose_keypoints`) with the 25 joints of BODY_25 or the 17 of COCO; COCO's results
+    (a list with `keypoints`), which are AlphaPose's too, with 17 joints of COCO, 26 or
+    136 of Halpe, or 133 of COCO-WholeBody; COCO's annotations; MMPose's `instance_info`
+    or `predictions`, of pictures and videos; and easy_ViTPose's frames. Confidences
+    are clipped to [0, 1]; COCO's visibility flags 0, 1, 2 become 0, 0.5, 1. What
+    BODY_25 has and the file has not: see `as_body25`.
 
     Args:
       path: the JSON file.
@@ -92,7 +97,7 @@ def read_detections(
         is not finite or cannot be a pixel; the number of joints is another; there are
         no people, or none can be used.
     """
-    people = _list_people(path, _load_json(path))
+    people = _raw_people(path, _load_json(path))
     if not people:
         raise InputError(path, "no people were detected")
     kept, left_out = [], []
@@ -102,7 +107,11 @@ def read_detections(
         if reason:
             left_out.append(LeftOut(index, reason))
         else:
-            kept.append(Detection(keypoints, index, person.source, person.image_name))
+            kept.append(
+                Detection(
+                    keypoints, index, person.source, person.image_name, person.frame
+                )
+            )
     if not kept:
         first = left_out[0]
         raise InputError(
@@ -113,18 +122,30 @@ def read_detections(
     return Detections(tuple(kept), tuple(left_out))
 
 
-def coco_to_body25(coco: Keypoints2D) -> Keypoints2D:
-    """Returns keypoints in the order of BODY_25, of COCO_17 ones, over leading axes."""
-    shape = (*coco.confidence.shape[:-1], len(BODY_25))
+def as_body25(keypoints: Keypoints2D, names: Sequence[str]) -> Keypoints2D:
+    """Returns keypoints in the order of BODY_25, over leading axes.
+
+    Where neck and mid-hip have no name, they are midpoints of shoulders and hips, with
+    the lower confidence of the two; other joints without a name are missing.
+
+    Args:
+      keypoints: any joints.
+      names: of those joints; what BODY_25 does not know is left.
+    """
+    shape = (*keypoints.confidence.shape[:-1], len(BODY_25))
     xy, confidence = np.zeros((*shape, 2)), np.zeros(shape)
-    shared = [n for n in BODY_25.names if n in COCO_17.names]
-    here, there = BODY_25.indices(*shared), COCO_17.indices(*shared)
-    xy[..., here, :] = coco.xy[..., there, :]
-    confidence[..., here] = coco.confidence[..., there]
+    shared = [n for n in BODY_25.names if n in names]
+    here, there = BODY_25.indices(*shared), [names.index(n) for n in shared]
+    xy[..., here, :] = keypoints.xy[..., there, :]
+    confidence[..., here] = keypoints.confidence[..., there]
     for middle, part in (("neck", "shoulder"), ("mid_hip", "hip")):
-        pair = COCO_17.indices(f"left_{part}", f"right_{part}")
-        xy[..., BODY_25.index(middle), :] = coco.xy[..., pair, :].mean(-2)
-        confidence[..., BODY_25.index(middle)] = coco.confidence[..., pair].min(-1)
+        sides = [f"left_{part}", f"right_{part}"]
+        if middle in names or not set(sides) <= set(names):
+            continue
+        pair = [names.index(side) for side in sides]
+        xy[..., BODY_25.index(middle), :] = keypoints.xy[..., pair, :].mean(-2)
+        least = keypoints.confidence[..., pair].min(-1)
+        confidence[..., BODY_25.index(middle)] = least
     return Keypoints2D(xy, confidence)
 
 
@@ -152,53 +173,21 @@ def _load_json(path: str | os.PathLike) -> object:
         raise InputError(path, "holds a number that is far too long") from error
 
 
-def _list_people(path: str | os.PathLike, content: object) -> list[_Person]:
-    """Finds the list of people in any of the formats."""
-    if isinstance(content, dict) and "people" in content:
-        people = _list_of_objects(path, content["people"], '"people"')
-        return [_openpose_person(path, i, p) for i, p in enumerate(people)]
-    if isinstance(content, dict) and "annotations" in content:
-        people = _list_of_objects(path, content["annotations"], '"annotations"')
-        images = _list_of_objects(path, content.get("images", []), '"images"')
-        names = {
-            image.get("id"): image.get("file_name")
-            for image in images
-            if _is_name_or_number(image.get("id"))
-        }
-        return [_coco_person(p, names) for p in people]
-    if isinstance(content, list):
-        people = _list_of_objects(path, content, "the file")
-        if people and not any("keypoints" in p for p in people):
-            raise InputError(path, 'is a list, but nothing in it has "keypoints"')
-        return [_coco_person(p, {}) for p in people]
+def _raw_people(path: str | os.PathLike, content: object) -> list[RawPerson]:
+    """Finds the people, in whichever format they are."""
+    for is_format, people in _FORMATS:
+        if is_format(content):
+            return people(path, content)
     raise InputError(
-        path, 'is neither OpenPose JSON ("people") nor COCO JSON ("annotations")'
-    )
-
-
-def _openpose_person(path: str | os.PathLike, index: int, person: dict) -> _Person:
-    for key in ("pose_keypoints_2d", "pose_keypoints"):
-        if key in person:
-            return _Person(person[key], OPENPOSE)
-    raise InputError(path, f'person {index} has no "pose_keypoints_2d"')
-
-
-def _coco_person(person: dict, file_names: dict) -> _Person:
-    values = person.get("keypoints", [])
-    # Annotations carry visibility flags, results a score and confidences.
-    flags = "score" not in person and _are_visibility_flags(values)
-    image = person.get("image_id")
-    name = file_names.get(image) if _is_name_or_number(image) else None
-    name = name or image  # some detectors put the file name there
-    return _Person(
-        values,
-        COCO_ANNOTATIONS if flags else COCO_RESULTS,
-        name if isinstance(name, str) else None,
+        path,
+        'is neither OpenPose JSON ("people"), COCO or AlphaPose JSON (a list, or '
+        '"annotations"), MMPose JSON ("instance_info") nor easy_ViTPose JSON '
+        '("keypoints" and "skeleton")',
     )
 
 
 def _to_keypoints(
-    path: str | os.PathLike, index: int, person: _Person
+    path: str | os.PathLike, index: int, person: RawPerson
 ) -> Keypoints2D | None:
     """Checks the numbers of a person; None if there are no numbers at all."""
     who = f"person {index}"
@@ -208,12 +197,11 @@ def _to_keypoints(
     if not values:
         return None
     joints, rest = divmod(len(values), 3)
-    coco = person.source != OPENPOSE or joints == len(COCO_17)
-    expected = len(COCO_17 if coco else BODY_25)
-    if rest or joints != expected:
-        raise InputError(path, f"{who} has {_wrong_count(len(values), coco)}")
-    names = COCO_17.names if coco else BODY_25.names
+    names = None if rest else person.names_of(joints)
+    if names is None:
+        raise InputError(path, f"{who} has {person.why_unknown(len(values))}")
     numbers = np.array([_to_float(v) for v in values]).reshape(joints, 3)
+    numbers = numbers[: len(names)]
     for name, (x, y, confidence) in zip(names, numbers, strict=True):
         if not np.isfinite([x, y, confidence]).all():
             raise InputError(path, f"{who}: {name} has a value that is not finite")
@@ -227,8 +215,7 @@ def _to_keypoints(
     xy, confidence = numbers[:, :2], numbers[:, 2]
     if person.source == COCO_ANNOTATIONS:
         confidence = _COCO_VISIBILITY_CONFIDENCE[confidence.astype(int)]
-    keypoints = Keypoints2D(xy, np.clip(confidence, 0.0, 1.0))
-    keypoints = coco_to_body25(keypoints) if coco else keypoints
+    keypoints = as_body25(Keypoints2D(xy, np.clip(confidence, 0.0, 1.0)), names)
     return Keypoints2D(
         keypoints.xy.astype(np.float32), keypoints.confidence.astype(np.float32)
     )
@@ -251,34 +238,8 @@ def _why_unusable(keypoints: Keypoints2D | None, min_confidence: float) -> str:
     return ""
 
 
-def _wrong_count(count: int, coco: bool) -> str:
-    if count % 3:
-        return f"{count} keypoint values, which is not a multiple of 3"
-    expected = "17 of COCO" if coco else "25 of OpenPose's BODY_25 or 17 of COCO"
-    note = ""
-    if count == 18 * 3:
-        note = " (18 are OpenPose's COCO model: run it with --model_pose BODY_25)"
-    return f"{count // 3} joints instead of the {expected}{note}"
-
-
-def _list_of_objects(path: str | os.PathLike, items: object, what: str) -> list[dict]:
-    if not isinstance(items, list) or not all(isinstance(i, dict) for i in items):
-        raise InputError(path, f"{what} is not a list of JSON objects")
-    return items
-
-
-def _are_visibility_flags(values: object) -> bool:
-    return isinstance(values, list) and all(
-        type(v) in (int, float) and v in (0, 1, 2) for v in values[2::3]
-    )
-
-
 def _is_number(value: object) -> bool:
     return type(value) in (int, float)  # not bool, which is an int
-
-
-def _is_name_or_number(value: object) -> bool:
-    return isinstance(value, str | int)
 
 
 def _to_float(value: float) -> float:

@@ -1,0 +1,60 @@
+"""COCO's annotations, and its results, which AlphaPose and others write.
+
+Results are a list of `{"image_id", "keypoints": [x, y, c, ...], "score"}`; AlphaPose
+puts the photo's name into `image_id`, and has 17 joints of COCO, 26 or 136 of Halpe,
+or 133 of COCO-WholeBody.
+"""
+
+import os
+
+from prohmr_jax.errors import InputError
+from prohmr_jax.files.detection_formats.raw import (
+    COCO_ANNOTATIONS,
+    COCO_RESULTS,
+    RawPerson,
+    list_of_objects,
+)
+
+
+def is_coco(content: object) -> bool:
+    """Returns whether a file is a list, or has annotations."""
+    return isinstance(content, list) or (
+        isinstance(content, dict) and "annotations" in content
+    )
+
+
+def coco_people(path: str | os.PathLike, content: dict | list) -> list[RawPerson]:
+    """Returns the people of a file; InputError if it lists other things."""
+    if isinstance(content, dict):
+        people = list_of_objects(path, content["annotations"], '"annotations"')
+        images = list_of_objects(path, content.get("images", []), '"images"')
+        names = {
+            image.get("id"): image.get("file_name")
+            for image in images
+            if isinstance(image.get("id"), str | int)
+        }
+        return [_person(person, names) for person in people]
+    people = list_of_objects(path, content, "the file")
+    if people and not any("keypoints" in person for person in people):
+        raise InputError(path, 'is a list, but nothing in it has "keypoints"')
+    return [_person(person, {}) for person in people]
+
+
+def _person(person: dict, file_names: dict) -> RawPerson:
+    values = person.get("keypoints", [])
+    # Annotations carry visibility flags, results a score and confidences.
+    flags = "score" not in person and _are_visibility_flags(values)
+    image = person.get("image_id")
+    name = file_names.get(image) if isinstance(image, str | int) else None
+    name = name or image  # some detectors put the file name there
+    return RawPerson(
+        values,
+        COCO_ANNOTATIONS if flags else COCO_RESULTS,
+        image_name=name if isinstance(name, str) else None,
+    )
+
+
+def _are_visibility_flags(values: object) -> bool:
+    return isinstance(values, list) and all(
+        type(v) in (int, float) and v in (0, 1, 2) for v in values[2::3]
+    )

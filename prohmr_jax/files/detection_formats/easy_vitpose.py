@@ -1,0 +1,37 @@
+"""easy_ViTPose: `{"keypoints": [{"0": [[y, x, score], ...]}], "skeleton": {...}}`.
+
+One object per frame, with a person under each id; `skeleton` names the joints.
+"""
+
+import os
+
+from prohmr_jax.files.detection_formats.raw import (
+    EASY_VITPOSE,
+    RawPerson,
+    flat_values,
+    list_of_objects,
+    our_names,
+)
+
+_X_Y_SCORE = (1, 0, 2)
+
+
+def is_easy_vitpose(content: object) -> bool:
+    """Returns whether a file has frames of keypoints and their skeleton."""
+    return isinstance(content, dict) and {"keypoints", "skeleton"} <= set(content)
+
+
+def easy_vitpose_people(path: str | os.PathLike, content: dict) -> list[RawPerson]:
+    """Returns the people of a file, frame by frame, in the order of the file."""
+    names = our_names(path, content["skeleton"], '"skeleton"')
+    frames = list_of_objects(path, content["keypoints"], '"keypoints"')
+    return [
+        RawPerson(
+            flat_values(joints, _X_Y_SCORE),
+            EASY_VITPOSE,
+            names,
+            frame=frame if len(frames) > 1 else None,
+        )
+        for frame, people in enumerate(frames)
+        for joints in people.values()
+    ]

@@ -1,0 +1,73 @@
+"""MMPose, in which ViTPose lives: keypoints `[[x, y], ...]` and `keypoint_scores`.
+
+The demos write `{"meta_info", "instance_info"}`, the inferencer the bare list or the
+object with `predictions`; each holds people, or for a video frames
+`{"frame_id", "instances"}` of people.
+"""
+
+import os
+
+from prohmr_jax.errors import InputError
+from prohmr_jax.files.detection_formats.raw import (
+    MMPOSE,
+    RawPerson,
+    flat_values,
+    list_of_objects,
+    our_names,
+)
+
+_LISTS = ("instance_info", "predictions")
+_NAMES = "keypoint_id2name"
+_X_Y_SCORE = (0, 1, 2)
+
+
+def is_mmpose(content: object) -> bool:
+    """Returns whether a file has MMPose's lists, or is one."""
+    if isinstance(content, dict):
+        return any(key in content for key in _LISTS)
+    first = content[0] if isinstance(content, list) and content else None
+    return isinstance(first, dict) and (
+        "keypoint_scores" in first or "instances" in first
+    )
+
+
+def mmpose_people(path: str | os.PathLike, content: dict | list) -> list[RawPerson]:
+    """Returns the people of a file; InputError names what is no list of people."""
+    names, items, what = None, content, "the file"
+    if isinstance(content, dict):
+        key = next(key for key in _LISTS if key in content)
+        items, what = content[key], f'"{key}"'
+        meta = content.get("meta_info")
+        if isinstance(meta, dict) and _NAMES in meta:
+            names = our_names(path, meta[_NAMES], f'"{_NAMES}"')
+    if isinstance(items, list) and items and all(isinstance(i, list) for i in items):
+        # `predictions` of a call: a list of people for each picture.
+        groups = list(enumerate(items)) if len(items) > 1 else [(None, items[0])]
+    else:
+        items = list_of_objects(path, items, what)
+        frames = any("instances" in item for item in items)
+        groups = [(None, items)]
+        if frames:
+            groups = [(i.get("frame_id"), i.get("instances")) for i in items]
+    return [
+        _person(path, person, names, frame)
+        for frame, people in groups
+        for person in list_of_objects(path, people, "a list of instances")
+    ]
+
+
+def _person(path, person: dict, names: tuple[str, ...] | None, frame) -> RawPerson:
+    joints, scores = person.get("keypoints"), person.get("keypoint_scores")
+    if not isinstance(joints, list) or not isinstance(scores, list):
+        raise InputError(path, 'an instance lacks "keypoints" or "keypoint_scores"')
+    if len(joints) != len(scores):
+        raise InputError(
+            path, f"an instance has {len(joints)} keypoints, but {len(scores)} scores"
+        )
+    # Anything but pairs, as joints in 3D are, becomes what is refused.
+    rows = [
+        [*joint, score] if isinstance(joint, list) and len(joint) == 2 else None
+        for joint, score in zip(joints, scores, strict=True)
+    ]
+    frame = frame if type(frame) is int else None
+    return RawPerson(flat_values(rows, _X_Y_SCORE), MMPOSE, names, frame=frame)

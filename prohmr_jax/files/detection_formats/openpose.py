@@ -1,0 +1,30 @@
+"""OpenPose: `{"people": [{"pose_keypoints_2d": [x, y, c, ...]}]}`."""
+
+import os
+
+from prohmr_jax.errors import InputError
+from prohmr_jax.files.detection_formats.raw import (
+    OPENPOSE,
+    RawPerson,
+    list_of_objects,
+)
+
+_KEYS = ("pose_keypoints_2d", "pose_keypoints")
+
+
+def is_openpose(content: object) -> bool:
+    """Returns whether a file has OpenPose's list of people."""
+    return isinstance(content, dict) and "people" in content
+
+
+def openpose_people(path: str | os.PathLike, content: dict) -> list[RawPerson]:
+    """Returns the people of a file; InputError names the one without a body."""
+    people = list_of_objects(path, content["people"], '"people"')
+    return [_person(path, index, person) for index, person in enumerate(people)]
+
+
+def _person(path: str | os.PathLike, index: int, person: dict) -> RawPerson:
+    for key in _KEYS:
+        if key in person:
+            return RawPerson(person[key], OPENPOSE)
+    raise InputError(path, f'person {index} has no "{_KEYS[0]}"')
