@@ -15,6 +15,7 @@ import ml_collections
 import numpy as np
 from tqdm import tqdm
 
+from prohmr_jax.body_errors import mean_pose
 from prohmr_jax.checkpoint import SHIPPED_WEIGHTS, load_weights
 from prohmr_jax.data.poses.bank import HeldOutClip, read_held_out_clips
 from prohmr_jax.data.poses.splits import Split, action_of
@@ -24,7 +25,6 @@ from prohmr_jax.lifting_errors import (
     CONDITIONS,
     PersonErrors,
     make_evaluation,
-    mean_pose,
 )
 from prohmr_jax.models.prohmr import prepare
 from prohmr_jax.models.spec import build_model

@@ -15,12 +15,12 @@ from jaxtyping import Array, Bool, Float
 
 from prohmr_jax import cameras, skeleton
 from prohmr_jax.body import BodyModel, body_joints
-from prohmr_jax.metrics import masked_mean, mpjpe, pa_mpjpe, relative_to, spread
+from prohmr_jax.body_errors import Errors, body_errors, h36m_14, mean_body, smpl_24
+from prohmr_jax.metrics import masked_mean, spread
 from prohmr_jax.models.prohmr import PreparedProHMR
-from prohmr_jax.pose_prior import PosePrior, sample
 from prohmr_jax.predict import predict
-from prohmr_jax.rotations import axis_angle_to_rotmat, nearest_rotmat
-from prohmr_jax.structs import Body, Keypoints2D, SmplParams
+from prohmr_jax.rotations import axis_angle_to_rotmat
+from prohmr_jax.structs import Keypoints2D, SmplParams
 from prohmr_jax.synthesis import (
     JITTER_25,
     SynthesisSettings,
@@ -71,18 +71,6 @@ CONDITIONS: dict[str, Callable] = {
 
 
 @struct.dataclass
-class Errors:
-    """Of people; millimetres, over one list of joints each."""
-
-    mode_pa_mpjpe: Float[Array, " B"]
-    best_pa_mpjpe: Float[Array, " B"]
-    mode_mpjpe: Float[Array, " B"]
-    best_mpjpe: Float[Array, " B"]
-    mean_pose_pa_mpjpe: Float[Array, " B"]
-    mean_pose_mpjpe: Float[Array, " B"]
-
-
-@struct.dataclass
 class Consistency:
     """Of people: how samples agree with what was seen, and differ where it was not."""
 
@@ -104,12 +92,6 @@ class PersonErrors:
     consistency: Consistency
 
 
-def mean_pose(prior: PosePrior, num_draws: int = 20_000) -> Float[Array, "23 3 3"]:
-    """Returns the rotation-wise mean of poses drawn from the prior."""
-    _, body_pose = sample(prior, jax.random.key(0), (num_draws,))
-    return nearest_rotmat(jnp.mean(body_pose, axis=0))
-
-
 def make_evaluation(
     model: PreparedProHMR,
     body: BodyModel,
@@ -119,13 +101,7 @@ def make_evaluation(
 ) -> Callable:
     """Returns the jitted `(poses [B, 24, 3], key) -> PersonErrors` of one condition."""
     settings = SynthesisSettings()
-    upright = SmplParams(
-        # Facing the camera: body axes (Y up) to camera axes (y down).
-        global_orient=jnp.diag(jnp.array([1.0, -1.0, -1.0])),
-        body_pose=mean_body_pose,
-        betas=jnp.zeros(body.num_betas),
-    )
-    baseline = body_joints(body, upright)
+    baseline = mean_body(body, mean_body_pose)
 
     def person(key, axis_angle):
         view_key, shape_key, camera_key, detector_key = jax.random.split(key, 4)
@@ -151,10 +127,8 @@ def make_evaluation(
         predicted_xy = prediction.joints_2d[..., :_BODY_25, :]
         target_xy = cameras.image_to_crop(xy, prediction.box)
         return PersonErrors(
-            h36m_14=_errors(
-                prediction.body, truth, baseline, lambda b: _h36m_14(b.joints)
-            ),
-            smpl_24=_errors(prediction.body, truth, baseline, _smpl_24),
+            h36m_14=body_errors(prediction.body, truth, baseline, h36m_14),
+            smpl_24=body_errors(prediction.body, truth, baseline, smpl_24),
             consistency=_consistency(
                 prediction.body.joints[..., :_BODY_25, :],
                 predicted_xy,
@@ -164,31 +138,6 @@ def make_evaluation(
         )
 
     return evaluate
-
-
-def _h36m_14(joints):
-    joints = relative_to(joints, skeleton.PELVIS_44)
-    chosen = skeleton.EVAL_H36M_14.positions_in(skeleton.JOINTS_44)
-    return joints[..., chosen, :]
-
-
-def _smpl_24(body: Body):
-    return relative_to(body.kinematic_joints, skeleton.SMPL_24.index("pelvis"))
-
-
-def _errors(predicted: Body, truth: Body, baseline: Body, joints_of) -> Errors:
-    ours, true, mean = joints_of(predicted), joints_of(truth), joints_of(baseline)
-    pa = _MM * pa_mpjpe(ours, true[:, None])
-    raw = _MM * mpjpe(ours, true[:, None])
-    mean = jnp.broadcast_to(mean, true.shape)
-    return Errors(
-        mode_pa_mpjpe=pa[:, 0],
-        best_pa_mpjpe=jnp.min(pa, axis=1),
-        mode_mpjpe=raw[:, 0],
-        best_mpjpe=jnp.min(raw, axis=1),
-        mean_pose_pa_mpjpe=_MM * pa_mpjpe(mean, true),
-        mean_pose_mpjpe=_MM * mpjpe(mean, true),
-    )
 
 
 def _consistency(

@@ -1,5 +1,7 @@
 """From detections to bodies: the one place that joins a trained model and a body."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import struct
@@ -45,7 +47,31 @@ def predict(
       with_vertices: also computes the meshes.
     """
     inputs, box = in_box(keypoints)
-    people = jnp.arange(inputs.xy.shape[0])
+    return predict_in_box(model, body, inputs, box, key, num_hypotheses, with_vertices)
+
+
+def predict_in_box(
+    model: PreparedProHMR,
+    body: BodyModel,
+    inputs: Any,
+    box: Box,
+    key: jax.Array,
+    num_hypotheses: int,
+    with_vertices: bool = False,
+) -> Prediction:
+    """Returns the mode and draws for whatever the model's encoder looks at.
+
+    Args:
+      model: prepared weights.
+      body: the body that the weights were trained on.
+      inputs: of the encoder, leading axis [B]: keypoints in the crop frame, or
+        normalised crops.
+      box: where the crop lies, `[B]`.
+      key: of the draws; person b gets `fold_in(key, b)`.
+      num_hypotheses: K, the mode included.
+      with_vertices: also computes the meshes.
+    """
+    people = jnp.arange(box.size.shape[0])
     keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, people)
     z = jax.vmap(lambda k: latents(k, (), num_hypotheses))(keys)
     hypotheses = decode(model, encode(model, inputs), z)

@@ -1,0 +1,85 @@
+"""Errors of predicted bodies, in millimetres, over the joint lists of the protocols."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+from jaxtyping import Array, Float
+
+from prohmr_jax import skeleton
+from prohmr_jax.body import BodyModel, body_joints
+from prohmr_jax.metrics import mpjpe, pa_mpjpe, relative_to
+from prohmr_jax.pose_prior import PosePrior, sample
+from prohmr_jax.rotations import nearest_rotmat
+from prohmr_jax.structs import Body, SmplParams
+
+_MM = 1000.0
+
+# Picks the joints of a protocol, relative to its root: [*b, J, 3], metres.
+JointsOf = Callable[[Body], Float[Array, "*b J 3"]]
+
+
+@struct.dataclass
+class Errors:
+    """Of people; millimetres, over one list of joints each."""
+
+    mode_pa_mpjpe: Float[Array, " B"]
+    best_pa_mpjpe: Float[Array, " B"]
+    mode_mpjpe: Float[Array, " B"]
+    best_mpjpe: Float[Array, " B"]
+    mean_pose_pa_mpjpe: Float[Array, " B"]
+    mean_pose_mpjpe: Float[Array, " B"]
+
+
+def h36m_14(body: Body) -> Float[Array, "*b 14 3"]:
+    """Returns the 14 joints of Human3.6M and 3DPW, relative to the pelvis (MPII)."""
+    joints = relative_to(body.joints, skeleton.PELVIS_44)
+    return joints[..., skeleton.EVAL_H36M_14.positions_in(skeleton.JOINTS_44), :]
+
+
+def smpl_24(body: Body) -> Float[Array, "*b 24 3"]:
+    """Returns the kinematic joints, relative to the pelvis."""
+    return relative_to(body.kinematic_joints, skeleton.SMPL_24.index("pelvis"))
+
+
+def body_errors(
+    predicted: Body, truth: Body, baseline: Body, joints_of: JointsOf
+) -> Errors:
+    """Returns errors of hypotheses, the mode first, and of the mean pose.
+
+    Args:
+      predicted: leading axes [B, K].
+      truth: leading axis [B].
+      baseline: no leading axes; what an answer that ignores the input is.
+      joints_of: the protocol's joints.
+    """
+    ours, true, mean = joints_of(predicted), joints_of(truth), joints_of(baseline)
+    pa = _MM * pa_mpjpe(ours, true[:, None])
+    raw = _MM * mpjpe(ours, true[:, None])
+    mean = jnp.broadcast_to(mean, true.shape)
+    return Errors(
+        mode_pa_mpjpe=pa[:, 0],
+        best_pa_mpjpe=jnp.min(pa, axis=1),
+        mode_mpjpe=raw[:, 0],
+        best_mpjpe=jnp.min(raw, axis=1),
+        mean_pose_pa_mpjpe=_MM * pa_mpjpe(mean, true),
+        mean_pose_mpjpe=_MM * mpjpe(mean, true),
+    )
+
+
+def mean_pose(prior: PosePrior, num_draws: int = 20_000) -> Float[Array, "23 3 3"]:
+    """Returns the rotation-wise mean of poses drawn from the prior."""
+    _, body_pose = sample(prior, jax.random.key(0), (num_draws,))
+    return nearest_rotmat(jnp.mean(body_pose, axis=0))
+
+
+def mean_body(body: BodyModel, mean_body_pose: Float[Array, "23 3 3"]) -> Body:
+    """Returns the average body in the mean pose, upright, facing the camera."""
+    params = SmplParams(
+        # Body axes (Y up) to camera axes (y down).
+        global_orient=jnp.diag(jnp.array([1.0, -1.0, -1.0])),
+        body_pose=mean_body_pose,
+        betas=jnp.zeros(body.num_betas),
+    )
+    return body_joints(body, params)
