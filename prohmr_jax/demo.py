@@ -14,15 +14,15 @@ import pathlib
 import time
 
 import ml_collections
-import numpy as np
 
 from prohmr_jax.boxes import MIN_CONFIDENCE
 from prohmr_jax.demo_report import DemoReport, PersonSummary
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.files.detections import Detection, read_detections
-from prohmr_jax.files.images import find_photo, read_image
+from prohmr_jax.files.images import read_image
 from prohmr_jax.files.meshes import write_glb, write_obj
+from prohmr_jax.files.photos import NO_PHOTO, photo_of, require_within
 from prohmr_jax.pictures import draw_overlay, draw_sheet, write_png
 from prohmr_jax.reconstruction import Reconstructor, load_reconstructor
 from prohmr_jax.rendering.sheet import MAX_GHOSTS
@@ -32,7 +32,6 @@ SHIPPED_INPUT = (
     pathlib.Path(__file__).parent / "assets" / "demo" / "astronaut_keypoints.json"
 )
 _MESH_WRITERS = {"glb": write_glb, "obj": write_obj}
-_NO_PHOTO = "none"
 # The mode and two draws, of which the spread can be taken.
 _FEWEST_SAMPLES = 3
 _LOG = logging.getLogger(__name__)
@@ -70,7 +69,7 @@ def run_demo(config: ml_collections.ConfigDict) -> DemoReport:
     source = pathlib.Path(config.input or SHIPPED_INPUT)
     settings = _settings(config)
     files = _input_files(source)
-    if source.is_dir() and settings.photo not in ("", _NO_PHOTO):
+    if source.is_dir() and settings.photo not in ("", NO_PHOTO):
         raise InputError("config.photo", "names one photo, but the input is a folder")
     _require_writable(settings.output)
     _LOG.info("reading the body and the weights")
@@ -174,14 +173,14 @@ def _reconstruct_file(
     # A COCO file has people of many photos, one of a video people of many frames.
     pictures: dict[tuple[pathlib.Path | None, int | None], list[Detection]] = {}
     for person in detections.people:
-        picture = _photo_of(file, person, settings), person.frame
+        picture = photo_of(file, person, settings.photo), person.frame
         pictures.setdefault(picture, []).append(person)
     for (photo_path, frame), people in pictures.items():
         photo = None
         if photo_path is not None:
             photo = read_image(photo_path, exif=settings.exif)
             for person in people:
-                _require_within(photo_path, photo, person)
+                require_within(photo_path, photo.shape[1::-1], person)
         results = [
             _reconstruct_person(file, person, photo_path, photo, settings,
                                 reconstructor, report)
@@ -249,29 +248,6 @@ def _reconstruct_person(
         time.perf_counter() - computed,
     )
     return result
-
-
-def _photo_of(
-    file: pathlib.Path, person: Detection, settings: DemoSettings
-) -> pathlib.Path | None:
-    if settings.photo == _NO_PHOTO or person.frame is not None:
-        return None
-    if settings.photo:
-        return pathlib.Path(settings.photo)
-    return find_photo(file, person.image_name)
-
-
-def _require_within(path: pathlib.Path, photo: np.ndarray, person: Detection) -> None:
-    """Refuses a photo that the keypoints cannot be of, or not at this size."""
-    seen = person.keypoints.xy[person.keypoints.confidence > MIN_CONFIDENCE]
-    inside = np.all((seen >= 0) & (seen < photo.shape[1::-1]), axis=1)
-    if inside.mean() < 0.5:
-        height, width = photo.shape[:2]
-        raise InputError(
-            path,
-            f"is {width} x {height} pixels, but most keypoints of person "
-            f"{person.person_index} are outside: another photo, size or rotation",
-        )
 
 
 def _overlay_name(

@@ -25,6 +25,8 @@ class Prediction:
     """Projections, crop units."""
     box: Box
     """Where the crop lies, in the frame of the detections."""
+    context: Float[Array, "B C"]
+    """What the flow is conditioned on; fits start from it."""
 
 
 def predict(
@@ -74,7 +76,8 @@ def predict_in_box(
     people = jnp.arange(box.size.shape[0])
     keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, people)
     z = jax.vmap(lambda k: latents(k, (), num_hypotheses))(keys)
-    hypotheses = decode(model, encode(model, inputs), z)
+    context = encode(model, inputs)
+    hypotheses = decode(model, context, z)
     smpl = hypotheses.smpl
     # One shape per person: blended once, posed K times.
     shaped = shape_body(body, smpl.betas[:, :1], with_vertices=with_vertices)
@@ -86,4 +89,5 @@ def predict_in_box(
         body=posed,
         joints_2d=cameras.project(posed.joints, camera),
         box=box,
+        context=context,
     )

@@ -206,7 +206,7 @@ BAD = {
     ),
     "easy_ViTPose, NaN": (
         vitpose(COCO_17.names, {"0": joints(17) * [np.nan, 1, 1]}),
-        "person 0: nose has a value that is not finite",
+        "person 0 has a value of nose that is not finite",
     ),
     "easy_ViTPose, pairs": (
         {"keypoints": [{"0": [[1, 2]] * 17}], "skeleton": meta(COCO_17.names)

@@ -68,6 +68,18 @@ def test_people_keep_their_numbers_when_one_is_left_out(written):
     assert "no body keypoints" in found.left_out[1].reason
 
 
+def test_a_bad_number_costs_its_person_alone(written):
+    values = a_person()
+    values[0] = float("nan")
+    short = a_person()[:-3]
+    found = read_detections(written(openpose(values, a_person(), short)))
+    assert [p.person_index for p in found.people] == [1]
+    assert [p.reason[:35] for p in found.left_out] == [
+        "has a value of nose that is not fin",
+        "has 24 joints instead of the 25 of ",
+    ]
+
+
 def test_the_threshold_is_the_callers(written):
     values = np.array(a_person()).reshape(25, 3)
     values[:, 2] = 0.3
@@ -170,12 +182,12 @@ BAD = {
     "24 joints": (openpose(a_person(24)), "24 joints instead of the 25"),
     "74 values": (openpose(a_person()[:-1]), "not a multiple of 3"),
     "18 COCO joints": ([{"keypoints": a_person(18), "score": 1}], "18 joints instead"),
-    "NaN": (changed(WRIST_X, float("nan")), "person 0: left_wrist"),
-    "infinite": (changed(WRIST_X + 1, float("inf")), "person 0: left_wrist"),
+    "NaN": (changed(WRIST_X, float("nan")), "person 0 has a value of left_wrist"),
+    "infinite": (changed(WRIST_X + 1, float("inf")), "has a value of left_wrist"),
     "1e999": (json.dumps(changed(WRIST_X, 7777777)).replace("7777777", "1e999"),
-              "person 0: left_wrist"),
-    "beyond float32": (changed(WRIST_X, 1e300), "left_wrist is at no possible pixel"),
-    "400 digits": (changed(WRIST_X, 10**400), "left_wrist has a value that is not fin"),
+              "person 0 has a value of left_wrist"),
+    "beyond float32": (changed(WRIST_X, 1e300), "has left_wrist at no possible pixel"),
+    "400 digits": (changed(WRIST_X, 10**400), "value of left_wrist that is not fin"),
     "9000 digits": (
         json.dumps(changed(WRIST_X, 7777777)).replace("7777777", "9" * 9000),
         "number that is far too long",
@@ -185,7 +197,7 @@ BAD = {
     "true": (changed(WRIST_X, True), "not a list of numbers"),
     "nested lists": (openpose([[1, 2, 3]] * 25), "not a list of numbers"),
     "an object": ({"people": [{"pose_keypoints_2d": {}}]}, "not a list of numbers"),
-    "percent": (changed(WRIST_X + 2, 87.0), "left_wrist has confidence 87"),
+    "percent": (changed(WRIST_X + 2, 87.0), "has confidence 87 of left_wrist"),
     "deep": ("[" * 200_000, "nested too deeply"),
     "deep people": ('{"people":' * 100_000, "nested too deeply"),
     "unseen": (openpose([100.0, 100.0, 0.0] * 25), "none of its 1 people"),

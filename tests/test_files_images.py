@@ -12,7 +12,7 @@ from PIL import Image
 import prohmr_jax
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.detections import read_detections
-from prohmr_jax.files.images import find_photo, read_image
+from prohmr_jax.files.images import find_photo, image_size, read_image
 from prohmr_jax.skeleton import BODY_25
 
 DEMO = pathlib.Path(prohmr_jax.__file__).parent / "assets" / "demo"
@@ -126,6 +126,8 @@ def test_exif_orientation(tmp_path, orientation, suffix):
     levels = 0 if suffix == "png" else 3
     assert close(read_image(path), UPRIGHT[orientation](a_picture()), levels)
     assert close(read_image(path, exif="ignore"), a_picture(), levels)
+    for exif in ("honour", "ignore"):
+        assert image_size(path, exif=exif) == read_image(path, exif=exif).shape[1::-1]
 
 
 def test_damaged_exif_does_not_lose_the_photo(tmp_path):

@@ -89,12 +89,15 @@ def read_detections(
 
     Args:
       path: the JSON file.
-      min_confidence: a joint counts as seen above this; a person with fewer than two
-        such joints, or with all of them in one point, is left out.
+      min_confidence: a joint counts as seen above this.
+
+    Returns:
+      The people that can be used. Left out is one with another number of joints, with
+      a number that is not finite or cannot be a pixel or a confidence, with fewer than
+      two joints seen, or with all of them in one point.
 
     Raises:
-      InputError: the file is missing, empty, truncated or of another format; a number
-        is not finite or cannot be a pixel; the number of joints is another; there are
+      InputError: the file is missing, empty, truncated or of another format; there are
         no people, or none can be used.
     """
     people = _raw_people(path, _load_json(path))
@@ -102,16 +105,15 @@ def read_detections(
         raise InputError(path, "no people were detected")
     kept, left_out = [], []
     for index, person in enumerate(people):
-        keypoints = _to_keypoints(path, index, person)
-        reason = _why_unusable(keypoints, min_confidence)
-        if reason:
-            left_out.append(LeftOut(index, reason))
-        else:
-            kept.append(
-                Detection(
-                    keypoints, index, person.source, person.image_name, person.frame
-                )
-            )
+        try:
+            keypoints = _to_keypoints(person)
+            _require_usable(keypoints, min_confidence)
+        except _UnusableError as error:
+            left_out.append(LeftOut(index, str(error)))
+            continue
+        kept.append(
+            Detection(keypoints, index, person.source, person.image_name, person.frame)
+        )
     if not kept:
         first = left_out[0]
         raise InputError(
@@ -186,31 +188,31 @@ def _raw_people(path: str | os.PathLike, content: object) -> list[RawPerson]:
     )
 
 
-def _to_keypoints(
-    path: str | os.PathLike, index: int, person: RawPerson
-) -> Keypoints2D | None:
-    """Checks the numbers of a person; None if there are no numbers at all."""
-    who = f"person {index}"
+class _UnusableError(ValueError):
+    """What is wrong with a person, as goes on "person 3 ..."."""
+
+
+def _to_keypoints(person: RawPerson) -> Keypoints2D:
+    """Checks the numbers of a person, and brings them into the order of BODY_25."""
     values = person.values
     if not isinstance(values, list) or not all(map(_is_number, values)):
-        raise InputError(path, f"{who}: the keypoints are not a list of numbers")
+        raise _UnusableError("has keypoints that are not a list of numbers")
     if not values:
-        return None
+        raise _UnusableError("has no body keypoints")
     joints, rest = divmod(len(values), 3)
     names = None if rest else person.names_of(joints)
     if names is None:
-        raise InputError(path, f"{who} has {person.why_unknown(len(values))}")
+        raise _UnusableError(f"has {person.why_unknown(len(values))}")
     numbers = np.array([_to_float(v) for v in values]).reshape(joints, 3)
     numbers = numbers[: len(names)]
     for name, (x, y, confidence) in zip(names, numbers, strict=True):
         if not np.isfinite([x, y, confidence]).all():
-            raise InputError(path, f"{who}: {name} has a value that is not finite")
+            raise _UnusableError(f"has a value of {name} that is not finite")
         if max(abs(x), abs(y)) > _LARGEST_POSITION_PX:
-            raise InputError(path, f"{who}: {name} is at no possible pixel")
+            raise _UnusableError(f"has {name} at no possible pixel")
         if person.source != COCO_ANNOTATIONS and confidence > _LARGEST_CONFIDENCE:
-            raise InputError(
-                path,
-                f"{who}: {name} has confidence {confidence:g}; expected in [0, 1]",
+            raise _UnusableError(
+                f"has confidence {confidence:g} of {name}; expected in [0, 1]"
             )
     xy, confidence = numbers[:, :2], numbers[:, 2]
     if person.source == COCO_ANNOTATIONS:
@@ -221,21 +223,17 @@ def _to_keypoints(
     )
 
 
-def _why_unusable(keypoints: Keypoints2D | None, min_confidence: float) -> str:
-    """Returns why no box can be drawn around the person, or nothing."""
-    if keypoints is None:
-        return "has no body keypoints"
+def _require_usable(keypoints: Keypoints2D, min_confidence: float) -> None:
+    """Refuses a person around whom no box can be drawn."""
     seen = keypoints.xy[keypoints.confidence > min_confidence]
-    if not len(seen):
-        return f"has no joint with a confidence above {min_confidence:g}"
-    if len(seen) == 1:
-        return f"has only one joint with a confidence above {min_confidence:g}"
+    if len(seen) < 2:
+        number = "only one joint" if len(seen) else "no joint"
+        raise _UnusableError(f"has {number} with a confidence above {min_confidence:g}")
     if np.ptp(seen, axis=0).max() < _SMALLEST_EXTENT_PX:
-        return (
+        raise _UnusableError(
             f"has all its joints within {_SMALLEST_EXTENT_PX:g} pixels "
             "(keypoints must be in pixels, not in shares of the image)"
         )
-    return ""
 
 
 def _is_number(value: object) -> bool:

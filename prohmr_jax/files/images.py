@@ -32,6 +32,9 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 
+# Those of them that swap width and height.
+_SIDEWAYS = (5, 6, 7, 8)
+
 _PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 _KEYPOINTS_ENDING = "_keypoints"
 
@@ -64,6 +67,19 @@ def read_image(
         if orientation in _UPRIGHT:
             pixels = pixels.transpose(_UPRIGHT[orientation])
         return np.array(pixels)
+
+
+def image_size(
+    path: str | os.PathLike, *, exif: Literal["honour", "ignore"] = "honour"
+) -> tuple[int, int]:
+    """Returns (width, height) as `read_image` gives them; pixels are not decoded.
+
+    Raises:
+      InputError: the file is missing or no image.
+    """
+    with _faults_named(path), Image.open(path, formats=_FORMATS) as image:
+        turned = exif == "honour" and _orientation(image) in _SIDEWAYS
+        return image.size[::-1] if turned else image.size
 
 
 def find_photo(keypoints: str | os.PathLike, named: str | None = None) -> Path | None:
