@@ -20,6 +20,7 @@ from prohmr_jax.lifting import (
     whitened_variables,
 )
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
+from prohmr_jax.optimizers import OptimizerSettings, make_optimizer
 from prohmr_jax.pose_prior import load_pose_prior
 from prohmr_jax.structs import LossTerms
 from prohmr_jax.synthesis import SynthesisSettings
@@ -27,19 +28,19 @@ from prohmr_jax.train_state import create_train_state, make_train_step
 from prohmr_jax.training_loop import AXIS, LoopSettings, run, shares_of
 
 
-def make_optimizer(config: ml_collections.ConfigDict) -> optax.GradientTransformation:
+def lifting_optimizer(
+    config: ml_collections.ConfigDict,
+) -> optax.GradientTransformation:
     """Returns AdamW with warm-up, cosine decay and clipping by the global norm."""
-    schedule = optax.warmup_cosine_decay_schedule(
-        init_value=0.0,
-        peak_value=config.learning_rate,
+    settings = OptimizerSettings(
+        learning_rate=config.learning_rate,
+        weight_decay=config.weight_decay,
+        schedule="cosine",
         warmup_steps=config.warmup_steps,
-        decay_steps=config.num_steps,
-        end_value=config.learning_rate * config.final_learning_rate_ratio,
+        final_learning_rate_ratio=config.final_learning_rate_ratio,
+        max_gradient_norm=config.max_gradient_norm,
     )
-    return optax.chain(
-        optax.clip_by_global_norm(config.max_gradient_norm),
-        optax.adamw(schedule, weight_decay=config.weight_decay),
-    )
+    return make_optimizer(settings, config.num_steps)
 
 
 def lifting_inputs(config: ml_collections.ConfigDict) -> LiftingInputs:
@@ -85,7 +86,7 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.P
         label_noise=config.label_noise,
         unseen_weight=config.unseen_weight,
     )
-    optimizer = make_optimizer(config)
+    optimizer = lifting_optimizer(config)
     inputs = lifting_inputs(config)
     checkpoints = StateCheckpoints(workdir, spec)
 

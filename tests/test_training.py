@@ -18,7 +18,7 @@ from prohmr_jax.lifting import LiftingObjective, PairMaker, make_loss_function
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 from prohmr_jax.structs import LossTerms
 from prohmr_jax.synthesis import SynthesisSettings
-from prohmr_jax.train import lifting_inputs, make_optimizer, train
+from prohmr_jax.train import lifting_inputs, lifting_optimizer, train
 from prohmr_jax.train_state import create_train_state, make_train_step
 
 TINY = {
@@ -66,7 +66,7 @@ def test_objective_falls():
     loss_function = make_loss_function(model, maker, objective)
     config = config.copy_and_resolve_references()
     config.num_steps = 60
-    optimizer = make_optimizer(config)
+    optimizer = lifting_optimizer(config)
     state = create_train_state(init_variables(model, jax.random.key(0)), optimizer)
     step = jax.jit(make_train_step(loss_function, optimizer, 0, 0.99))
     inputs = lifting_inputs(config)
@@ -106,7 +106,7 @@ from prohmr_jax.lifting import *
 from prohmr_jax.structs import LossTerms
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 from prohmr_jax.synthesis import SynthesisSettings
-from prohmr_jax.train import AXIS, lifting_inputs, make_optimizer
+from prohmr_jax.train import AXIS, lifting_inputs, lifting_optimizer
 from prohmr_jax.train_state import create_train_state, make_train_step
 from flax import jax_utils
 config = get_config(); config.model.update(TINY)
@@ -116,7 +116,7 @@ maker = PairMaker(8 // devices, 0.0, SynthesisSettings())
 loss = make_loss_function(
     model, maker, LiftingObjective(LossTerms(**config.loss_weights)), AXIS
 )
-optimizer = make_optimizer(config)
+optimizer = lifting_optimizer(config)
 state = create_train_state(
     init_variables(build_model(ModelSpec(**config.model)), jax.random.key(0)), optimizer
 )
@@ -206,7 +206,7 @@ def test_step_lowers_for_accelerators():
     loss_function = make_loss_function(
         model, maker, LiftingObjective(LossTerms(**config.loss_weights))
     )
-    optimizer = make_optimizer(config)
+    optimizer = lifting_optimizer(config)
     state = jax.eval_shape(
         lambda: create_train_state(init_variables(model, jax.random.key(0)), optimizer)
     )
