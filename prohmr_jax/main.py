@@ -16,6 +16,9 @@ from prohmr_jax.errors import InputError
 
 _CONFIG = config_flags.DEFINE_config_file("config", lock_config=True)
 _WORKDIR = flags.DEFINE_string("workdir", "", "Directory of a training run.")
+_DISTRIBUTED = flags.DEFINE_string(
+    "distributed", "", "One of several hosts: 'auto', or 'host:port,number,count'."
+)
 _CACHE = flags.DEFINE_string(
     "compilation_cache",
     str(pathlib.Path("~/.cache/prohmr_jax").expanduser()),
@@ -25,32 +28,67 @@ _CACHE = flags.DEFINE_string(
 
 def run(config, workdir: str) -> None:
     """Runs the mode of a config; imports only what that mode needs."""
-    if config.mode == "train":
-        from prohmr_jax.train import train
+    if config.mode.startswith("train") and not workdir:
+        raise InputError("--workdir", "training needs a directory")
+    directory = pathlib.Path(workdir)
+    match config.mode:
+        case "train":
+            from prohmr_jax.train import train
 
-        if not workdir:
-            raise InputError("--workdir", "training needs a directory")
-        train(config, pathlib.Path(workdir))
-    elif config.mode == "benchmark":
-        from prohmr_jax.benchmark import run_benchmark
+            train(config, directory)
+        case "train_images":
+            from prohmr_jax.train_images import train_images
 
-        run_benchmark(config)
-    elif config.mode == "evaluate":
-        from prohmr_jax.evaluate import run_evaluation
+            train_images(config, directory)
+        case "evaluate":
+            from prohmr_jax.evaluate import run_evaluation
 
-        run_evaluation(config)
-    elif config.mode == "demo":
-        from prohmr_jax.demo import run_demo
+            run_evaluation(config)
+        case "evaluate_images":
+            from prohmr_jax.evaluate_images import run_image_evaluation
 
-        run_demo(config)
-    else:
-        raise InputError("config.mode", f"no mode {config.mode!r}")
+            run_image_evaluation(config)
+        case "demo":
+            from prohmr_jax.demo import run_demo
+
+            run_demo(config)
+        case "benchmark":
+            from prohmr_jax.benchmark import run_benchmark
+
+            run_benchmark(config)
+        case _:
+            raise InputError("config.mode", f"no mode {config.mode!r}")
+
+
+def join_hosts(description: str) -> None:
+    """Makes this process one of several that train together.
+
+    Args:
+      description: "auto" where the cluster tells (TPU pods, Slurm, Open MPI); else
+        the first host's address and port, this process's number and their count.
+
+    Raises:
+      InputError: the description is neither.
+    """
+    if description == "auto":
+        jax.distributed.initialize()
+        return
+    try:
+        address, number, count = description.split(",")
+        place = {"process_id": int(number), "num_processes": int(count)}
+    except ValueError:
+        raise InputError(
+            "--distributed", f"{description!r}: 'auto' or 'host:port,number,count'"
+        ) from None
+    jax.distributed.initialize(address, **place)
 
 
 def main(_) -> None:
     """Sets up logging and the compilation cache; bad input ends with code 2."""
     # Ours alone: the libraries report every file that they touch.
     absl_logging.set_verbosity(absl_logging.WARNING)
+    # A failed save is one line of ours; its tasks need not tell it once more.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     log = logging.getLogger("prohmr_jax")
     log.setLevel(logging.INFO)
     log.propagate = False
@@ -62,6 +100,8 @@ def main(_) -> None:
         # Small programs are many; by default only those of a second are kept.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     try:
+        if _DISTRIBUTED.value:
+            join_hosts(_DISTRIBUTED.value)
         run(_CONFIG.value, _WORKDIR.value)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
