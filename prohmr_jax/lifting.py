@@ -202,10 +202,15 @@ def make_loss_function(
 
 
 def whitened_variables(
-    model: ProHMR, variables: dict, maker: PairMaker, key, inputs: LiftingInputs
+    model: ProHMR,
+    variables: dict,
+    maker: PairMaker,
+    num_people: int,
+    key,
+    inputs: LiftingInputs,
 ) -> dict:
-    """Returns the variables with ActNorms that whiten the first batch's true poses."""
-    keys = jax.random.split(key, maker.people_per_device)
+    """Returns the variables with ActNorms that whiten `num_people` true poses."""
+    keys = jax.random.split(key, num_people)
     batch = jax.vmap(maker.pair, in_axes=(0, None))(keys, inputs)
     flat = true_pose_6d(batch.smpl).reshape(len(keys), -1)
 

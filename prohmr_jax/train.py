@@ -93,7 +93,7 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.P
     variables = init_variables(build_model(spec), jax.random.key(config.seed))
     first_key = jax.random.key(config.seed + 1)
     variables = whitened_variables(
-        build_model(spec), variables, maker, first_key, inputs
+        build_model(spec), variables, maker, config.batch_size, first_key, inputs
     )
     step_function = make_train_step(
         make_loss_function(model, maker, objective, AXIS),
