@@ -80,8 +80,9 @@ def _parse_spec(path: pathlib.Path, text: str) -> ModelSpec:
     try:
         header = json.loads(text)
         version, fields = header["version"], header["model"]
-        fields["mean_camera"] = tuple(fields["mean_camera"])
-        spec = ModelSpec(**fields)
+        lists = {name: tuple(v) for name, v in fields.items() if isinstance(v, list)}
+        spec = ModelSpec(**{**fields, **lists})
+        build_model(spec)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise InputError(path, "does not describe a model of this project") from None
     if version != _FORMAT_VERSION:

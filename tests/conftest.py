@@ -19,6 +19,8 @@ jaxtyping.install_import_hook(
         "prohmr_jax.losses",
         "prohmr_jax.metrics",
         "prohmr_jax.models.flow",
+        "prohmr_jax.models.resnet",
+        "prohmr_jax.pixels",
         "prohmr_jax.procrustes",
         "prohmr_jax.rotations",
     ],

@@ -11,7 +11,8 @@ PACKAGE = Path(__file__).parents[1] / "prohmr_jax"
 
 LEVELS = (
     ("errors", "structs", "skeleton", "__version__"),
-    ("optimizers", "rotations", "cameras", "boxes", "procrustes", "wolfe"),
+    ("optimizers", "rotations", "cameras", "boxes", "pixels", "procrustes",
+     "wolfe"),
     ("body", "minimise"),
     ("models", "official_weights", "data", "files", "open_body", "pose_prior",
      "rendering", "slots"),

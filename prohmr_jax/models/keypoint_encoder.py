@@ -4,6 +4,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from prohmr_jax import skeleton
 from prohmr_jax.structs import Keypoints2D
 
 # Spreads crop units, of standard deviation about 0.25, to unit variance.
@@ -20,6 +21,11 @@ class KeypointEncoder(nn.Module):
     context_features: int = 512
     width: int = 1024
     num_blocks: int = 2
+
+    def example_input(self) -> Keypoints2D:
+        """Returns an input of the right shape, for initialisation."""
+        joints = len(skeleton.BODY_25)
+        return Keypoints2D(jnp.zeros((1, joints, 2)), jnp.ones((1, joints)))
 
     @nn.compact
     def __call__(

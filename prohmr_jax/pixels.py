@@ -1,0 +1,25 @@
+"""What a network reads of a photo's grey levels: the statistics of ImageNet."""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, UInt8
+
+_LARGEST = 255.0
+_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+_STD = np.array([0.229, 0.224, 0.225], np.float32)
+
+
+def normalize(
+    image: UInt8[Array, "*b H W 3"], color_scale: Float[Array, "*b 3"] | None = None
+) -> Float[Array, "*b H W 3"]:
+    """Returns the image with the mean and spread of ImageNet taken out, float32.
+
+    Args:
+      image: RGB.
+      color_scale: factor of each channel, applied first; the product is clipped to
+        [0, 255].
+    """
+    levels = jnp.asarray(image, jnp.float32)
+    if color_scale is not None:
+        levels = jnp.clip(levels * color_scale[..., None, None, :], 0.0, _LARGEST)
+    return (levels - _LARGEST * _MEAN) / (_LARGEST * _STD)
