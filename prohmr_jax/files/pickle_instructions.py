@@ -6,7 +6,13 @@ Missing on purpose: registered extensions (EXT) and buffers outside the file.
 import codecs
 from collections.abc import Callable
 
-from prohmr_jax.files.pickle_machine import Inert, Machine, Refused, check_key
+from prohmr_jax.files.pickle_machine import (
+    Inert,
+    Machine,
+    Placeholder,
+    Refused,
+    check_key,
+)
 
 _MAX_PROTOCOL = 5
 
@@ -118,7 +124,8 @@ def _name(module: object, name: object) -> str:
 
 def _new_with_keywords(machine: Machine) -> object:
     keywords, args, function = machine.pop(), machine.pop(), machine.pop()
-    if type(keywords) is not dict or keywords:
+    refused = type(keywords) is not dict or bool(keywords)
+    if refused and not isinstance(function, Placeholder):
         raise Refused("it calls with keywords")
     return machine.call(function, args)
 
@@ -134,12 +141,15 @@ def _persistent(machine: Machine, identity: object) -> object:
 
 
 def _extend(target: object, items: list) -> None:
-    if type(target) is not list:
+    if type(target) is list:
+        target.extend(items)
+    elif not isinstance(target, Placeholder):
         raise Refused(f"it appends to a {type(target).__name__}")
-    target.extend(items)
 
 
-def _set_items(target: object, items: list) -> dict:
+def _set_items(target: object, items: list) -> object:
+    if isinstance(target, Placeholder):
+        return target
     if not isinstance(target, dict):
         raise Refused(f"it sets items of a {type(target).__name__}")
     for key, value in zip(items[::2], items[1::2], strict=True):
@@ -148,9 +158,10 @@ def _set_items(target: object, items: list) -> dict:
 
 
 def _add_items(target: object, items: list) -> None:
-    if type(target) is not set:
+    if type(target) is set:
+        target.update(map(check_key, items))
+    elif not isinstance(target, Placeholder):
         raise Refused(f"it adds items to a {type(target).__name__}")
-    target.update(map(check_key, items))
 
 
 def _build(machine: Machine) -> None:

@@ -40,6 +40,21 @@ class Global:
         self.construct = construct
 
 
+class Placeholder(Inert):
+    """Stands for a name outside the table, and for whatever the file makes with it.
+
+    It holds nothing but the name: calls of it give another placeholder, and items and
+    state that the file gives it are forgotten.
+    """
+
+    def __init__(self, name: str):
+        """Keeps the dotted name that the file asked for."""
+        self.name = name
+
+    def set_state(self, state: object) -> None:
+        """Forgets it."""
+
+
 class Machine:
     """Stack, marks and memo of one pickle."""
 
@@ -109,17 +124,21 @@ class Machine:
         del self.stack[start:]
         return items
 
-    def find(self, name: str) -> Global:
+    def find(self, name: str) -> Global | Placeholder:
         """Looks a name up in the table; nothing is imported."""
         if name in self.table:
             return Global(name, self.table[name])
         family = self.table.get(f"{name.partition('.')[0]}.*")
+        if family is None and "*" in self.table:
+            return self.table["*"](name)
         if family is None:
             raise Refused(f"it asks for {quoted(name)}, which is not harmless data")
         return Global(name, lambda *args: family(name, *args))
 
     def call(self, function: object, args: object) -> object:
         """Calls the table's function; what it copies counts as instructions."""
+        if isinstance(function, Placeholder):
+            return Placeholder(function.name)
         if not isinstance(function, Global) or not isinstance(args, tuple):
             raise Refused("it calls something that is not a name of its table")
         if function.construct is None:
@@ -140,6 +159,9 @@ class Machine:
         return value
 
 
+_KEYS = (str, bytes, int, float, bool, type(None), Placeholder)
+
+
 def quoted(name: str) -> str:
     """Returns a name fit for a one-line message."""
     return repr(name if len(name) <= 80 else name[:77] + "...")
@@ -148,6 +170,6 @@ def quoted(name: str) -> str:
 def check_key(key: object) -> object:
     """Returns the key; refuses those whose hash would recurse or take long."""
     parts = key if type(key) is tuple and len(key) <= 8 else (key,)
-    if not all(type(p) in (str, bytes, int, float, bool, type(None)) for p in parts):
+    if not all(type(p) in _KEYS for p in parts):
         raise Refused(f"it uses a {type(key).__name__} as a key")
     return key

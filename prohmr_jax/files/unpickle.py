@@ -14,6 +14,7 @@ from prohmr_jax.files.pickle_machine import (
     Global,
     Inert,
     Machine,
+    Placeholder,
     Refused,
     check_key,
 )
@@ -49,8 +50,9 @@ def unpickle(
       path: the file that messages name.
       table: dotted name -> function called in its place, or None where the name may
         only be passed around (it arrives as a `Global`). `"package.*"` covers all
-        names of a package: its function gets the full name first. Built-in
-        containers are understood without it.
+        names of a package: its function gets the full name first. `"*"` covers every
+        other name: its function makes a `Placeholder` of it. Built-in containers are
+        understood without it.
       persistent: what to put for a persistent id; without it they are refused.
 
     Raises:
@@ -72,6 +74,8 @@ def unpickle(
 
 def _reconstructor(of: object, base: object, state: object) -> object:
     """What protocols 0 and 1 call for an object of a class without `__reduce__`."""
+    if isinstance(of, Placeholder):
+        return Placeholder(of.name)
     if not isinstance(of, Global) or of.construct is None:
         raise Refused("it makes an object of something that is no class")
     if not isinstance(base, Global) or not base.name.endswith(".object") or state:

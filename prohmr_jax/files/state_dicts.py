@@ -1,0 +1,80 @@
+"""State dicts, name -> array, from files of torch and of safetensors; never run."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+import ml_dtypes  # noqa: F401  lets NumPy know bfloat16, which safetensors asks for
+import numpy as np
+import safetensors
+
+from prohmr_jax.errors import InputError
+from prohmr_jax.files.pickle_machine import quoted
+from prohmr_jax.files.torch_files import LEGACY_START, read_legacy_torch, read_zip_torch
+
+_SAFE_DTYPES = {
+    "F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8",
+    "U64", "U32", "U16", "U8", "BOOL",
+}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class StateDict:
+    """Weights as a file names them."""
+
+    arrays: dict[str, np.ndarray]
+    """Finite; bfloat16 as float32, all else of the file's type. Not to be written."""
+    form: str
+    """What wrote the file, for a report."""
+    unknown: tuple[str, ...] = ()
+    """Names outside the state dict that were not understood and mean nothing."""
+
+
+def read_state_dict(path: str | os.PathLike) -> StateDict:
+    """Returns the weights of a file of `torch.save` (either form) or safetensors.
+
+    Raises:
+      InputError: another kind of file, damaged, or with anything but finite tensors
+        in its state dict.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(64)
+    except OSError as error:
+        raise InputError(path, f"cannot be read: {error.strerror}") from error
+    if start.startswith(b"PK\x03\x04"):
+        arrays, unknown = read_zip_torch(path)
+        state = StateDict(arrays, "torch.save (zip)", unknown)
+    elif start.startswith(LEGACY_START):
+        arrays, unknown = read_legacy_torch(path)
+        state = StateDict(arrays, "torch.save (before 1.6)", unknown)
+    elif start[8:9] == b"{":
+        state = StateDict(_read_safetensors(path), "safetensors")
+    elif start.lstrip()[:1] == b"<":
+        raise InputError(path, "is a web page: the download went wrong")
+    else:
+        raise InputError(path, "is no file of torch.save or safetensors")
+    for name, array in state.arrays.items():
+        # Also what is too large for float32, in which the weights are used.
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(array.astype(np.float32, copy=False)).all()
+        if not finite:
+            raise InputError(path, f"{quoted(name)} holds values that are not finite")
+    return state
+
+
+def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with safetensors.safe_open(path, "numpy") as file:
+            arrays = {}
+            for name in file.keys():  # noqa: SIM118  it is no dictionary
+                kind = file.get_slice(name).get_dtype()
+                if kind not in _SAFE_DTYPES:
+                    raise InputError(path, f"{quoted(name)} is of type {kind}")
+                array = file.get_tensor(name)
+                wide = np.float32 if kind == "BF16" else array.dtype
+                arrays[name] = array.astype(wide, copy=False)
+            return arrays
+    except (safetensors.SafetensorError, OSError) as error:
+        raise InputError(path, f"is a damaged safetensors file: {error}") from error

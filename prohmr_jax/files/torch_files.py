@@ -1,0 +1,208 @@
+"""Files of `torch.save`: the zip archive, and the form before torch 1.6.
+
+Both hold a pickle and, apart from it, the storages of its tensors. Only those that
+the state dict needs are read: the optimiser's, twice as many, stay on the disk.
+Sizes are held against the file's own before memory is taken.
+"""
+
+import io
+import os
+import struct
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from prohmr_jax.errors import InputError
+from prohmr_jax.files.pickle_machine import Placeholder, Refused, quoted
+from prohmr_jax.files.torch_pickles import (
+    PickledTensor,
+    Storage,
+    state_dict_of,
+    storage_of,
+    torch_table,
+)
+from prohmr_jax.files.unpickle import unpickle
+
+_MAGIC = 0x1950A86A20F9469CFC6C
+LEGACY_START = b"\x80\x02\x8a\x0a" + _MAGIC.to_bytes(10, "little")
+_LEGACY_PROTOCOL = 1001
+# Names and shapes of a model and of its optimiser are a megabyte or two.
+_MAX_PICKLE_BYTES = 1 << 26
+# Tensors may share a storage, so that their arrays take more than the file did.
+_SHARED_FACTOR, _SHARED_BYTES = 2, 1 << 24
+
+State = tuple[dict[str, np.ndarray], tuple[str, ...]]
+
+
+def read_zip_torch(path: Path) -> State:
+    """Returns the arrays of a zip archive's state dict, and names not understood.
+
+    Raises:
+      InputError: the archive or its pickle is damaged or refused.
+    """
+    with _faults_named(path), zipfile.ZipFile(path) as archive:
+        members = _members(archive, path.stat().st_size)
+        found = [n for n in members if n.count("/") == 1 and n.endswith("/data.pkl")]
+        if len(found) != 1:
+            raise Refused("is a zip archive without data.pkl, so not of torch.save")
+        root = found[0].removesuffix("data.pkl")
+        order = members.get(f"{root}byteorder")  # torch before 2.1 had none
+        order = archive.read(order) if order else b"little"
+        if order not in (b"little", b"big"):
+            raise Refused("does not say its byte order")
+        if members[found[0]].file_size > _MAX_PICKLE_BYTES:
+            raise Refused("has a pickle too large for names and shapes")
+        pickle = _Pickle(path, io.BytesIO(archive.read(found[0])))
+        state = state_dict_of(pickle.load())
+
+        def read(storage: Storage) -> bytes:
+            info = members.get(f"{root}data/{storage.key}")
+            if info is None or info.file_size != storage.num_bytes:
+                raise Refused("has a storage that is missing or of another size")
+            return archive.read(info)
+
+        arrays = _to_arrays(path, state, read, order == b"big")
+        return arrays, tuple(sorted(pickle.unknown))
+
+
+def _members(archive: zipfile.ZipFile, file_size: int) -> dict[str, zipfile.ZipInfo]:
+    """Members by name, none packed, which together fit into the file."""
+    members: dict[str, zipfile.ZipInfo] = {}
+    for info in archive.infolist():
+        name = info.filename
+        if name in members:
+            raise Refused(f"has two members {quoted(name)}")
+        if name.startswith("/") or "\\" in name or ".." in name.split("/"):
+            raise Refused(f"has a member {quoted(name)}, outside of itself")
+        if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
+            raise Refused(f"has {quoted(name)} packed or encrypted; torch does neither")
+        members[name] = info
+    if sum(info.file_size for info in members.values()) > file_size:
+        raise Refused("claims to hold more than its own size")
+    return members
+
+
+def read_legacy_torch(path: Path) -> State:
+    """Returns the same of a file in the form before torch 1.6.
+
+    Five pickles follow each other: a magic number, the protocol, facts of the
+    machine, the value, and the keys of the storages; then these, each behind the
+    number of its entries, little-endian.
+
+    Raises:
+      InputError: the file is damaged or refused.
+    """
+    with _faults_named(path), path.open("rb") as stream:
+        pickle = _Pickle(path, io.BytesIO(stream.read(_MAX_PICKLE_BYTES)))
+        magic, protocol, _ = (pickle.load() for _ in range(3))
+        if magic != _MAGIC or protocol != _LEGACY_PROTOCOL:
+            raise Refused("is of an unknown version of torch.save")
+        state = state_dict_of(pickle.load())
+        starts = _legacy_starts(stream, pickle)
+
+        def read(storage: Storage) -> bytes:
+            if storage.key not in starts:
+                raise Refused("has a storage that is missing")
+            stream.seek(starts[storage.key])
+            return stream.read(storage.num_bytes)
+
+        return _to_arrays(path, state, read), tuple(sorted(pickle.unknown))
+
+
+def _legacy_starts(stream: BinaryIO, pickle: "_Pickle") -> dict[str, int]:
+    """Finds where each storage starts, by passing over those before it."""
+    keys = pickle.load()
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise Refused("does not list its storages")
+    starts: dict[str, int] = {}
+    place, size = pickle.stream.tell(), os.fstat(stream.fileno()).st_size
+    for key in keys:
+        if key in starts:
+            raise Refused("lists a storage twice")
+        storage = pickle.storages.get(key)
+        if storage is None:
+            raise Refused(f"has a storage {quoted(key)} of unknown type")
+        stream.seek(place)
+        (count,) = struct.unpack("<q", stream.read(8))
+        starts[key] = place + 8
+        place = starts[key] + storage.num_bytes
+        if count != storage.count or place > size:
+            raise Refused("is cut short, or has a storage of another size than it says")
+    return starts
+
+
+class _Pickle:
+    """The pickles of one file, and what they name on the way."""
+
+    def __init__(self, path: Path, stream: io.BytesIO):
+        self.path = path
+        self.stream = stream
+        self.unknown: set[str] = set()
+        self.storages: dict[str, Storage] = {}
+
+    def load(self) -> object:
+        """Reads the pickle at the stream's position."""
+        table = torch_table(self._note_unknown)
+        return unpickle(self.stream, self.path, table, self._note_storage)
+
+    def _note_unknown(self, name: str) -> Placeholder:
+        self.unknown.add(name)
+        return Placeholder(name)
+
+    def _note_storage(self, identity: object) -> Storage | Placeholder:
+        storage = storage_of(identity)
+        if isinstance(storage, Storage):
+            if self.storages.setdefault(storage.key, storage) != storage:
+                raise Refused(f"it describes storage {quoted(storage.key)} in two ways")
+        return storage
+
+
+def _to_arrays(
+    path: Path,
+    state: dict[str, PickledTensor],
+    read: Callable[[Storage], bytes],
+    big_endian: bool = False,
+) -> dict[str, np.ndarray]:
+    """Reads every tensor, each storage once; all sizes are checked first."""
+    layouts = {name: _named(name, tensor.layout) for name, tensor in state.items()}
+    total = sum(layout.num_bytes for layout in layouts.values())
+    if total > _SHARED_FACTOR * path.stat().st_size + _SHARED_BYTES:
+        raise Refused("claims tensors far larger than itself")
+    by_storage: dict[Storage, list[str]] = {}
+    for name, layout in layouts.items():
+        by_storage.setdefault(layout.storage, []).append(name)
+    arrays = {}
+    for storage, names in by_storage.items():
+        raw = _named(names[0], read, storage)
+        if len(raw) != storage.num_bytes:
+            raise Refused("is cut short")
+        for name in names:
+            arrays[name] = layouts[name].to_numpy(raw, big_endian)
+    return {name: arrays[name] for name in state}
+
+
+def _named(name: str, function: Callable, *args: object) -> object:
+    """Calls a function; what it refuses is said of the tensor."""
+    try:
+        return function(*args)
+    except Refused as error:
+        raise Refused(f"has a tensor {quoted(name)} that {error}") from error
+
+
+@contextmanager
+def _faults_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except Refused as error:
+        raise InputError(path, str(error)) from error
+    except InputError:
+        raise
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError,
+            MemoryError, ValueError, struct.error) as error:  # fmt: skip
+        raise InputError(path, "is damaged or cut short") from error
+    except OSError as error:
+        raise InputError(path, f"cannot be read: {error.strerror or error}") from error
