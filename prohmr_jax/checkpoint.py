@@ -205,4 +205,5 @@ class StateCheckpoints:
         try:
             yield
         except (OSError, ValueError, KeyError) as error:
-            raise InputError(self.directory, f"{what}: {error}") from error
+            fault = str(error).partition(" [tensorstore_spec")[0]
+            raise InputError(self.directory, f"{what}: {fault}") from error

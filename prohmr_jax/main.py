@@ -78,7 +78,8 @@ def join_hosts(description: str) -> None:
 def main(_) -> None:
     """Sets up logging and the compilation cache; bad input ends with code 2."""
     # Ours alone: the libraries report every file that they touch.
-    absl_logging.set_verbosity(absl_logging.WARNING)
+    # Their errors are not lost: they are raised, and end up in one line.
+    absl_logging.set_verbosity(absl_logging.FATAL)
     # A failed save is one line of ours; its tasks need not tell it once more.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     log = logging.getLogger("prohmr_jax")

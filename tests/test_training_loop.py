@@ -1,0 +1,109 @@
+"""The loop as its users meet it: killed, stopped, starved of disk, on several hosts."""
+
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def start(directory, *arguments, devices=1):
+    environment = {
+        **os.environ,
+        "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+    }
+    command = [sys.executable, "-m", "tests.training_loop_case", str(directory)]
+    return subprocess.Popen(
+        [*command, *map(str, arguments)],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process):
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    return out.splitlines()[-1].split()
+
+
+def saved_steps(directory):
+    states = pathlib.Path(directory) / "states"
+    names = [p.name for p in states.iterdir()] if states.is_dir() else []
+    return sorted(int(name) for name in names if name.isdigit())
+
+
+def wait_for_a_state(directory, process):
+    for _ in range(600):
+        if saved_steps(directory) or process.poll() is not None:
+            break
+        time.sleep(0.1)
+    assert saved_steps(directory)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Step, sum and bytes of the parameters of a run that nothing disturbed."""
+    return finish(start(tmp_path_factory.mktemp("whole")))
+
+
+def test_killed_run_goes_on_bit_for_bit(tmp_path, whole):
+    process = start(tmp_path, "--seconds_per_step", 0.3)
+    wait_for_a_state(tmp_path, process)
+    process.kill()
+    process.communicate()
+    assert 0 < saved_steps(tmp_path)[-1] < int(whole[0])
+    assert finish(start(tmp_path)) == whole
+
+
+def test_terminated_run_saves_where_it_is_and_goes_on(tmp_path, whole):
+    process = start(tmp_path, "--seconds_per_step", 0.3)
+    wait_for_a_state(tmp_path, process)
+    process.send_signal(signal.SIGTERM)
+    step, *_ = finish(process)
+    assert 0 < int(step) < int(whole[0])
+    assert (tmp_path / "weights.npz").exists()
+    assert finish(start(tmp_path)) == whole
+
+
+def test_full_disk_is_one_line_and_loses_nothing(tmp_path, whole):
+    finish(start(tmp_path, "--steps", 4))
+    process = start(tmp_path, "--file_bytes", 100)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 2
+    (line,) = (line for line in err.splitlines() if line.startswith("error: "))
+    assert line.startswith(f"error: {tmp_path}: cannot save")
+    assert "File too large" in line
+    assert saved_steps(tmp_path)[-1] == 4
+    assert finish(start(tmp_path)) == whole
+
+
+@pytest.mark.parametrize("devices", [2, 4])
+def test_devices_agree_with_one(tmp_path, whole, devices):
+    found = finish(start(tmp_path, devices=devices))
+    assert found[0] == whole[0]
+    np.testing.assert_allclose(float(found[1]), float(whole[1]), rtol=1e-5)
+
+
+def test_two_processes_agree_with_one(tmp_path, whole):
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = probe.getsockname()[1]
+    hosts = [
+        start(tmp_path, "--hosts", f"localhost:{port},{number},2") for number in (0, 1)
+    ]
+    found = finish(hosts[0])
+    _, err = hosts[1].communicate(timeout=120)
+    assert hosts[1].returncode == 0, err
+    assert found[0] == whole[0]
+    np.testing.assert_allclose(float(found[1]), float(whole[1]), rtol=1e-5)
