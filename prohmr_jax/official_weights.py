@@ -1,108 +1,206 @@
-"""Weights of the official PyTorch implementation, renamed into this project's trees.
+"""Weights of the official PyTorch implementation as ours: whole models, checked.
 
-`flow_from_official` reads a state dict of `ConditionalGlow`; `flow_to_official`
-goes back, so that gradients and updated parameters can be compared by official name.
-
-torch keeps linear weights as (out, in) and feeds the first layer of each conditioner
-the concatenation [identity half, context]; here kernels are (in, out) and those two
-parts are two layers. Buffers that only restate the layout (`dummy_buffer`,
-`identity_features`, `transform_features`, `initialized`, `num_batches_tracked`)
-carry no weights and are dropped.
+Every entry of a state dict is either taken or dropped by a rule. Dropped are buffers
+that only restate the layout (`official_parts.is_layout_buffer`), the body (`smpl.*`:
+it comes from its own file) and the classifier of an ImageNet network (`fc.*`).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-_DROPPED = (
-    "dummy_buffer",
-    "identity_features",
-    "transform_features",
-    "initialized",
-    "num_batches_tracked",
+from prohmr_jax.models.discriminator import NUM_JOINTS, Discriminator
+from prohmr_jax.models.resnet import RESNETS, resnet
+from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
+from prohmr_jax.official_parts import (
+    State,
+    discriminator_from_official,
+    discriminator_to_official,
+    flow_from_official,
+    flow_to_official,
+    head_from_official,
+    head_to_official,
+    is_layout_buffer,
+    resnet_from_official,
+    resnet_to_official,
+    under,
 )
-_LEAVES = {
-    "running_mean": ("batch_stats", "mean"),
-    "running_var": ("batch_stats", "var"),
-}
-_OFFICIAL_LEAVES = {"kernel": "weight", "mean": "running_mean", "var": "running_var"}
+
+BACKBONE_PREFIX = "backbone."
+FLOW_PREFIX = "flow.flow."
+HEAD_PREFIX = "flow.fc_head."
+DISCRIMINATOR_PREFIX = "discriminator."
+_BODY_PREFIX = "smpl."
+_CLASSIFIER_PREFIX = "fc."
+# Our name of each part, where it stands officially, and its way there.
+_PARTS = (
+    ("encoder", BACKBONE_PREFIX, resnet_to_official),
+    ("flow", FLOW_PREFIX, flow_to_official),
+    ("head", HEAD_PREFIX, head_to_official),
+)
 
 
-def is_layout_buffer(name: str) -> bool:
-    """Returns whether an official entry restates the layout and holds no weights."""
-    return name.rpartition(".")[2] in _DROPPED
+def is_dropped(name: str) -> bool:
+    """Returns whether an entry of a whole model has, by rule, no place here."""
+    return name.startswith(_BODY_PREFIX) or is_layout_buffer(name)
 
 
-def flow_from_official(
-    state: Mapping[str, np.ndarray], context_features: int, prefix: str = ""
-) -> dict:
-    """Returns `{params, batch_stats}` of a `ConditionalGlow` from official weights.
+def prohmr_from_official(state: State) -> tuple[ModelSpec, dict, dict]:
+    """Returns spec, variables and the discriminator's parameters of a whole model.
+
+    Sizes are read off the shapes. Dropout leaves no trace in weights: the spec has
+    the official rate.
 
     Args:
-      state: official name -> array; names that do not start with `prefix` are left.
-      context_features: width of the context; 0 for a flow without.
-      prefix: for instance "flow.flow." in a whole ProHMR.
+      state: official name -> array, all of them.
 
     Raises:
-      ValueError: an entry under the prefix has no place here.
+      ValueError: an entry is missing, unknown or of another shape; names it.
     """
-    found: dict[tuple[str, ...], np.ndarray] = {}
-    for name, value in state.items():
-        if name.startswith(prefix) and not is_layout_buffer(name):
-            local = name.removeprefix(prefix)
-            entry = re.fullmatch(r"_transform\._transforms\.(\d+)\.(.+)", local)
-            if entry is None:
-                raise ValueError(f"unknown entry {name!r}")
-            path = (f"layers_{entry[1]}", *_rename(entry[2]))
-            found |= _from_torch(path, np.asarray(value), context_features)
-    return unflatten_dict(found)
-
-
-def _rename(name: str) -> tuple[str, ...]:
-    """'blocks.0.linear_layers.1.weight' -> ('blocks_0', 'linear_layers_1', ...)."""
-    return tuple(re.sub(r"\.(\d+)(?=\.|$)", r"_\1", name).split("."))
-
-
-def _from_torch(path, value, context_features) -> dict:
-    *module, leaf = path
-    if leaf in _LEAVES:
-        collection, leaf = _LEAVES[leaf]
-        return {(collection, *module, leaf): value}
-    if leaf == "weight" and value.ndim == 1:
-        return {("params", *module, "scale"): value}
-    if leaf != "weight":
-        return {("params", *module, leaf): value}
-    kernel = value.T
-    if module[-1] != "initial_layer" or not context_features:
-        return {("params", *module, "kernel"): kernel}
-    split = kernel.shape[0] - context_features
-    return {
-        ("params", *module, "kernel"): kernel[:split],
-        ("params", *module[:-1], "context_layer", "kernel"): kernel[split:],
+    spec = _spec_of(state)
+    _require_entries(state, official_shapes(spec), is_dropped)
+    parts = {
+        "encoder": resnet_from_official(under(state, BACKBONE_PREFIX)),
+        "flow": flow_from_official(state, spec.context_features, FLOW_PREFIX),
+        "head": head_from_official(under(state, HEAD_PREFIX)),
     }
+    variables = {
+        (collection, part, *path): value
+        for part, collections in parts.items()
+        for (collection, *path), value in flatten_dict(collections).items()
+    }
+    critic = discriminator_from_official(under(state, DISCRIMINATOR_PREFIX))
+    return spec, unflatten_dict(variables), critic["params"]
 
 
-def flow_to_official(tree: Mapping, prefix: str = "") -> dict[str, np.ndarray]:
-    """Returns official name -> array of `params` or `batch_stats` of a flow.
+def prohmr_to_official(
+    variables: Mapping, discriminator_params: Mapping | None = None
+) -> dict[str, np.ndarray]:
+    """Returns official name -> array, all but what is dropped.
 
-    Also takes gradients: any tree of that structure.
+    Args:
+      variables: any of `{params, batch_stats, mean_params}` of a `ProHMR`, or trees of
+        their structure, such as gradients.
+      discriminator_params: of a `Discriminator`, or a tree of their structure.
     """
-    flat = {path: np.asarray(value) for path, value in flatten_dict(tree).items()}
-    named = {}
-    for (layer, *module, leaf), value in flat.items():
-        if module and module[-1] == "context_layer":
-            continue
-        if module and module[-1] == "initial_layer" and leaf == "kernel":
-            context = (layer, *module[:-1], "context_layer", "kernel")
-            if context in flat:
-                value = np.concatenate([value, flat[context]])
-        if leaf == "kernel":
-            value = value.T
-        leaf = "weight" if leaf == "scale" else _OFFICIAL_LEAVES.get(leaf, leaf)
-        index = layer.removeprefix("layers_")
-        inner = [re.sub(r"_(\d+)$", r".\1", part) for part in module]
-        name = ".".join(["_transform", "_transforms", index, *inner, leaf])
-        named[prefix + name] = value
-    return named
+    found = [
+        (prefix, to_official(tree[part]))
+        for tree in variables.values()
+        for part, prefix, to_official in _PARTS
+        if part in tree
+    ]
+    if discriminator_params is not None:
+        critic = discriminator_to_official(discriminator_params)
+        found.append((DISCRIMINATOR_PREFIX, critic))
+    return {prefix + name: a for prefix, named in found for name, a in named.items()}
+
+
+def official_shapes(spec: ModelSpec) -> dict[str, tuple[int, ...]]:
+    """Returns official name -> shape of all weights of a model, computing none."""
+
+    def init(key):
+        body_pose, betas = jnp.zeros((NUM_JOINTS, 3, 3)), jnp.zeros(spec.num_betas)
+        critic = Discriminator().init(key, body_pose, betas)
+        return init_variables(build_model(spec), key), critic["params"]
+
+    views = _views(jax.eval_shape(init, jax.random.key(0)))
+    return {name: view.shape for name, view in prohmr_to_official(*views).items()}
+
+
+def resnet_from_torchvision(state: State) -> tuple[str, dict]:
+    """Returns the name in `RESNETS` and `{params, batch_stats}` of a ResNet.
+
+    Args:
+      state: torchvision's name -> array, with the classifier or without.
+
+    Raises:
+      ValueError: an entry is missing, unknown or of another shape; names it.
+    """
+    name = _resnet_of(state)
+    module = resnet(name, "float32")
+    init = lambda: module.init(jax.random.key(0), module.example_input())  # noqa: E731
+    shapes = {
+        entry: view.shape
+        for tree in _views(jax.eval_shape(init)).values()
+        for entry, view in resnet_to_official(tree).items()
+    }
+    is_classifier = lambda entry: entry.startswith(_CLASSIFIER_PREFIX)  # noqa: E731
+    kept = {entry: a for entry, a in state.items() if not is_classifier(entry)}
+    _require_entries(kept, shapes, is_layout_buffer)
+    return name, resnet_from_official(kept)
+
+
+def _views(tree):
+    """Abstract arrays as views of one zero: shapes without memory."""
+    return jax.tree.map(lambda s: np.broadcast_to(np.float32(0), s.shape), tree)
+
+
+def _require_entries(
+    state: State, shapes: Mapping[str, tuple[int, ...]], dropped: Callable[[str], bool]
+) -> None:
+    for name, shape in shapes.items():
+        found = _shape(state, name)
+        if found != shape:
+            raise ValueError(f"entry {name!r} has shape {found}, not {shape}")
+    for name in state:
+        if name not in shapes and not dropped(name):
+            raise ValueError(f"unknown entry {name!r}")
+
+
+def _shape(state: State, name: str) -> tuple[int, ...]:
+    if name not in state:
+        raise ValueError(f"has no entry {name!r}")
+    return np.shape(state[name])
+
+
+def _size(state: State, name: str, axis: int) -> int:
+    shape = _shape(state, name)
+    if axis >= len(shape):
+        raise ValueError(f"entry {name!r} has shape {shape}")
+    return shape[axis]
+
+
+def _count(state: State, pattern: str) -> int:
+    """How many different numbers the group of a pattern takes at the start of names."""
+    return len({match[1] for name in state if (match := re.match(pattern, name))})
+
+
+def _resnet_of(state: State) -> str:
+    """The ResNet of a state, from the number and kind of its blocks."""
+    bottleneck = any(re.match(r"layer1\.\d+\.conv3\.", name) for name in state)
+    stages = tuple(_count(state, rf"layer{n}\.(\d+)\.") for n in range(1, 5))
+    for name, layout in RESNETS.items():
+        if layout == (bottleneck, stages):
+            return name
+    raise ValueError(f"no known ResNet has {stages} blocks in its stages")
+
+
+def _spec_of(state: State) -> ModelSpec:
+    """The sizes that a whole model's entries tell."""
+    transforms = FLOW_PREFIX + "_transform._transforms."
+    net = transforms + "2.transform_net."
+    numbered = re.escape(transforms) + r"(\d+)\.transform_net\."
+    blocks = re.escape(net) + r"blocks\.(\d+)\."
+    head = HEAD_PREFIX + "layers.0.weight"
+    means = {
+        name: tuple(float(v) for v in np.ravel(state[HEAD_PREFIX + name]))
+        for name in ("init_betas", "init_cam")
+        if _shape(state, HEAD_PREFIX + name)
+    }
+    return ModelSpec(
+        encoder=_resnet_of(under(state, BACKBONE_PREFIX)),
+        context_features=_size(state, head, 1),
+        flow_layers=_count(state, numbered),
+        flow_blocks=_count(state, blocks),
+        flow_hidden=_size(state, net + "initial_layer.weight", 0),
+        flow_batch_norm=any(name.startswith(net) and "batch_norm" in name
+                            for name in state),  # fmt: skip
+        head_hidden=_size(state, head, 0),
+        num_betas=len(means["init_betas"]),
+        mean_betas=means["init_betas"],
+        mean_camera=means["init_cam"],
+    )

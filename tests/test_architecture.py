@@ -14,8 +14,8 @@ LEVELS = (
     ("optimizers", "rotations", "cameras", "boxes", "pixels", "procrustes",
      "wolfe"),
     ("body", "minimise"),
-    ("models", "official_weights", "data", "files", "open_body", "pose_prior",
-     "rendering", "slots"),
+    ("models", "official_parts", "official_weights", "data", "files", "open_body",
+     "pose_prior", "rendering", "slots"),
     ("losses", "metrics", "body_errors", "synthesis", "predict", "fitting"),
     ("train_state", "checkpoint", "lifting", "results", "pictures", "reconstruction",
      "demo_report", "benchmark_packages", "lifting_errors", "training_loop"),
@@ -26,6 +26,9 @@ LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 
 # Neighbours on a level that may know each other, in this direction only.
 NEIGHBOURS = {
+    ("official_parts", "models"),
+    ("official_weights", "models"),
+    ("official_weights", "official_parts"),
     ("data", "files"),
     ("open_body", "files"),
     ("pose_prior", "files"),

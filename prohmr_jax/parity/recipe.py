@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from prohmr_jax.models.flow import ConditionalGlow
-from prohmr_jax.official_weights import flow_from_official, flow_to_official
+from prohmr_jax.official_parts import flow_from_official, flow_to_official
 from prohmr_jax.parity.golden import GoldenDirectory, GoldenFile
 from prohmr_jax.parity.report import Report
 

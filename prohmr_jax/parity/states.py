@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from prohmr_jax.official_weights import (
+from prohmr_jax.official_parts import (
     flow_from_official,
     flow_to_official,
     is_layout_buffer,

@@ -6,7 +6,7 @@ import re
 import numpy as np
 
 from prohmr_jax.models.flow import ConditionalGlow
-from prohmr_jax.official_weights import is_layout_buffer
+from prohmr_jax.official_parts import is_layout_buffer
 from prohmr_jax.parity.golden import GoldenFile
 from prohmr_jax.parity.recipe import FLOW_PREFIX, official_shapes
 from prohmr_jax.parity.report import Report
