@@ -4,9 +4,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
-_LARGEST = 255.0
-_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
-_STD = np.array([0.229, 0.224, 0.225], np.float32)
+LARGEST = 255.0
+MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+STD = np.array([0.229, 0.224, 0.225], np.float32)
 
 
 def normalize(
@@ -21,5 +21,5 @@ def normalize(
     """
     levels = jnp.asarray(image, jnp.float32)
     if color_scale is not None:
-        levels = jnp.clip(levels * color_scale[..., None, None, :], 0.0, _LARGEST)
-    return (levels - _LARGEST * _MEAN) / (_LARGEST * _STD)
+        levels = jnp.clip(levels * color_scale[..., None, None, :], 0.0, LARGEST)
+    return (levels - LARGEST * MEAN) / (LARGEST * STD)

@@ -7,7 +7,10 @@ value but not the gradient.
 """
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
+
+from prohmr_jax.skeleton import SMPL_MIRROR
 
 # Below this squared angle the Taylor series is exact to float32 rounding.
 _SMALL_ANGLE_SQUARED = 1e-4
@@ -53,6 +56,12 @@ def axis_angle_to_rotmat(axis_angle: Float[Array, "*b 3"]) -> Float[Array, "*b 3
     identity = jnp.eye(3, dtype=axis_angle.dtype)
     # K^2 = a a^T - |a|^2 I
     return identity + sine * skew(axis_angle) + cosine * (outer - squared * identity)
+
+
+def mirror_pose(axis_angle: Float[Array, "*b 24 3"]) -> Float[Array, "*b 24 3"]:
+    """Returns the pose of the person in the mirror (the plane x = 0)."""
+    swapped = axis_angle[..., SMPL_MIRROR, :]
+    return swapped * np.array([1.0, -1.0, -1.0], axis_angle.dtype)
 
 
 def quaternion_to_rotmat(quaternion: Float[Array, "*b 4"]) -> Float[Array, "*b 3 3"]:

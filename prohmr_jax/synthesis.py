@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Float
 from prohmr_jax import cameras, skeleton
 from prohmr_jax.body import BodyModel, body_joints
 from prohmr_jax.boxes import MIN_CONFIDENCE, box_from_keypoints
-from prohmr_jax.rotations import axis_angle_to_rotmat
+from prohmr_jax.rotations import axis_angle_to_rotmat, mirror_pose
 from prohmr_jax.structs import Camera, Keypoints2D, LiftingBatch, SmplParams
 
 # How widely people mark a joint, relative to the box: hips widest, eyes narrowest
@@ -99,12 +99,6 @@ class SynthesisSettings:
     occluder_rate: float = 0.12
     no_feet_rate: float = 0.15
     min_visible: int = 4
-
-
-def mirror_pose(axis_angle: Float[Array, "*b 24 3"]) -> Float[Array, "*b 24 3"]:
-    """Returns the pose of the person in the mirror (the plane x = 0)."""
-    swapped = axis_angle[..., skeleton.SMPL_MIRROR, :]
-    return swapped * jnp.array([1.0, -1.0, -1.0])
 
 
 def random_view(key: jax.Array, settings: SynthesisSettings) -> Float[Array, "3 3"]:

@@ -18,7 +18,8 @@ LEVELS = (
      "pose_prior", "rendering", "slots"),
     ("losses", "metrics", "body_errors", "synthesis", "predict", "fitting"),
     ("train_state", "checkpoint", "lifting", "results", "pictures", "reconstruction",
-     "demo_report", "benchmark_packages", "lifting_errors", "training_loop"),
+     "demo_report", "benchmark_packages", "lifting_errors", "image_errors",
+     "image_report", "training_loop"),
     ("train", "evaluate", "demo", "benchmark", "parity"),
     ("main",),
 )  # fmt: skip

@@ -48,6 +48,16 @@ class PersonRecord:
     """[R | t], world to camera, metres; zeros where they are not known."""
 
 
+@dataclasses.dataclass(frozen=True)
+class MocapArrays:
+    """Real poses and shapes, NumPy."""
+
+    body_pose: np.ndarray
+    """[M, 69], axis-angles, radians."""
+    betas: np.ndarray
+    """[M, 10]."""
+
+
 def record_features() -> tfds.features.FeaturesDict:
     """Returns the schema of a record on disk."""
     tensor = lambda *shape: tfds.features.Tensor(shape=shape, dtype=np.float32)  # noqa: E731

@@ -13,6 +13,7 @@ from prohmr_jax.parity import (
     flows,
     geometry,
     layers,
+    preprocessing,
     recipe,
     tables,
 )
@@ -35,6 +36,7 @@ FAMILIES: tuple[tuple[str, Check], ...] = (
     ("gmof*.npz", fitting.check_gmof),
     ("fit_*.npz", fitting.check_fit),
     ("multiview_*.npz", fitting.check_multiview),
+    ("preprocessing*.npz", preprocessing.check_preprocessing),
     ("openpose*.npz", detections.check_openpose),
     ("openpose_*_keypoints.json", detections.check_keypoints_file),
     ("openpose_*.png", detections.check_photo),
@@ -49,7 +51,6 @@ LATER: tuple[tuple[str, str], ...] = (
     ("losses_eval*.npz", "images"),
     ("loss_pieces*.npz", "images"),
     ("train_step*.npz", "images"),
-    ("preprocessing*.npz", "images"),
     ("proskeleton_*.npz", "skeleton lifting"),
 )
 

@@ -1,0 +1,85 @@
+"""The square crop that a network looks at, cut from a photo as the official code does.
+
+A crop is an affine map. It takes the centre of the box to the middle of the crop and
+the side of the box to the side of the crop, without a shift by half a pixel; the window
+may be turned about its centre and the photo mirrored beforehand.
+"""
+
+import cv2
+import numpy as np
+
+from prohmr_jax.errors import InputError
+
+
+def decode_image(data: bytes, name: str) -> np.ndarray:
+    """Returns the photo [H, W, 3], uint8, RGB, in the frame of its stored pixels.
+
+    Grey, transparent and 16-bit images become RGB of 8 bits. EXIF's orientation is not
+    applied: whoever made the record has labelled the pixels as they are stored.
+
+    Raises:
+      InputError: the bytes are no image, or a damaged one; it names `name`.
+    """
+    if not data:
+        raise InputError(name, "is empty")
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise InputError(name, "is an image that cannot be decoded") from error
+    if image is None:
+        raise InputError(name, "is no image, or a damaged one")
+    return image
+
+
+def crop_matrix(
+    center: np.ndarray,
+    size: float,
+    side_px: int,
+    *,
+    rotation_deg: float = 0.0,
+    mirror_width: int | None = None,
+) -> np.ndarray:
+    """Returns the affine map [2, 3] from pixels of the photo to pixels of the crop.
+
+    Args:
+      center: [2], of the box, pixels; after mirroring, if there is any.
+      size: side of the box, pixels.
+      side_px: side of the crop.
+      rotation_deg: by which the window is turned, from x towards y.
+      mirror_width: width of a photo that is mirrored first.
+    """
+    turn = np.deg2rad(rotation_deg)
+    cosine, sine = np.cos(turn), np.sin(turn)
+    half = size / 2.0
+    corners = np.stack([
+        center,
+        center + half * np.array([-sine, cosine]),
+        center + half * np.array([cosine, sine]),
+    ]).astype(np.float32)  # fmt: skip
+    middle = side_px / 2.0
+    there = np.array(
+        [[middle, middle], [middle, side_px], [side_px, middle]], np.float32
+    )
+    matrix = cv2.getAffineTransform(corners, there)
+    if mirror_width is not None:
+        mirror = np.array([[-1.0, 0.0, mirror_width - 1.0], [0, 1, 0], [0, 0, 1]])
+        matrix = matrix @ mirror
+    return matrix
+
+
+def crop_image(image: np.ndarray, matrix: np.ndarray, side_px: int) -> np.ndarray:
+    """Returns the crop [S, S, 3], bilinear; what lies beyond the photo is black."""
+    return cv2.warpAffine(
+        image,
+        matrix,
+        (side_px, side_px),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=0,
+    )
+
+
+def move_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Returns points [..., 2] under an affine map [2, 3]."""
+    return points @ matrix[:, :2].T + matrix[:, 2]
