@@ -1,9 +1,11 @@
 """Weights and training states on disk.
 
-Two forms. A *training directory* holds Orbax checkpoints of the whole state, saved in
-the background, atomic, and `model.json`. A *weights file* is one `.npz` of arrays by
-name, in float16 or float32, with the model's spec inside: what is shipped and shared.
-`load_weights` reads both.
+Three forms. A *training directory* holds Orbax checkpoints of the whole state, saved in
+the background, atomic, and `model.json`. A *weights directory* is the same with weights
+alone, of a model or of an encoder: what a conversion writes. A *weights file* is one
+`.npz` of arrays by name, in float16 or float32, with the model's spec inside: what is
+shipped and shared. `load_weights` reads whole models, `load_encoder_weights` the
+encoder of any.
 """
 
 import contextlib
@@ -22,7 +24,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.arrays import Expected
-from prohmr_jax.files.atomic import write_atomically
+from prohmr_jax.files.atomic import make_directory_atomically, write_atomically
 from prohmr_jax.files.npz import read_npz, write_npz
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 from prohmr_jax.train_state import TrainState
@@ -65,52 +67,148 @@ def load_weights(path: str | os.PathLike) -> tuple[ModelSpec, dict]:
     if not path.exists():
         raise InputError(path, "no such weights file or training directory")
     header = read_npz(path, {"header": Expected((), "text")})["header"]
-    spec = _parse_spec(path, str(header))
+    spec = _spec_of(path, _parse_header(path, str(header)))
     names = flatten_dict(_abstract_variables(spec), sep="/")
     arrays = read_npz(path, {n: Expected(a.shape, "real") for n, a in names.items()})
     floats = {name: np.asarray(a, np.float32) for name, a in arrays.items()}
     return spec, {"batch_stats": {}, **unflatten_dict(floats, sep="/")}
 
 
+def save_weights_directory(
+    directory: str | os.PathLike,
+    spec: ModelSpec,
+    variables: Mapping,
+    discriminator_params: Mapping,
+) -> None:
+    """Writes a weights directory, in one step; it must be new, or empty.
+
+    `load_weights` leaves the discriminator out.
+
+    Raises:
+      InputError: the directory holds something, or cannot be written.
+    """
+    state = {
+        "average_params": variables["params"],
+        "batch_stats": variables["batch_stats"],
+        "mean_params": variables["mean_params"],
+        "discriminator_params": discriminator_params,
+    }
+    _write_directory(directory, {"model": dataclasses.asdict(spec)}, state)
+
+
+def save_encoder_weights(
+    directory: str | os.PathLike, encoder: str, variables: Mapping
+) -> None:
+    """Writes the same of an encoder alone: its name and `{params, batch_stats}`."""
+    _write_directory(directory, {"encoder": encoder}, dict(variables))
+
+
+def _write_directory(
+    directory: str | os.PathLike, header: Mapping, state: Mapping
+) -> None:
+    def fill(path: pathlib.Path) -> None:
+        text = json.dumps({"version": _FORMAT_VERSION, **header}, indent=2)
+        (path / _SPEC_FILE).write_text(text + "\n", encoding="utf-8")
+        with ocp.CheckpointManager(path / _STATES) as manager:
+            items = ocp.args.Composite(state=ocp.args.StandardSave(state))
+            manager.save(0, args=items)
+
+    with _faults_named(directory, "cannot be written"):
+        make_directory_atomically(directory, fill)
+
+
+def load_encoder_weights(
+    path: str | os.PathLike, spec: ModelSpec, variables: Mapping
+) -> dict:
+    """Returns variables whose encoder comes from a file, to start training from.
+
+    Args:
+      path: weights directory of an encoder, or any form of a whole model.
+      spec: of the model to train.
+      variables: of that model; all but its encoder is kept.
+
+    Raises:
+      InputError: missing, damaged, or of another encoder than the spec's.
+    """
+    path = pathlib.Path(path)
+    header = _read_header(path) if path.is_dir() else {}
+    if "encoder" in header:
+        name, found = header["encoder"], _restore(path)
+    else:
+        of_model, trees = load_weights(path)
+        name = of_model.encoder
+        found = {c: tree["encoder"] for c, tree in trees.items() if "encoder" in tree}
+    if name != spec.encoder:
+        raise InputError(path, f"holds the encoder {name!r}, not {spec.encoder!r}")
+    expected = {
+        c: tree["encoder"] for c, tree in variables.items() if "encoder" in tree
+    }
+    if jax.tree.map(np.shape, found) != jax.tree.map(np.shape, expected):
+        raise InputError(path, f"holds a {name!r} of other sizes than the config's")
+    floats = jax.tree.map(lambda a: np.asarray(a, np.float32), found)
+    encoders = {c: {**variables[c], "encoder": tree} for c, tree in floats.items()}
+    return {**variables, **encoders}
+
+
 def _abstract_variables(spec: ModelSpec) -> dict:
     return jax.eval_shape(lambda: init_variables(build_model(spec), jax.random.key(0)))
 
 
-def _parse_spec(path: pathlib.Path, text: str) -> ModelSpec:
+def _parse_header(path: pathlib.Path, text: str) -> dict:
     try:
         header = json.loads(text)
-        version, fields = header["version"], header["model"]
+        version = header["version"]
+    except (ValueError, KeyError, TypeError):
+        raise InputError(path, "does not describe a model of this project") from None
+    if version != _FORMAT_VERSION:
+        raise InputError(path, f"has format version {version}, not {_FORMAT_VERSION}")
+    return header
+
+
+def _spec_of(path: pathlib.Path, header: Mapping) -> ModelSpec:
+    if "encoder" in header:
+        raise InputError(path, "holds an encoder only, to start training from")
+    try:
+        fields = header["model"]
         lists = {name: tuple(v) for name, v in fields.items() if isinstance(v, list)}
         spec = ModelSpec(**{**fields, **lists})
         build_model(spec)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise InputError(path, "does not describe a model of this project") from None
-    if version != _FORMAT_VERSION:
-        raise InputError(path, f"has format version {version}, not {_FORMAT_VERSION}")
     return spec
 
 
-def _read_spec(directory: pathlib.Path) -> ModelSpec:
+def _read_header(directory: pathlib.Path) -> dict:
     file = directory / _SPEC_FILE
     if not file.exists():
         raise InputError(directory, f"no training directory: it has no {_SPEC_FILE}")
-    return _parse_spec(file, file.read_text(encoding="utf-8"))
+    return _parse_header(file, file.read_text(encoding="utf-8"))
 
 
-def _restore_average(directory: pathlib.Path, expected: dict) -> dict:
-    with ocp.CheckpointManager(directory.resolve() / _STATES) as manager:
+def _read_spec(directory: pathlib.Path) -> ModelSpec:
+    return _spec_of(directory / _SPEC_FILE, _read_header(directory))
+
+
+def _restore(directory: pathlib.Path) -> dict:
+    """Returns the latest state as plain trees."""
+    manager = ocp.CheckpointManager(directory.resolve() / _STATES)
+    with manager, _faults_named(directory, "cannot be read"):
         step = manager.latest_step()
         if step is None:
             raise InputError(directory, "holds no finished checkpoint")
         items = ocp.args.Composite(state=ocp.args.StandardRestore())
-        restored = manager.restore(step, args=items)["state"]
+        return manager.restore(step, args=items)["state"]
+
+
+def _restore_average(directory: pathlib.Path, expected: dict) -> dict:
+    restored = _restore(directory)
     found = {
         "params": restored["average_params"],
         "batch_stats": restored["batch_stats"] or {},
         "mean_params": restored["mean_params"],
     }
     if jax.tree.map(jnp.shape, found) != jax.tree.map(jnp.shape, expected):
-        raise InputError(directory, f"step {step} does not fit its {_SPEC_FILE}")
+        raise InputError(directory, f"its weights do not fit its {_SPEC_FILE}")
     return jax.tree.map(np.asarray, found)
 
 
@@ -146,7 +244,7 @@ class StateCheckpoints:
             text = json.dumps(header, indent=2) + "\n"
             write_atomically(file, lambda stream: stream.write(text.encode()))
         options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True)
-        with self._faults_named("cannot be used"):
+        with _faults_named(self.directory, "cannot be used"):
             self._manager = ocp.CheckpointManager(
                 self.directory / _STATES, options=options
             )
@@ -172,7 +270,7 @@ class StateCheckpoints:
         items = {"state": ocp.args.StandardRestore(abstract)}
         if self._data is not None:
             items["data"] = grain.checkpoint.CheckpointRestore(self._data)
-        with self._faults_named(f"cannot go on from step {step}"):
+        with _faults_named(self.directory, f"cannot go on from step {step}"):
             return self._manager.restore(step, args=ocp.args.Composite(**items))[
                 "state"
             ]
@@ -190,20 +288,23 @@ class StateCheckpoints:
         items = {"state": ocp.args.StandardSave(state)}
         if self._data is not None:
             items["data"] = grain.checkpoint.CheckpointSave(self._data)
-        with self._faults_named(f"cannot save step {step}"):
+        with _faults_named(self.directory, f"cannot save step {step}"):
             self._manager.save(step, args=ocp.args.Composite(**items))
 
     def close(self) -> None:
         """Waits for the last save."""
-        with self._faults_named("cannot save"):
+        with _faults_named(self.directory, "cannot save"):
             self._manager.wait_until_finished()
         self._manager.close()
 
-    @contextlib.contextmanager
-    def _faults_named(self, what: str) -> Iterator[None]:
-        """Turns the storage's many errors into one line."""
-        try:
-            yield
-        except (OSError, ValueError, KeyError) as error:
-            fault = str(error).partition(" [tensorstore_spec")[0]
-            raise InputError(self.directory, f"{what}: {fault}") from error
+
+@contextlib.contextmanager
+def _faults_named(path: str | os.PathLike, what: str) -> Iterator[None]:
+    """Turns the storage's many errors into one line."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, ValueError, KeyError) as error:
+        fault = str(error).partition(" [tensorstore_spec")[0]
+        raise InputError(path, f"{what}: {fault}") from error

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.atomic import write_atomically
+from prohmr_jax.files.atomic import make_directory_atomically, write_atomically
 
 
 def test_replaces_and_leaves_no_neighbours(tmp_path):
@@ -89,3 +89,41 @@ def test_a_link_stays_a_link(tmp_path):
     write_atomically(tmp_path / "link.bin", lambda stream: stream.write(b"new"))
     assert (tmp_path / "link.bin").is_symlink()
     assert (tmp_path / "real.bin").read_bytes() == b"new"
+
+
+def test_a_directory_appears_whole(tmp_path):
+    def fill(path):
+        (path / "a").write_text("x")
+        assert not (tmp_path / "new" / "d").exists()
+        (path / "b").mkdir()
+
+    make_directory_atomically(tmp_path / "new" / "d", fill)
+    assert sorted(os.listdir(tmp_path / "new" / "d")) == ["a", "b"]
+    assert os.listdir(tmp_path / "new") == ["d"]
+
+
+def test_an_empty_directory_is_filled_and_no_other(tmp_path):
+    make_directory_atomically(tmp_path, lambda path: (path / "a").write_text("x"))
+    assert os.listdir(tmp_path) == ["a"]
+    with pytest.raises(InputError, match="is there already"):
+        make_directory_atomically(tmp_path, lambda path: None)
+    with pytest.raises(InputError, match="is there already"):
+        make_directory_atomically(tmp_path / "a", lambda path: None)
+    assert (tmp_path / "a").read_text() == "x"
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_directory_that_fails_leaves_nothing(tmp_path, error):
+    def fill(path):
+        (path / "a").write_text("x")
+        raise error
+
+    with pytest.raises(error):
+        make_directory_atomically(tmp_path / "d", fill)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_directory_that_cannot_be(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="cannot be written"):
+        make_directory_atomically(tmp_path / "file" / "d", lambda path: None)

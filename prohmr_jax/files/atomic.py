@@ -1,8 +1,9 @@
-"""Files appear whole or not at all."""
+"""Files and directories appear whole or not at all."""
 
 import contextlib
 import os
 import secrets
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -39,6 +40,37 @@ def write_atomically(
         except BaseException:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+            raise
+    except OSError as error:
+        raise InputError(
+            path, f"cannot be written: {error.strerror or error}"
+        ) from error
+
+
+def make_directory_atomically(
+    path: str | os.PathLike, fill: Callable[[Path], None]
+) -> None:
+    """Makes a directory appear with all that `fill` puts into it, in one step.
+
+    Args:
+      path: directory to make; it may be there, but empty. Missing parents are made.
+      fill: gets the path of a directory that it is to fill.
+
+    Raises:
+      InputError: there is something at the path, or it cannot be written.
+    """
+    target = Path(os.path.realpath(path))
+    temporary = target.parent / f".{secrets.token_hex(8)}.tmp"
+    try:
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise InputError(path, "is there already and would be overwritten")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir()
+        try:
+            fill(temporary)
+            temporary.replace(target)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
             raise
     except OSError as error:
         raise InputError(

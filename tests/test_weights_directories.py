@@ -1,0 +1,146 @@
+"""Directories of weights alone: whole models, and encoders to start training from."""
+
+import json
+import os
+
+import jax
+import numpy as np
+import optax
+import pytest
+
+from prohmr_jax.checkpoint import (
+    StateCheckpoints,
+    load_encoder_weights,
+    load_weights,
+    save_encoder_weights,
+    save_weights,
+    save_weights_directory,
+)
+from prohmr_jax.errors import InputError
+from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
+from prohmr_jax.train_state import create_train_state
+
+TINY = {
+    "context_features": 8,
+    "encoder_width": 16,
+    "encoder_blocks": 1,
+    "flow_layers": 1,
+    "flow_blocks": 1,
+    "flow_hidden": 8,
+    "head_hidden": 8,
+}
+
+
+@pytest.fixture(scope="module")
+def spec():
+    return ModelSpec(**TINY)
+
+
+@pytest.fixture(scope="module")
+def variables(spec):
+    rng = np.random.default_rng(3)
+    shapes = jax.eval_shape(
+        lambda: init_variables(build_model(spec), jax.random.key(0))
+    )
+    return jax.tree.map(lambda s: rng.normal(size=s.shape).astype(s.dtype), shapes)
+
+
+def encoder_of(variables):
+    return {c: tree["encoder"] for c, tree in variables.items() if "encoder" in tree}
+
+
+def assert_same(found, expected):
+    assert jax.tree.structure(found) == jax.tree.structure(expected)
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
+def test_a_model_comes_back(tmp_path, spec, variables):
+    save_weights_directory(tmp_path / "new" / "w", spec, variables, {"a": np.ones(2)})
+    found_spec, found = load_weights(tmp_path / "new" / "w")
+    assert found_spec == spec
+    assert_same(found, variables)
+    assert os.listdir(tmp_path / "new") == ["w"]
+
+
+def save_training_state(path, spec, variables):
+    checkpoints = StateCheckpoints(path, spec)
+    checkpoints.save(create_train_state(variables, optax.sgd(1.0)))
+    checkpoints.close()
+
+
+FORMS = {
+    "encoder": lambda path, spec, v: save_encoder_weights(
+        path, spec.encoder, encoder_of(v)
+    ),
+    "model": lambda path, spec, v: save_weights_directory(path, spec, v, {}),
+    "weights file": lambda path, spec, v: save_weights(path, spec, v, np.float32),
+    "training directory": save_training_state,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_training_starts_from_the_encoder_of_every_form(
+    form, tmp_path, spec, variables
+):
+    FORMS[form](tmp_path / "w", spec, variables)
+    fresh = jax.tree.map(np.zeros_like, variables)
+    started = load_encoder_weights(tmp_path / "w", spec, fresh)
+    assert_same(encoder_of(started), encoder_of(variables))
+    for collection, tree in started.items():
+        for part in set(tree) - {"encoder"}:
+            assert_same(tree[part], fresh[collection][part])
+    assert set(started) == set(variables)
+
+
+def test_another_encoder_is_refused(tmp_path, spec, variables):
+    encoder = encoder_of(variables)
+    save_encoder_weights(tmp_path / "a", "resnet18", encoder)
+    with pytest.raises(InputError, match="a: holds the encoder 'resnet18', not 'key"):
+        load_encoder_weights(tmp_path / "a", spec, variables)
+    save_encoder_weights(tmp_path / "b", spec.encoder, {"params": {"x": np.ones(2)}})
+    with pytest.raises(InputError, match="b: holds a 'keypoints' of other sizes"):
+        load_encoder_weights(tmp_path / "b", spec, variables)
+
+
+def test_an_encoder_is_no_model(tmp_path, spec, variables):
+    save_encoder_weights(tmp_path / "a", spec.encoder, encoder_of(variables))
+    with pytest.raises(InputError, match="holds an encoder only"):
+        load_weights(tmp_path / "a")
+    with pytest.raises(InputError, match="holds an encoder only"):
+        StateCheckpoints(tmp_path / "a", spec)
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("{", "does not describe a model"),
+        ("[]", "does not describe a model"),
+        (json.dumps({"version": 7, "encoder": "resnet18"}), "format version 7, not 1"),
+        (json.dumps({"version": 1}), "does not describe a model"),
+    ],
+)
+def test_damaged_headers(header, words, tmp_path, spec, variables):
+    (tmp_path / "model.json").write_text(header)
+    with pytest.raises(InputError, match=words):
+        load_encoder_weights(tmp_path, spec, variables)
+
+
+def test_damaged_and_missing_weights(tmp_path, spec, variables):
+    save_encoder_weights(tmp_path / "a", spec.encoder, encoder_of(variables))
+    for path in (tmp_path / "a" / "states").rglob("*"):
+        if path.is_file() and path.stat().st_size > 1000:
+            path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match="a: cannot be read: ") as caught:
+        load_encoder_weights(tmp_path / "a", spec, variables)
+    assert len(str(caught.value)) < 1000
+    with pytest.raises(InputError, match="no such weights file"):
+        load_encoder_weights(tmp_path / "b", spec, variables)
+
+
+def test_nothing_is_overwritten(tmp_path, spec, variables):
+    save_weights_directory(tmp_path / "a", spec, variables, {})
+    (tmp_path / "file").write_text("x")
+    for name in ("a", "file"):
+        with pytest.raises(InputError, match=f"{name}: is there already"):
+            save_encoder_weights(tmp_path / name, spec.encoder, encoder_of(variables))
+    assert_same(load_weights(tmp_path / "a")[1], variables)
