@@ -34,8 +34,8 @@ BACKBONE_PREFIX = "backbone."
 FLOW_PREFIX = "flow.flow."
 HEAD_PREFIX = "flow.fc_head."
 DISCRIMINATOR_PREFIX = "discriminator."
-_BODY_PREFIX = "smpl."
-_CLASSIFIER_PREFIX = "fc."
+BODY_PREFIX = "smpl."
+CLASSIFIER_PREFIX = "fc."
 # Our name of each part, where it stands officially, and its way there.
 _PARTS = (
     ("encoder", BACKBONE_PREFIX, resnet_to_official),
@@ -46,7 +46,7 @@ _PARTS = (
 
 def is_dropped(name: str) -> bool:
     """Returns whether an entry of a whole model has, by rule, no place here."""
-    return name.startswith(_BODY_PREFIX) or is_layout_buffer(name)
+    return name.startswith(BODY_PREFIX) or is_layout_buffer(name)
 
 
 def prohmr_from_official(state: State) -> tuple[ModelSpec, dict, dict]:
@@ -128,7 +128,7 @@ def resnet_from_torchvision(state: State) -> tuple[str, dict]:
         for tree in _views(jax.eval_shape(init)).values()
         for entry, view in resnet_to_official(tree).items()
     }
-    is_classifier = lambda entry: entry.startswith(_CLASSIFIER_PREFIX)  # noqa: E731
+    is_classifier = lambda entry: entry.startswith(CLASSIFIER_PREFIX)  # noqa: E731
     kept = {entry: a for entry, a in state.items() if not is_classifier(entry)}
     _require_entries(kept, shapes, is_layout_buffer)
     return name, resnet_from_official(kept)
@@ -142,13 +142,20 @@ def _views(tree):
 def _require_entries(
     state: State, shapes: Mapping[str, tuple[int, ...]], dropped: Callable[[str], bool]
 ) -> None:
+    missing = [name for name in shapes if name not in state]
+    unknown = [name for name in state if name not in shapes and not dropped(name)]
+    if missing or unknown:
+        faults = {"has no entry": missing, "unknown entry": unknown}
+        raise ValueError("; ".join(_first_few(f, n) for f, n in faults.items() if n))
     for name, shape in shapes.items():
         found = _shape(state, name)
         if found != shape:
             raise ValueError(f"entry {name!r} has shape {found}, not {shape}")
-    for name in state:
-        if name not in shapes and not dropped(name):
-            raise ValueError(f"unknown entry {name!r}")
+
+
+def _first_few(fault: str, names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{fault} {', '.join(map(repr, names[:3]))}{more}"
 
 
 def _shape(state: State, name: str) -> tuple[int, ...]:

@@ -19,7 +19,7 @@ LEVELS = (
     ("losses", "metrics", "body_errors", "synthesis", "predict", "fitting"),
     ("train_state", "checkpoint", "lifting", "results", "pictures", "reconstruction",
      "demo_report", "benchmark_packages", "lifting_errors", "image_errors",
-     "image_report", "training_loop"),
+     "image_report", "training_loop", "conversion"),
     ("train", "evaluate", "demo", "benchmark", "parity"),
     ("main",),
 )  # fmt: skip
@@ -37,6 +37,7 @@ NEIGHBOURS = {
     ("body_errors", "metrics"),
     ("predict", "synthesis"),
     ("checkpoint", "train_state"),
+    ("conversion", "checkpoint"),
     ("training_loop", "checkpoint"),
     ("training_loop", "train_state"),
     ("pictures", "results"),

@@ -1,0 +1,30 @@
+"""Converts official ProHMR weights, or a ResNet of torchvision; needs no torch.
+
+python tools/convert_checkpoint.py prohmr_resnet50.pt weights/prohmr
+python tools/convert_checkpoint.py resnet50-0676ba61.pth weights/resnet50
+"""
+
+import argparse
+import sys
+
+from prohmr_jax.conversion import convert_checkpoint
+from prohmr_jax.errors import InputError
+
+
+def main() -> int:
+    """Returns 0, or 2 where a file cannot be used."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("input", help=".pt or .pth of torch.save, or .safetensors")
+    parser.add_argument("output", help="directory to make")
+    args = parser.parse_args()
+    try:
+        print(convert_checkpoint(args.input, args.output))
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"written  {args.output}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
