@@ -56,7 +56,7 @@ class Conversion:
             more = [f"and {len(unknown) - _MAX_UNKNOWN} more"] * (
                 len(unknown) > _MAX_UNKNOWN
             )
-            names = ", ".join([*unknown[:_MAX_UNKNOWN], *more])
+            names = ", ".join([*map(quoted, unknown[:_MAX_UNKNOWN]), *more])
             lines.append(f"ignored  names outside the weights: {names}")
         return "\n".join(lines)
 

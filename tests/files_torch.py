@@ -15,7 +15,7 @@ from files_pickling import Pickler
 
 def named(module: str, name: str, **members) -> type:
     """A class that pickles under a name of our choice."""
-    return type(name, (), {"pickled_as": (module, name), **members})
+    return type("Named", (), {"pickled_as": (module, name), **members})
 
 
 STORAGES = {

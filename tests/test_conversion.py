@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import safetensors.numpy
-from files_torch import like_lightning, tensor, write_legacy, write_zip
+from files_torch import like_lightning, named, tensor, write_legacy, write_zip
 
 from prohmr_jax import cameras
 from prohmr_jax.body import pose_body, shape_body
@@ -97,7 +97,9 @@ def resnet18(small):
 
 
 def test_a_small_model(tmp_path, small):
-    write_zip(tmp_path / "a.pt", like_lightning(tensors(small)))
+    # A name that would clear a terminal, were it printed as it is.
+    odd = {"more": named("evil", "a\x1b[2J\udc80")}
+    write_zip(tmp_path / "a.pt", {**like_lightning(tensors(small)), **odd}, protocol=4)
     report = str(convert_checkpoint(tmp_path / "a.pt", tmp_path / "w"))
     spec, variables = load_weights(tmp_path / "w")
     expected_spec, expected, _ = prohmr_from_official(small)
@@ -107,7 +109,8 @@ def test_a_small_model(tmp_path, small):
     assert f"mapped   {weights} tensors to a ProHMR on resnet18" in report
     assert "dropped  2: buffers that restate the layout" in report
     assert "dropped  2: the body" in report
-    assert "yacs.config.CfgNode" in report
+    assert "'yacs.config.CfgNode'" in report
+    assert r"'evil.a\x1b[2J\udc80'" in report
 
 
 @pytest.mark.parametrize("form", ["zip", "legacy", "safetensors", "old names"])

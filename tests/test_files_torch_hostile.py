@@ -277,6 +277,7 @@ def test_old_files_that_lie(name, tmp_path):
         ({"state_dict": {}}, "holds no state dict"),
         ([1], "holds no state dict"),
         ({"state_dict": {1: tensor(ONES)}}, "with a int as a name"),
+        ({"w" * 201: tensor(ONES)}, "an entry with a name of 201 letters"),
         ({"state_dict": named("yacs", "Node")}, "'yacs.Node' where a state dict"),
     ],
 )

@@ -16,6 +16,7 @@ _SAFE_DTYPES = {
     "F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8",
     "U64", "U32", "U16", "U8", "BOOL",
 }  # fmt: skip
+_MAX_NAME = 200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +57,8 @@ def read_state_dict(path: str | os.PathLike) -> StateDict:
     else:
         raise InputError(path, "is no file of torch.save or safetensors")
     for name, array in state.arrays.items():
+        if len(name) > _MAX_NAME:
+            raise InputError(path, f"has an entry with a name of {len(name)} letters")
         # Also what is too large for float32, in which the weights are used.
         with np.errstate(over="ignore"):
             finite = np.isfinite(array.astype(np.float32, copy=False)).all()
