@@ -1,0 +1,1 @@
+"""Builders of datasets: from files as their authors give them to one schema on disk."""
