@@ -2,9 +2,9 @@
 
 import cv2
 import numpy as np
-import tensorflow_datasets as tfds
 
-from prohmr_jax.data.records import PersonRecord, record_features, to_example
+from prohmr_jax.data.datasets.builder import PeopleBuilder
+from prohmr_jax.data.records import PersonRecord, to_example
 from prohmr_jax.skeleton import JOINTS_44, SMPL_24
 
 
@@ -31,28 +31,9 @@ def make_record(number, size=(80, 60), damaged=False):
     )
 
 
-class TinyPeople(tfds.core.GeneratorBasedBuilder):
-    VERSION = tfds.core.Version("1.0.0")
-
-    def __init__(self, records, **options):
-        self._people = records
-        super().__init__(**options)
-
-    def _info(self):
-        return tfds.core.DatasetInfo(
-            builder=self, features=record_features(), disable_shuffling=True
-        )
-
-    def _split_generators(self, dl_manager):
-        return {"train": self._generate_examples()}
-
-    def _generate_examples(self):
-        for number, record in enumerate(self._people):
-            yield number, to_example(record)
-
-
 def write_people(directory, records):
-    """Writes records as split "train" of a dataset below the directory."""
-    builder = TinyPeople(records, data_dir=directory, file_format="array_record")
-    builder.download_and_prepare()
+    """Writes records as they are, split "train" of a dataset below the directory."""
+    splits = {"train": map(to_example, records)}
+    options = {"data_dir": directory, "file_format": "array_record"}
+    PeopleBuilder("people", {}, splits, **options).download_and_prepare()
     return directory

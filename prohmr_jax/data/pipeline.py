@@ -8,6 +8,7 @@ own rows of it only, and the position that a checkpoint keeps is one number per 
 import dataclasses
 import logging
 import pathlib
+import re
 from collections.abc import Iterator, Sequence
 
 import grain
@@ -47,7 +48,12 @@ def dataset_directory(path: str | pathlib.Path) -> pathlib.Path:
       InputError: there is none, or more than one.
     """
     found = sorted(pathlib.Path(path).glob("**/dataset_info.json"))
-    whole = [f.parent for f in found if "incomplete" not in str(f.relative_to(path))]
+    # What a killed build leaves behind is hidden, or called incomplete.
+    whole = [
+        file.parent
+        for file in found
+        if not re.search(r"(^|/)\.|incomplete", file.relative_to(path).as_posix())
+    ]
     if len(whole) != 1:
         fault = "holds no dataset" if not whole else f"holds {len(whole)} datasets"
         raise InputError(path, fault)
