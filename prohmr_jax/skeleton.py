@@ -184,6 +184,38 @@ H36M_17 = JointSet(
     ),
 )  # fmt: skip
 
+# What Human3.6M's files hold: of joints at the same place, those that its users take
+# have the names of H36M_17.
+H36M_32 = JointSet(
+    "H36M_32",
+    (
+        "hips", "right_hip_extra", "right_knee_extra", "right_ankle_extra",
+        "right_toe_base", "right_toe_end", "left_hip_extra", "left_knee_extra",
+        "left_ankle_extra", "left_toe_base", "left_toe_end", "pelvis_mpii",
+        "spine_h36m", "neck_base", "jaw_h36m", "head_h36m", "arms_base",
+        "left_shoulder_extra", "left_elbow_extra", "left_wrist_extra",
+        "left_thumb", "left_thumb_end", "left_hand", "left_hand_end", "neck_lsp",
+        "right_shoulder_extra", "right_elbow_extra", "right_wrist_extra",
+        "right_thumb", "right_thumb_end", "right_hand", "right_hand_end",
+    ),
+)  # fmt: skip
+
+# OpenPose before BODY_25, as in 3DPW's detections.
+OPENPOSE_18 = JointSet(
+    "OPENPOSE_18",
+    tuple(
+        name
+        for name in BODY_25.names[: BODY_25.index("left_ear") + 1]
+        if name != "mid_hip"
+    ),
+)
+
+# What SPIN's annotation files call `part` and `S`.
+SPIN_24 = JointSet(
+    "SPIN_24",
+    (*EXTRA_19.names, "nose", "left_eye", "right_eye", "left_ear", "right_ear"),
+)
+
 # Lists on which errors are reported: the 14 joints of the Human3.6M and 3DPW
 # protocols and the 17 of MPI-INF-3DHP, in the official order.
 EVAL_H36M_14 = JointSet(

@@ -12,7 +12,8 @@ SETS = [v for v in vars(skeleton).values() if isinstance(v, JointSet)]
 SIZES = {
     "SMPL_24": 24, "LANDMARKS_21": 21, "BODY_25": 25, "EXTRA_19": 19, "JOINTS_44": 44,
     "COCO_17": 17, "COCO_FEET_23": 23, "HALPE_26": 26, "H36M_17": 17,
-    "EVAL_H36M_14": 14, "EVAL_H36M_17": 17,
+    "H36M_32": 32, "OPENPOSE_18": 18, "SPIN_24": 24, "EVAL_H36M_14": 14,
+    "EVAL_H36M_17": 17,
 }  # fmt: skip
 
 
@@ -114,3 +115,17 @@ def test_bones_join_neighbours_on_the_body():
     assert {frozenset(mirror[j] for j in bone) for bone in bones} == bones
     assert {joint for bone in bones for joint in bone} == set(range(25))
     assert len(bones) == len(BODY_25) - 1  # a tree: all joined, no cycle
+
+
+def test_human36m_is_reduced_as_officially():
+    """Joints 11, 6, 7, ... of the 32 are the 17, in this order of EXTRA_19."""
+    picked = [11, 6, 7, 8, 1, 2, 3, 12, 24, 14, 15, 17, 18, 19, 25, 26, 27]
+    placed = [14, 3, 4, 5, 2, 1, 0, 16, 12, 17, 18, 9, 10, 11, 8, 7, 6]
+    for source, target in zip(picked, placed, strict=True):
+        assert skeleton.H36M_32.names[source] == EXTRA_19.names[target]
+    assert set(skeleton.H36M_17.names) == {EXTRA_19.names[t] for t in placed}
+
+
+def test_openpose_18_lacks_the_hip_and_the_feet():
+    picked = [0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18]
+    assert skeleton.OPENPOSE_18.positions_in(BODY_25) == tuple(picked)

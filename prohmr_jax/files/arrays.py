@@ -7,17 +7,22 @@ import numpy as np
 
 from prohmr_jax.errors import InputError
 
-_KINDS = {"real": "fiu", "integer": "iu", "bool": "b", "text": "U"}
+_KINDS = {
+    "real": "fiu", "integer": "iu", "bool": "b", "text": "U", "label": "fiub",
+    "name": "US",
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
 class Expected:
     """Shape and kind of an array that a file must hold."""
 
-    shape: tuple[int | str | None, ...]
-    """A number, a letter for a size that others share, or None for any size."""
+    shape: tuple
+    """A number, a letter for a size that others share, or None for any size; at the
+    end perhaps `...` for any further axes."""
     kind: str = "real"
-    """"real" (finite numbers), "integer", "bool" or "text"."""
+    """"real" (finite numbers), "integer", "bool", "text", "label" (numbers, not finite
+    where they are unknown) or "name" (text, perhaps as bytes)."""
     optional: bool = False
 
 
@@ -37,9 +42,12 @@ class Checker:
             raise InputError(
                 self.path, f"{name} is of type {dtype}, not {expected.kind}"
             )
-        fits = len(shape) == len(expected.shape) and all(
+        wanted, found = expected.shape, shape
+        if wanted[-1:] == (...,):
+            wanted, found = wanted[:-1], shape[: len(wanted) - 1]
+        fits = len(found) == len(wanted) and all(
             want is None or size == self._size(want, size)
-            for want, size in zip(expected.shape, shape, strict=True)
+            for want, size in zip(wanted, found, strict=True)
         )
         if not fits:
             wanted = ", ".join(self._describe(want) for want in expected.shape)
@@ -47,15 +55,16 @@ class Checker:
                 self.path, f"{name} has shape {list(shape)}, expected [{wanted}]"
             )
 
-    def check_values(self, name: str, array: np.ndarray) -> None:
-        """Raises InputError if a number is NaN or infinite."""
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
+    def check_values(self, name: str, array: np.ndarray, kind: str = "real") -> None:
+        """Raises InputError if a number is NaN or infinite, where that has no sense."""
+        finite = array.dtype.kind != "f" or kind == "label" or np.isfinite(array).all()
+        if not finite:
             raise InputError(self.path, f"{name} holds values that are not finite")
 
     def _size(self, want: int | str, found: int) -> int:
         return want if isinstance(want, int) else self.sizes.setdefault(want, found)
 
-    def _describe(self, want: int | str | None) -> str:
+    def _describe(self, want: object) -> str:
         if isinstance(want, str) and want in self.sizes:
             return f"{want}={self.sizes[want]}"
-        return "any" if want is None else str(want)
+        return {None: "any", ...: "..."}.get(want, str(want))

@@ -126,7 +126,7 @@ class _Reader:
             flat = np.frombuffer(data, dtype) if data else np.empty(0, dtype)
             array = flat.reshape(shape, order="F" if fortran_order else "C")
         array = array.astype(array.dtype.newbyteorder("="), order="C")
-        self.checker.check_values(name, array)
+        self.checker.check_values(name, array, want.kind)
         return array
 
     def _fault(self, what: str) -> InputError:

@@ -10,9 +10,11 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
-# Each instruction makes at most one small object: this bounds memory and time. The
-# largest honest files (checkpoints, sequences of a capture) stay far below.
+# Each instruction makes at most one small object: this bounds memory and time. Most
+# honest files (checkpoints, sequences of a capture) stay far below.
 _MAX_INSTRUCTIONS = 5_000_000
+# Lists of many thousand small arrays do not, but have four times as many bytes.
+_BYTES_PER_INSTRUCTION = 8
 
 Construct = Callable[..., object]
 
@@ -71,7 +73,10 @@ class Machine:
         self.stack: list = []
         self.marks: list[int] = []
         self.memo: dict[int, object] = {}
-        self.budget = _MAX_INSTRUCTIONS
+        start = stream.tell()
+        size = stream.seek(0, 2) - start
+        stream.seek(start)
+        self.budget = max(_MAX_INSTRUCTIONS, size // _BYTES_PER_INSTRUCTION)
         self.bytes_read = 0
         self.bytes_made = 0
 

@@ -1,0 +1,100 @@
+"""The official multi-view files (`.pkl`): a list with the views of one person each.
+
+A view is a row of the arrays that `annotations` describes; `scale` is the side of the
+box in pixels, to be enlarged by 1.2. The pickle is read by an interpreter that makes
+arrays and nothing else; it is never executed.
+"""
+
+import dataclasses
+import os
+
+import numpy as np
+
+from prohmr_jax.boxes import MARGIN
+from prohmr_jax.data.datasets.annotations import (
+    COMMON,
+    PROHMR,
+    BoxUnit,
+    make_table,
+)
+from prohmr_jax.data.datasets.label_table import LabelTable
+from prohmr_jax.errors import InputError
+from prohmr_jax.files.arrays import Checker, Expected
+from prohmr_jax.files.pickle_machine import Refused
+from prohmr_jax.files.pickled_arrays import NUMPY_TABLE, to_numpy
+from prohmr_jax.files.unpickle import unpickle_file
+
+_EXPECTED = {**COMMON, **PROHMR}
+
+
+def read_multiview(
+    path: str | os.PathLike, *, box_unit: BoxUnit = "auto"
+) -> LabelTable:
+    """Returns the views of all people, those of a person in a row.
+
+    Args:
+      path: `.pkl`.
+      box_unit: what `scale` is in; "auto" is pixels, if that makes sense.
+
+    Raises:
+      InputError: the file is missing or damaged, asks for more than arrays, is no list
+        of views, or an array is missing or of another shape; it names the person.
+    """
+    people = unpickle_file(path, NUMPY_TABLE)
+    if not isinstance(people, list) or not people:
+        raise InputError(path, "is no list of people, or an empty one")
+    views = [_views(path, number, person) for number, person in enumerate(people)]
+    for number, view in enumerate(views):
+        if view.keys() != views[0].keys():
+            other = ", ".join(sorted(view.keys() ^ views[0].keys()))
+            raise InputError(path, f"persons 0 and {number} differ in having {other}")
+    columns = {name: _join(path, name, views) for name in views[0]}
+    table = make_table(path, columns, "prohmr", box_unit)
+    counts = [len(view["imgname"]) for view in views]
+    return dataclasses.replace(
+        table,
+        box_sizes=table.box_sizes * MARGIN,
+        people=np.repeat(np.arange(len(views)).astype(str), counts),
+    )
+
+
+def _views(
+    path: str | os.PathLike, number: int, person: object
+) -> dict[str, np.ndarray]:
+    if not isinstance(person, dict):
+        raise InputError(path, f"person {number} has no named arrays")
+    checker, columns = Checker(path), {}
+    for name, want in _EXPECTED.items():
+        if name not in person:
+            if want.optional:
+                continue
+            raise InputError(path, f"person {number} has no array {name!r}")
+        label = f"{name} of person {number}"
+        try:
+            columns[name] = _to_array(person[name], want)
+        except Refused as error:
+            raise InputError(path, f"{label} {error}") from error
+        array = columns[name]
+        checker.check_layout(label, array.shape, array.dtype, want)
+    return columns
+
+
+def _to_array(value: object, want: Expected) -> np.ndarray:
+    """Returns an array; lists of names or of rows count as such."""
+    if isinstance(value, list | tuple):
+        if want.kind == "name" and all(isinstance(item, str) for item in value):
+            return np.array(value, np.str_)
+        rows = [to_numpy(item) for item in value]
+        if len({row.shape for row in rows}) > 1:
+            raise Refused("has rows of different shapes")
+        return np.stack(rows) if rows else np.zeros(0)
+    return to_numpy(value)
+
+
+def _join(
+    path: str | os.PathLike, name: str, views: list[dict[str, np.ndarray]]
+) -> np.ndarray:
+    try:
+        return np.concatenate([view[name] for view in views])
+    except (TypeError, ValueError) as error:
+        raise InputError(path, f"{name} is not alike for all people") from error
