@@ -9,6 +9,7 @@ batch nobody waits for another's search. (A search with `lax.cond` inside, as th
   minimise(objective, initial, data, settings)          one person, pure
   minimise_batch(objective, initials, data, settings)   jitted, leading axis of people
 
+`quasi_newton` turns gradients into directions, `wolfe` searches along them, and
 `slots.minimise_many` takes any number of people through a fixed number of places.
 
 An objective is a function `(params, data) -> scalar`. Weights that it needs belong in
@@ -29,6 +30,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 
 from prohmr_jax import wolfe
+from prohmr_jax.quasi_newton import scale_by_bfgs
 from prohmr_jax.wolfe import Search
 
 Objective = Callable[[Any, Any], Float[Array, ""]]
@@ -57,9 +59,10 @@ class Settings:
     """On max |g_i| max(|x_i|, 1) / max(|loss|, 1) (Dennis and Schnabel, 1983, 7.2)."""
     loss_tolerance: float = 2e-5
     """Stalled is an objective that `patience` evaluations lower by less, relatively."""
-    patience: int = 20
-    memory: int = 50
-    """Pairs of L-BFGS."""
+    patience: int = 10
+    memory: int | None = None
+    """Pairs of L-BFGS; None: all, held as two matrices of the unknowns' number
+    squared, which few unknowns (a thousand or two) afford."""
     learning_rate: float = 0.05
     """Of Adam."""
 
@@ -148,6 +151,8 @@ def as_pytree(objective: Objective) -> jax.tree_util.Partial:
 def _transformation(settings: Settings) -> optax.GradientTransformation:
     if settings.method == "adam":
         return optax.adam(settings.learning_rate)
+    if settings.memory is None:
+        return optax.chain(scale_by_bfgs(), optax.scale(-1.0))
     return optax.chain(optax.scale_by_lbfgs(settings.memory), optax.scale(-1.0))
 
 

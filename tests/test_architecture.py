@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "prohmr_jax"
 LEVELS = (
     ("errors", "structs", "skeleton", "__version__"),
     ("optimizers", "rotations", "cameras", "boxes", "pixels", "procrustes",
-     "wolfe"),
+     "wolfe", "quasi_newton"),
     ("body", "minimise"),
     ("models", "official_parts", "official_weights", "data", "files", "open_body",
      "pose_prior", "rendering", "slots"),
