@@ -7,6 +7,8 @@ python tools/make_dataset.py multiview --annotations h36m_multiview.pkl \
 python tools/make_dataset.py 3dpw --annotations 3DPW/sequenceFiles/test \
       --images 3DPW --split test --output datasets/3dpw_test \
       --body_male SMPL_MALE.pkl --body_female SMPL_FEMALE.pkl
+  python tools/make_dataset.py h36m --annotations h36m --images h36m/images \
+      --subjects S9 S11 --split val --output datasets/h36m_val
 """
 
 import argparse
@@ -17,6 +19,7 @@ from typing import get_args
 
 from prohmr_jax.data.datasets.annotations import BoxUnit, Layout, read_annotations
 from prohmr_jax.data.datasets.builder import write_dataset
+from prohmr_jax.data.datasets.h36m import TRAIN_SUBJECTS, h36m_records
 from prohmr_jax.data.datasets.multiview import read_multiview
 from prohmr_jax.data.datasets.pw3d import sequence_records
 from prohmr_jax.data.datasets.pw3d_files import find_sequences
@@ -61,10 +64,16 @@ def _pw3d(args: argparse.Namespace) -> Iterable[PersonRecord]:
     if not all(files.values()):
         raise InputError("--body", "is needed, or both --body_male and --body_female")
     bodies = {gender: read_body(file) for gender, file in files.items()}
-    return sequence_records(find_sequences(args.annotations), bodies, args.every)
+    files = find_sequences(args.annotations)
+    return sequence_records(files, bodies, args.every or 1)
 
 
-_KINDS = {"annotations": _annotations, "multiview": _multiview, "3dpw": _pw3d}
+def _h36m(args: argparse.Namespace) -> Iterable[PersonRecord]:
+    return h36m_records(args.annotations, args.subjects, args.cameras, args.every or 5)
+
+
+_KINDS = {"annotations": _annotations, "multiview": _multiview, "3dpw": _pw3d,
+          "h36m": _h36m}  # fmt: skip
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -87,7 +96,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--body_male", help="SMPL's body file")
     add("--body_female", help="SMPL's body file")
     add("--body", help="for those of whose gender there is none")
-    add("--every", type=_positive, default=1, help="take every n-th frame")
+    group = parser.add_argument_group("h36m")
+    add = group.add_argument
+    add("--subjects", nargs="+", default=TRAIN_SUBJECTS, help="default: of training")
+    add(
+        "--cameras", nargs="+", default=(), help="default: all; of protocol 2: 60457274"
+    )
+    group = parser.add_argument_group("3dpw, h36m")
+    add = group.add_argument
+    add("--every", type=_positive, help="take every n-th frame (default: 1, and 5)")
     return parser
 
 
