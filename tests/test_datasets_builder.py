@@ -131,6 +131,7 @@ def test_labels_that_are_not_finite_are_missing(tmp_path):
     record = make_record(0)
     record.keypoints_2d[3, 0] = np.nan
     record.keypoints_3d[4, 3] = np.inf
+    record.keypoints_3d[6, 0] = 1e300  # infinite where it is stored
     record.keypoints_3d[5, 3] = 0.0
     record.axis_angle[7, 1] = np.nan
     record.betas[0] = np.inf
@@ -144,7 +145,7 @@ def test_labels_that_are_not_finite_are_missing(tmp_path):
         assert not values.any()
     assert found.extrinsics.all()
     assert np.flatnonzero(~found.keypoints_2d.any(1)).tolist() == [3]
-    assert np.flatnonzero(~found.keypoints_3d.any(1)).tolist() == [4, 5]
+    assert np.flatnonzero(~found.keypoints_3d.any(1)).tolist() == [4, 5, 6]
     assert "photo1.jpg: has a person without a box" in next(iter(tally.faults))
 
 

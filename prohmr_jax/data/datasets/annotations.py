@@ -151,7 +151,8 @@ def _keypoints(
         return np.broadcast_to(np.float32(0), shape)
     joined = np.zeros(shape, np.float32)
     for name in found:
-        values, joints = arrays[name].astype(np.float32), list(places[name])
+        with np.errstate(over="ignore"):  # infinite, which counts as missing
+            values, joints = arrays[name].astype(np.float32), list(places[name])
         labelled = values[..., -1:] > 0
         joined[:, joints] = np.where(labelled, values, joined[:, joints])
     return joined

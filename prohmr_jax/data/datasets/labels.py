@@ -17,11 +17,12 @@ def clean(record: PersonRecord) -> PersonRecord:
     Raises:
       InputError: the box is not finite or has no area; it names the photo.
     """
-    if not np.isfinite(record.box_center).all() or not 0 < record.box_size < np.inf:
+    box = np.append(record.box_center, record.box_size)
+    if not _finite(box).all() or record.box_size <= 0:
         center, size = np.asarray(record.box_center).tolist(), float(record.box_size)
         raise InputError(record.name, f"has a person without a box: {center}, {size}")
-    has_pose = bool(record.has_pose) and bool(np.isfinite(record.axis_angle).all())
-    has_betas = bool(record.has_betas) and bool(np.isfinite(record.betas).all())
+    has_pose = bool(record.has_pose) and bool(_finite(record.axis_angle).all())
+    has_betas = bool(record.has_betas) and bool(_finite(record.betas).all())
     return dataclasses.replace(
         record,
         keypoints_2d=_seen(record.keypoints_2d),
@@ -30,13 +31,18 @@ def clean(record: PersonRecord) -> PersonRecord:
         betas=_if(has_betas, record.betas),
         has_pose=has_pose,
         has_betas=has_betas,
-        intrinsics=_if(np.isfinite(record.intrinsics).all(), record.intrinsics),
-        extrinsics=_if(np.isfinite(record.extrinsics).all(), record.extrinsics),
+        intrinsics=_if(_finite(record.intrinsics).all(), record.intrinsics),
+        extrinsics=_if(_finite(record.extrinsics).all(), record.extrinsics),
     )
 
 
+def _finite(values: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):  # what is stored is float32
+        return np.isfinite(np.asarray(values, np.float32))
+
+
 def _seen(keypoints: np.ndarray) -> np.ndarray:
-    seen = np.isfinite(keypoints).all(-1, keepdims=True) & (keypoints[..., -1:] > 0)
+    seen = _finite(keypoints).all(-1, keepdims=True) & (keypoints[..., -1:] > 0)
     return np.where(seen, keypoints, 0.0)
 
 
