@@ -29,8 +29,7 @@ from flax import struct
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 
-from prohmr_jax import wolfe
-from prohmr_jax.quasi_newton import scale_by_bfgs
+from prohmr_jax import quasi_newton, wolfe
 from prohmr_jax.wolfe import Search
 
 Objective = Callable[[Any, Any], Float[Array, ""]]
@@ -71,6 +70,11 @@ class Settings:
         if self.method not in ("lbfgs", "adam"):
             raise ValueError(f"method {self.method!r} is neither 'lbfgs' nor 'adam'")
 
+    @property
+    def keeps_all(self) -> bool:
+        """Whether directions are those of `quasi_newton`, not of an optax one."""
+        return self.method == "lbfgs" and self.memory is None
+
 
 @struct.dataclass
 class Minimum:
@@ -96,7 +100,7 @@ class State:
     gradient: Float[Array, " N"]
     direction: Float[Array, " N"]
     optimiser: Any
-    """Memory of the optax transformation that turns gradients into directions."""
+    """Memory of what turns gradients into directions."""
     fresh: Bool[Array, ""]
     """The direction is the plain gradient's."""
     search: Search
@@ -151,8 +155,6 @@ def as_pytree(objective: Objective) -> jax.tree_util.Partial:
 def _transformation(settings: Settings) -> optax.GradientTransformation:
     if settings.method == "adam":
         return optax.adam(settings.learning_rate)
-    if settings.memory is None:
-        return optax.chain(scale_by_bfgs(), optax.scale(-1.0))
     return optax.chain(optax.scale_by_lbfgs(settings.memory), optax.scale(-1.0))
 
 
@@ -167,7 +169,9 @@ def begin(initial: Any, settings: Settings) -> State:
         x=x,
         gradient=zeros,
         direction=zeros,
-        optimiser=_transformation(settings).init(x),
+        optimiser=quasi_newton.begin(x.size)
+        if settings.keeps_all
+        else _transformation(settings).init(x),
         fresh=jnp.array(True),
         search=wolfe.begin(jnp.inf, zeros, zeros, 0.0),
         best_x=x,
@@ -226,8 +230,8 @@ def _learn(state: State, point, loss, gradient, settings: Settings) -> State:
     failed = jnp.where(starting, ~finite, failed & ~afresh)
 
     x = jnp.where(accepted, point, state.x)
-    gradient = jnp.where(accepted, gradient, state.gradient)
     base_loss = jnp.where(accepted, loss, state.search.base_loss)
+    gradient = jnp.where(accepted, gradient, state.gradient)
     better = accepted & (loss < state.best_loss)
     best_loss = jnp.where(better, loss, state.best_loss)
     steps = state.steps + accepted
@@ -236,18 +240,33 @@ def _learn(state: State, point, loss, gradient, settings: Settings) -> State:
     stalled = asked & (
         state.mark <= best_loss + settings.loss_tolerance * jnp.abs(best_loss)
     )
-    state = state.replace(
+    optimiser, direction = _direct(state, x, gradient, accepted, afresh, settings)
+    # Rounding may spoil what the memory says.
+    downhill = jnp.vdot(direction, gradient) < 0
+    usable = downhill & jnp.all(jnp.isfinite(direction))
+    usable = usable | (settings.method == "adam")
+    direction = jnp.where(usable, direction, -quasi_newton.first(gradient))
+    turned = (
+        direction,
+        starting | afresh | ~usable,
+        wolfe.begin(base_loss, gradient, direction, 1.0),
+    )
+    searched_on = state.direction, state.fresh, search
+    direction, fresh, search = where(accepted | afresh, turned, searched_on)
+    state = State(
         x=x,
         gradient=gradient,
+        direction=direction,
+        optimiser=optimiser,
+        fresh=fresh,
         search=search,
         best_x=jnp.where(better, point, state.best_x),
         best_loss=best_loss,
         mark=jnp.where(asked, best_loss, state.mark),
         steps=steps,
         evaluations=evaluations,
+        reason=state.reason,
     )
-    turned = _direct(state, base_loss, starting, afresh, settings)
-    state = where(accepted | afresh, turned, state)
     nowhere = starting | ~search.met_finite | (settings.method == "adam")
     reasons = (
         (failed & nowhere, Reason.NON_FINITE),
@@ -261,25 +280,15 @@ def _learn(state: State, point, loss, gradient, settings: Settings) -> State:
     return state.replace(reason=reason.astype(jnp.int32))
 
 
-def _direct(state: State, loss, starting, afresh, settings: Settings) -> State:
-    """The state with a direction from its point, and a search along it begun."""
+def _direct(state: State, x, gradient, accepted, afresh, settings: Settings):
+    """The optimiser's memory with a new point, and its direction from there."""
+    if settings.keeps_all:
+        pair = x - state.x, gradient - state.gradient
+        return quasi_newton.learn(state.optimiser, *pair, gradient, accepted, afresh)
     transformation = _transformation(settings)
-    memory = where(afresh, transformation.init(state.x), state.optimiser)
-    direction, optimiser = transformation.update(state.gradient, memory, state.x)
-    fresh = starting | afresh
-    if settings.method == "lbfgs":
-        # Rounding or a step that met no curvature condition may spoil the memory.
-        downhill = jnp.vdot(direction, state.gradient) < 0
-        usable = downhill & jnp.all(jnp.isfinite(direction))
-        plain = -state.gradient / jnp.maximum(jnp.linalg.norm(state.gradient), 1.0)
-        direction = jnp.where(usable, direction, plain)
-        fresh = fresh | ~usable
-    return state.replace(
-        direction=direction,
-        optimiser=optimiser,
-        fresh=fresh,
-        search=wolfe.begin(loss, state.gradient, direction, 1.0),
-    )
+    memory = where(afresh, transformation.init(x), state.optimiser)
+    direction, new = transformation.update(gradient, memory, x)
+    return where(accepted | afresh, new, state.optimiser), direction
 
 
 def where(condition: Bool[Array, ""], yes: Any, no: Any) -> Any:

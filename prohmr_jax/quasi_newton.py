@@ -12,68 +12,79 @@ direction: where the likelihood of a pose is all that curves the objective, it i
 hundreds of times too short (measured on fits: more than twice the evaluations).
 """
 
-from typing import NamedTuple
-
 import jax.numpy as jnp
-import optax
-from jaxtyping import Array, Float, Int
+from flax import struct
+from jaxtyping import Array, Bool, Float
 
 # A pair that is not this convex, as a cosine, is rounding: it teaches nothing.
 _LEAST_COSINE = 1e-7
 
 
-class _Memory(NamedTuple):
-    x: Float[Array, " N"]
-    gradient: Float[Array, " N"]
-    guess: Float[Array, "N N"]
-    """A: what the pairs make of the initial guess."""
-    learnt: Float[Array, "N N"]
-    """C: what they say themselves."""
+@struct.dataclass
+class InverseHessian:
+    """What the pairs up to a point say."""
+
+    matrices: Float[Array, "2 N N"]
+    """A, what they make of the initial guess, and C, what they say themselves."""
     scale: Float[Array, ""]
     """g; 0 before any pair."""
-    updates: Int[Array, ""]
-    """Gradients seen."""
 
 
-def scale_by_bfgs() -> optax.GradientTransformation:
-    """Returns the transformation of gradients of a vector, of any but large length.
+def begin(size: int) -> InverseHessian:
+    """Returns the inverse Hessian of so many unknowns before any pair."""
+    return InverseHessian(_untaught(size), jnp.zeros(()))
 
-    As `optax.scale_by_lbfgs`, it takes the gradient to its product with the inverse
-    Hessian, and expects to be called once for each accepted point.
+
+def _untaught(size: int) -> Float[Array, "2 N N"]:
+    return jnp.stack([jnp.eye(size), jnp.zeros((size, size))])
+
+
+def learn(
+    known: InverseHessian,
+    s: Float[Array, " N"],
+    y: Float[Array, " N"],
+    gradient: Float[Array, " N"],
+    accepted: Bool[Array, ""],
+    afresh: Bool[Array, ""],
+) -> tuple[InverseHessian, Float[Array, " N"]]:
+    """Returns what is known after a pair, and the direction downhill it gives.
+
+    Everything is one pass over the matrices, whatever the flags: in a batch, a choice
+    between two results would be several.
+
+    Args:
+      known: up to the previous point.
+      s: step to the new point.
+      y: what it changed in the gradient.
+      gradient: at the new point.
+      accepted: whether to learn the pair.
+      afresh: whether to forget everything instead.
     """
+    curvature, length, steep = jnp.vdot(s, y), jnp.vdot(s, s), jnp.vdot(y, y)
+    teaches = accepted & (curvature > _LEAST_COSINE * jnp.sqrt(length * steep))
+    weight = jnp.where(teaches, 1.0 / jnp.where(teaches, curvature, 1.0), 0.0)
+    met = jnp.where(teaches, jnp.sqrt(length / jnp.where(teaches, steep, 1.0)), 0.0)
+    scale = jnp.where(afresh, 0.0, jnp.maximum(known.scale, met))
 
-    def init(x: Float[Array, " N"]) -> _Memory:
-        zeros, identity = jnp.zeros_like(x), jnp.eye(x.size, dtype=x.dtype)
-        return _Memory(
-            x=zeros,
-            gradient=zeros,
-            guess=identity,
-            learnt=jnp.zeros_like(identity),
-            scale=jnp.zeros((), x.dtype),
-            updates=jnp.zeros((), jnp.int32),
-        )
+    vectors = jnp.stack([y, gradient], axis=-1)
+    products = jnp.matmul(known.matrices, vectors, precision="highest")
+    turned, downhill = products[..., 0], products[..., 1]
+    # M' = M - w (s (My)' + (My) s') + (w^2 y'My + [0 or w]) s s', for both matrices.
+    own = jnp.array([0.0, 1.0])
+    along = weight * (weight * jnp.sum(turned * y, axis=-1) + own)
+    half = -weight * turned + 0.5 * along[:, None] * s
+    updated = (
+        known.matrices + s[:, None] * half[:, None, :] + half[:, :, None] * s[None, :]
+    )
+    slope = jnp.vdot(s, gradient)
+    across = jnp.sum(half * gradient, axis=-1)
+    downhill = downhill + s * across[:, None] + half * slope
 
-    def update(gradient, memory: _Memory, x):
-        s, y = x - memory.x, gradient - memory.gradient
-        curvature, length = jnp.vdot(s, y), jnp.vdot(s, s)
-        least = _LEAST_COSINE * jnp.sqrt(length * jnp.vdot(y, y))
-        teaches = (memory.updates > 0) & (curvature > least)
-        weight = jnp.where(teaches, 1.0 / jnp.where(teaches, curvature, 1.0), 0.0)
+    direction = jnp.where(scale > 0, scale * downhill[0] + downhill[1], first(gradient))
+    matrices = jnp.where(afresh, _untaught(s.size), updated)
+    return InverseHessian(matrices, scale), -direction
 
-        def learn(matrix, own: float):
-            turned = jnp.matmul(matrix, y, precision="highest")
-            cross = weight * jnp.outer(s, turned)
-            along = weight * (weight * jnp.vdot(y, turned) + own)
-            return matrix - cross - cross.T + along * jnp.outer(s, s)
 
-        guess, learnt = learn(memory.guess, 0.0), learn(memory.learnt, 1.0)
-        met = jnp.sqrt(length / jnp.where(teaches, jnp.vdot(y, y), 1.0))
-        scale = jnp.where(teaches, jnp.maximum(memory.scale, met), memory.scale)
-        # Before any pair, a step of length one at most.
-        first = jnp.minimum(1.0, 1.0 / jnp.linalg.norm(gradient))
-        inverse_hessian = jnp.where(scale > 0, scale, first) * guess + learnt
-        direction = jnp.matmul(inverse_hessian, gradient, precision="highest")
-        new = _Memory(x, gradient, guess, learnt, scale, memory.updates + 1)
-        return direction, new
-
-    return optax.GradientTransformation(init, update)
+def first(gradient: Float[Array, " N"]) -> Float[Array, " N"]:
+    """Returns the gradient, shortened to length one at most."""
+    return gradient / jnp.maximum(jnp.linalg.norm(gradient), 1.0)

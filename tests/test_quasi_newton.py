@@ -1,11 +1,11 @@
 """Directions against the two-loop recursion, in float64."""
 
-
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from prohmr_jax.quasi_newton import scale_by_bfgs
+from prohmr_jax.quasi_newton import begin, learn
 
 SIZE, STEPS = 6, 9
 
@@ -33,32 +33,44 @@ def convex(rng):
     return root @ root.T + 0.5 * np.eye(SIZE)
 
 
+@jax.jit
+def next_direction(known, s, y, gradient, accepted=True, afresh=False):
+    s, y, gradient = (jnp.asarray(a, jnp.float32) for a in (s, y, gradient))
+    return learn(known, s, y, gradient, jnp.asarray(accepted), jnp.asarray(afresh))
+
+
 def directions(points, gradients):
-    transformation = scale_by_bfgs()
-    state, found = transformation.init(jnp.zeros(SIZE)), []
-    update = jax.jit(transformation.update)
-    for point, gradient in zip(points, gradients, strict=True):
-        direction, state = update(jnp.float32(gradient), state, jnp.float32(point))
+    """The downhill direction at every point, and what is known at the end."""
+    nothing = np.zeros(SIZE)
+    known, direction = next_direction(begin(SIZE), nothing, nothing, gradients[0])
+    found = [np.asarray(direction)]
+    steps, changes = np.diff(points, axis=0), np.diff(gradients, axis=0)
+    for s, y, gradient in zip(steps, changes, gradients[1:], strict=True):
+        known, direction = next_direction(known, s, y, gradient)
         found.append(np.asarray(direction))
-    return found, state
+    return found, known
+
+
+def shortened(gradient):
+    return gradient * min(1.0, 1.0 / np.linalg.norm(gradient))
 
 
 def test_directions_are_those_of_the_two_loop_recursion(rng):
     points, gradients = walk(rng, convex(rng))
     found, _ = directions(points, gradients)
-    first = gradients[0] * min(1.0, 1.0 / np.linalg.norm(gradients[0]))
-    np.testing.assert_allclose(found[0], first, rtol=1e-5)
+    np.testing.assert_allclose(found[0], -shortened(gradients[0]), rtol=1e-5)
     pairs = list(zip(np.diff(points, axis=0), np.diff(gradients, axis=0), strict=True))
     norms = [np.linalg.norm(s) / np.linalg.norm(y) for s, y in pairs]
     for step in range(1, STEPS):
-        expected = two_loops(pairs[:step], max(norms[:step]), gradients[step])
+        expected = -two_loops(pairs[:step], max(norms[:step]), gradients[step])
         np.testing.assert_allclose(found[step], expected, rtol=2e-3, atol=2e-3)
 
 
 def test_the_last_pair_is_known_and_the_rest_convex(rng):
     points, gradients = walk(rng, convex(rng))
-    _, state = directions(points, gradients)
-    inverse = np.asarray(state.scale * state.guess + state.learnt, np.float64)
+    _, known = directions(points, gradients)
+    guess, learnt = np.asarray(known.matrices, np.float64)
+    inverse = float(known.scale) * guess + learnt
     y, s = gradients[-1] - gradients[-2], points[-1] - points[-2]
     np.testing.assert_allclose(inverse @ y, s, rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(inverse, inverse.T, atol=1e-5)
@@ -67,20 +79,20 @@ def test_the_last_pair_is_known_and_the_rest_convex(rng):
 
 def test_pairs_that_are_not_convex_teach_nothing(rng):
     points, gradients = walk(rng, -convex(rng))
-    found, state = directions(points, gradients)
-    np.testing.assert_array_equal(state.guess, np.eye(SIZE))
-    np.testing.assert_array_equal(state.learnt, 0.0)
-    shrunk = gradients[-1] * min(1.0, 1.0 / np.linalg.norm(gradients[-1]))
-    np.testing.assert_allclose(found[-1], shrunk, rtol=1e-5)
+    found, known = directions(points, gradients)
+    chex.assert_trees_all_equal(known, begin(SIZE))
+    np.testing.assert_allclose(found[-1], -shortened(gradients[-1]), rtol=1e-5)
 
 
-def test_a_batch_is_each_alone(rng):
-    one = jax.jit(scale_by_bfgs().update)
-    points, gradients = (rng.normal(size=(2, 3, SIZE)).astype("f4") for _ in range(2))
-    init = jax.vmap(lambda x: scale_by_bfgs().init(x))(points[0])
-    _, state = jax.vmap(one)(gradients[0], init, points[0])
-    together, _ = jax.vmap(one)(gradients[1], state, points[1])
-    for person in range(3):
-        row = jax.tree.map(lambda a, p=person: a[p], state)
-        alone, _ = one(gradients[1][person], row, points[1][person])
-        np.testing.assert_allclose(together[person], alone, rtol=1e-5, atol=1e-6)
+def test_what_is_not_accepted_is_not_learnt_and_can_be_forgotten(rng):
+    points, gradients = walk(rng, convex(rng))
+    _, known = directions(points, gradients)
+    s, y = points[1] - points[0], gradients[1] - gradients[0]
+    same, direction = next_direction(known, s, y, gradients[2], accepted=False)
+    chex.assert_trees_all_equal(same, known)
+    guess, learnt = np.asarray(known.matrices)
+    expected = -(known.scale * guess + learnt) @ gradients[2]
+    np.testing.assert_allclose(direction, expected, rtol=1e-3, atol=1e-4)
+    nothing, direction = next_direction(known, s, y, gradients[2], False, afresh=True)
+    chex.assert_trees_all_equal(nothing, begin(SIZE))
+    np.testing.assert_allclose(direction, -shortened(gradients[2]), rtol=1e-5)
