@@ -20,6 +20,7 @@ from prohmr_jax.losses import (
 )
 from prohmr_jax.models.flow import initialize_actnorm
 from prohmr_jax.models.prohmr import ProHMR, latents
+from prohmr_jax.models.regression import PoseRegressor
 from prohmr_jax.pose_prior import PosePrior, sample_axis_angle
 from prohmr_jax.rotations import rotmat_to_pose_6d
 from prohmr_jax.structs import Hypotheses, LiftingBatch, LossTerms, SmplParams
@@ -79,6 +80,8 @@ def objective_terms(
     visible = _visible_44(batch.visible)
     seen_weight = visible + unseen_weight * (1.0 - visible)
     samples = slice(1, None)
+    # Of no samples, zero.
+    expectation = lambda losses: jnp.sum(losses) / max(losses.size, 1)  # noqa: E731
     everywhere = jnp.ones(xy.shape[:-1])
     target_2d, target_3d = batch.target_2d[:, None], batch.target_3d[:, None]
     loss_3d = keypoint_3d_loss(posed.joints, target_3d, everywhere, skeleton.PELVIS_44)
@@ -87,13 +90,13 @@ def objective_terms(
     )
     return LossTerms(
         nll=jnp.zeros(()),
-        keypoints_2d_exp=jnp.mean(
+        keypoints_2d_exp=expectation(
             keypoint_2d_loss(xy[:, samples], target_2d, visible[:, None])
         ),
         keypoints_2d_mode=jnp.mean(
             keypoint_2d_loss(xy[:, 0], batch.target_2d, seen_weight)
         ),
-        keypoints_3d_exp=jnp.mean(loss_3d[:, samples]),
+        keypoints_3d_exp=expectation(loss_3d[:, samples]),
         keypoints_3d_mode=jnp.mean(loss_3d[:, 0]),
         global_orient_mode=jnp.mean(orient),
         body_pose_mode=jnp.mean(pose),
@@ -143,7 +146,7 @@ class PairMaker:
 
 
 def make_loss_function(
-    model: ProHMR,
+    model: ProHMR | PoseRegressor,
     maker: PairMaker,
     objective: LiftingObjective,
     axis_name: str | None = None,
@@ -156,7 +159,7 @@ def make_loss_function(
     Args:
       model: the module.
       maker: of the pairs.
-      objective: weights.
+      objective: weights; a model without a density needs 0 for `nll`.
       axis_name: mapped axis over devices, if any.
     """
 
@@ -184,6 +187,8 @@ def make_loss_function(
         def forward(module):
             context = module.encode(batch.keypoints, train=True)
             hypotheses = module.hypotheses(context, z, train=True)
+            if not objective.weights.nll:
+                return hypotheses, jnp.zeros(())
             noisy = pose_6d + objective.label_noise * noise
             return hypotheses, module.log_prob(context, noisy, train=True)
 

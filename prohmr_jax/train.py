@@ -60,10 +60,10 @@ def lifting_inputs(config: ml_collections.ConfigDict) -> LiftingInputs:
 
 
 def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.Path:
-    """Trains a keypoint-conditioned ProHMR until `num_steps`, or resumes it.
+    """Trains a keypoint-conditioned model until `num_steps`, or resumes it.
 
     Args:
-      config: see `configs/prohmr_keypoints.py`.
+      config: see `configs/prohmr_keypoints.py` and `configs/regression_keypoints.py`.
       workdir: gets states, TensorBoard events and, at the end, `weights.npz`.
 
     Returns:
@@ -91,10 +91,11 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.P
     checkpoints = StateCheckpoints(workdir, spec)
 
     variables = init_variables(build_model(spec), jax.random.key(config.seed))
-    first_key = jax.random.key(config.seed + 1)
-    variables = whitened_variables(
-        build_model(spec), variables, maker, config.batch_size, first_key, inputs
-    )
+    if not spec.deterministic:
+        first_key = jax.random.key(config.seed + 1)
+        variables = whitened_variables(
+            build_model(spec), variables, maker, config.batch_size, first_key, inputs
+        )
     step_function = make_train_step(
         make_loss_function(model, maker, objective, AXIS),
         optimizer,

@@ -15,6 +15,7 @@ READERS = {
     "demo": "demo.py",
     "evaluate_keypoints": "evaluate.py",
     "prohmr_keypoints": "train.py",
+    "regression_keypoints": "train.py",
 }
 
 

@@ -94,21 +94,20 @@ class PreparedProHMR:
     module: ProHMR = struct.field(pytree_node=False)
     variables: Mapping
     """Of encoder and head; the flow's are in `flow`."""
-    flow: prepared_flow.PreparedFlow
+    flow: prepared_flow.PreparedFlow | None
+    """None: a `PoseRegressor`, which has none."""
 
 
 def prepare(model: ProHMR, variables: Mapping) -> PreparedProHMR:
-    """Returns the inference form of trained variables."""
+    """Returns the inference form of trained variables, of a `PoseRegressor` too."""
     of_flow = {name: tree["flow"] for name, tree in variables.items() if "flow" in tree}
     rest = {
         name: {part: leaves for part, leaves in tree.items() if part != "flow"}
         for name, tree in variables.items()
     }
-    return PreparedProHMR(
-        module=model,
-        variables=jax.tree.map(jnp.asarray, rest),
-        flow=prepared_flow.prepare_flow(model.flow, of_flow),
-    )
+    flow = prepared_flow.prepare_flow(model.flow, of_flow) if of_flow else None
+    variables = jax.tree.map(jnp.asarray, rest)
+    return PreparedProHMR(module=model, variables=variables, flow=flow)
 
 
 def encode(model: PreparedProHMR, inputs: Any) -> Float[Array, "B C"]:
@@ -122,6 +121,8 @@ def decode(
     z: Float[Array, "B K 144"],
 ) -> Hypotheses:
     """Returns the bodies of latents; the context is projected once per image."""
+    if model.flow is None:
+        return model.module.apply(model.variables, context, z, method="hypotheses")
     projected = prepared_flow.project_context(model.flow, context[:, None])
     flat, log_prob = prepared_flow.sample(model.flow, z, projected)
     betas, camera = model.module.apply(

@@ -7,10 +7,12 @@ import jax
 import jax.numpy as jnp
 
 from prohmr_jax.errors import InputError
+from prohmr_jax.models.conditioner import ResidualNet
 from prohmr_jax.models.flow import ConditionalGlow
 from prohmr_jax.models.heads import ShapeCameraHead
 from prohmr_jax.models.keypoint_encoder import KeypointEncoder
 from prohmr_jax.models.prohmr import POSE_FEATURES, ProHMR
+from prohmr_jax.models.regression import PoseRegressor
 from prohmr_jax.models.resnet import RESNETS, resnet
 
 KEYPOINTS = "keypoints"
@@ -37,6 +39,8 @@ class ModelSpec:
     flow_dropout: float = 0.5
     flow_affine: bool = False
     """Context-dependent scales; False is the paper's additive coupling."""
+    deterministic: bool = False
+    """One pose per input, by a net of the sizes of one coupling's, and no flow."""
     head_hidden: int = 1024
     num_betas: int = 10
     mean_betas: tuple[float, ...] = ()
@@ -44,7 +48,9 @@ class ModelSpec:
     mean_camera: tuple[float, float, float] = (0.9, 0.0, 0.0)
 
 
-def build_model(spec: ModelSpec, axis_name: str | None = None) -> ProHMR:
+def build_model(
+    spec: ModelSpec, axis_name: str | None = None
+) -> ProHMR | PoseRegressor:
     """Returns the module of a spec.
 
     Args:
@@ -54,8 +60,28 @@ def build_model(spec: ModelSpec, axis_name: str | None = None) -> ProHMR:
     Raises:
       InputError: no such encoder, or it does not fit the context.
     """
+    encoder = _build_encoder(spec, axis_name)
+    head = ShapeCameraHead(
+        context_features=spec.context_features,
+        num_betas=spec.num_betas,
+        hidden_features=spec.head_hidden,
+        mean_betas=tuple(spec.mean_betas),
+        mean_camera=tuple(spec.mean_camera),
+    )
+    if spec.deterministic:
+        pose = ResidualNet(
+            in_features=spec.context_features,
+            out_features=POSE_FEATURES,
+            hidden_features=spec.flow_hidden,
+            context_features=0,
+            num_blocks=spec.flow_blocks,
+            use_batch_norm=spec.flow_batch_norm,
+            dropout_rate=spec.flow_dropout,
+            axis_name=axis_name,
+        )
+        return PoseRegressor(encoder=encoder, pose=pose, head=head)
     return ProHMR(
-        encoder=_build_encoder(spec, axis_name),
+        encoder=encoder,
         flow=ConditionalGlow(
             features=POSE_FEATURES,
             hidden_features=spec.flow_hidden,
@@ -67,13 +93,7 @@ def build_model(spec: ModelSpec, axis_name: str | None = None) -> ProHMR:
             affine=spec.flow_affine,
             axis_name=axis_name,
         ),
-        head=ShapeCameraHead(
-            context_features=spec.context_features,
-            num_betas=spec.num_betas,
-            hidden_features=spec.head_hidden,
-            mean_betas=tuple(spec.mean_betas),
-            mean_camera=tuple(spec.mean_camera),
-        ),
+        head=head,
     )
 
 

@@ -1,0 +1,21 @@
+"""The deterministic twin of `prohmr_keypoints`: what baselines of fitting start from.
+
+python -m prohmr_jax.main --config configs/regression_keypoints.py \
+    --workdir runs/twin --config.pose_bank=poses.npz
+
+Data, encoder and losses of the mode are the same; likelihood and samples are not there.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import prohmr_keypoints
+
+
+def get_config() -> ConfigDict:
+    """Returns the configuration of the weights that ship beside ProHMR's."""
+    config = prohmr_keypoints.get_config()
+    config.model.deterministic = True
+    config.loss_weights.nll = 0.0
+    config.loss_weights.keypoints_2d_exp = 0.0
+    config.num_samples = 0
+    return config

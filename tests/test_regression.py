@@ -1,0 +1,51 @@
+"""The deterministic twin: one answer, trained and predicted by what ProHMR is."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from test_training import TINY, tiny_config
+
+from configs.regression_keypoints import get_config
+from prohmr_jax.checkpoint import load_weights
+from prohmr_jax.models.prohmr import POSE_FEATURES, decode, encode, prepare
+from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
+from prohmr_jax.predict import predict
+from prohmr_jax.structs import Keypoints2D
+from prohmr_jax.train import train
+
+SPEC = ModelSpec(**TINY, flow_batch_norm=False, deterministic=True)
+
+
+@pytest.fixture(scope="module")
+def twin():
+    model = build_model(SPEC)
+    return prepare(model, init_variables(model, jax.random.key(0)))
+
+
+def test_it_starts_close_to_the_rest_pose(twin):
+    context = encode(twin, twin.module.encoder.example_input())
+    found = decode(twin, context, jnp.zeros((1, 1, POSE_FEATURES)))
+    rest = np.broadcast_to(np.eye(3), (1, 1, 23, 3, 3))
+    np.testing.assert_allclose(found.smpl.body_pose, rest, atol=0.05)
+
+
+def test_all_hypotheses_are_its_one_answer(rng, twin, tiny_body):
+    keypoints = Keypoints2D(rng.normal(size=(2, 25, 2)), np.ones((2, 25)))
+    found = predict(twin, tiny_body, keypoints, jax.random.key(0), 3)
+    joints = np.asarray(found.body.joints)
+    assert np.ptp(joints, axis=1).max() < 1e-5
+    assert np.abs(joints[0] - joints[1]).max() > 1e-4
+    np.testing.assert_array_equal(found.hypotheses.log_prob, 0.0)
+
+
+def test_the_same_procedure_trains_it(tmp_path):
+    config = get_config()
+    config.update(tiny_config().to_dict() | {"loss_weights": config.loss_weights})
+    config.update(num_samples=0)
+    config.model.deterministic = True
+    weights = train(config.lock(), tmp_path)
+    spec, variables = load_weights(weights)
+    assert spec.deterministic
+    assert "flow" not in variables["params"]
+    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(variables))
