@@ -84,6 +84,8 @@ class Minimum:
     """As the initial ones; of the lowest loss met."""
     loss: Float[Array, "*b"]
     """Infinity where the start had no finite loss."""
+    start_loss: Float[Array, "*b"]
+    """Of the initial params; infinity as above."""
     steps: Int[Array, "*b"]
     """Accepted points, without the start."""
     evaluations: Int[Array, "*b"]
@@ -106,6 +108,7 @@ class State:
     search: Search
     best_x: Float[Array, " N"]
     best_loss: Float[Array, ""]
+    start_loss: Float[Array, ""]
     mark: Float[Array, ""]
     """Lowest loss when the objective was last asked whether it has stalled."""
     steps: Int[Array, ""]
@@ -176,6 +179,7 @@ def begin(initial: Any, settings: Settings) -> State:
         search=wolfe.begin(jnp.inf, zeros, zeros, 0.0),
         best_x=x,
         best_loss=jnp.array(jnp.inf, x.dtype),
+        start_loss=jnp.array(jnp.inf, x.dtype),
         mark=jnp.array(jnp.inf, x.dtype),
         steps=count - 1,
         evaluations=count,
@@ -262,6 +266,7 @@ def _learn(state: State, point, loss, gradient, settings: Settings) -> State:
         search=search,
         best_x=jnp.where(better, point, state.best_x),
         best_loss=best_loss,
+        start_loss=jnp.where(starting, best_loss, state.start_loss),
         mark=jnp.where(asked, best_loss, state.mark),
         steps=steps,
         evaluations=evaluations,
@@ -308,6 +313,7 @@ def minimum_of(state: State, initial: Any) -> Minimum:
     return Minimum(
         params=unravel(state.best_x),
         loss=state.best_loss,
+        start_loss=state.start_loss,
         steps=jnp.maximum(state.steps, 0),
         evaluations=state.evaluations,
         reason=state.reason,

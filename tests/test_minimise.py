@@ -10,6 +10,7 @@ import pytest
 from scipy import optimize
 
 from prohmr_jax import minimise as minimise_module
+from prohmr_jax import slots as slots_module
 from prohmr_jax.minimise import Reason, Settings, minimise, minimise_batch
 from prohmr_jax.slots import minimise_many
 
@@ -101,7 +102,9 @@ def test_the_loss_is_that_of_the_params_and_below_the_start(rng):
         found = minimise_batch(rosenbrock, initial, data, settings)
         losses = jax.vmap(rosenbrock)(found.params, data)
         np.testing.assert_allclose(found.loss, losses, rtol=1e-4, atol=1e-7)
-        assert np.all(found.loss < jax.vmap(rosenbrock)(initial, data))
+        start = jax.vmap(rosenbrock)(initial, data)
+        np.testing.assert_allclose(found.start_loss, start, rtol=1e-5)
+        assert np.all(found.loss < start)
 
 
 def test_a_limit_of_steps_is_kept(rng):
@@ -196,6 +199,44 @@ def test_work_of_empty_slots_is_not_called_useful(rng):
     initial, data = starts(rng, 1)
     solved = minimise_many(rosenbrock, initial, data, LBFGS, slots=4, turns=5)
     np.testing.assert_allclose(solved.useful, 0.25)
+
+
+def test_people_are_asked_for_as_there_is_room(rng):
+    initial, data = starts(rng, 9)
+    asked = []
+
+    def waiting():
+        for number, one in enumerate(slots_module.rows((initial, data))):
+            asked.append(number)
+            yield one
+
+    slots = slots_module.Slots(rosenbrock, LBFGS, number=2)
+    met = []
+    for number, minimum in slots.solve(waiting()):
+        met.append(number)
+        # Besides those in the slots, those who leave at the same time.
+        assert len(asked) - len(met) <= 2
+        assert minimum.loss.shape == ()
+    assert sorted(met) == list(range(9))
+    together = minimise_many(rosenbrock, initial, data, LBFGS, slots=2)
+    assert slots.useful == together.useful
+    assert list(slots_module.Slots(rosenbrock, LBFGS, 2).solve(())) == []
+
+
+@pytest.mark.parametrize("people", [1, 4, 7])
+def test_batches_of_one_size_give_what_the_function_does(rng, people):
+    sizes = []
+
+    @jax.jit
+    def function(a, b):
+        sizes.append(a.shape[0])
+        return {"sum": a + b["c"], "row": jnp.sum(a, axis=1)}
+
+    tree = rng.normal(size=(people, 3)), {"c": rng.normal(size=(people, 1))}
+    found = slots_module.map_batches(function, tree, 4)
+    np.testing.assert_allclose(found["sum"], tree[0] + tree[1]["c"], atol=1e-6)
+    np.testing.assert_allclose(found["row"], tree[0].sum(axis=1), atol=1e-6)
+    assert sizes == [4]
 
 
 def test_compiles_once_and_takes_weights_as_arguments(rng):

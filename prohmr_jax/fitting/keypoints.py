@@ -24,7 +24,7 @@ from prohmr_jax.fitting.objectives import (
 from prohmr_jax.minimise import Minimum, Settings, minimise_batch
 from prohmr_jax.models.prepared_flow import project_context
 from prohmr_jax.models.prohmr import POSE_FEATURES
-from prohmr_jax.slots import minimise_many
+from prohmr_jax.slots import map_batches, minimise_many
 from prohmr_jax.structs import Body, Box, Camera, Keypoints2D, SmplParams, WeakCamera
 
 
@@ -158,19 +158,24 @@ def fit_keypoints(
       view: detections and first camera; `image_view` or `crop_view`.
       use_hips: False leaves the detected hips and pelvis out, as the official default.
       settings: of the optimiser.
-      slots: None solves all people at once; a number solves that many at a time.
+      slots: None solves all people at once; a number solves that many at a time, and
+        compiles nothing for any other number of people.
     """
-    start, data = keypoint_problem(model, context, betas, view, use_hips)
+    problem = functools.partial(keypoint_problem, model, use_hips=use_hips)
+    finish = functools.partial(fitted, model)
     objective = bind_keypoints(model)
+    people = context, betas, view
     if slots is None:
-        minimum = minimise_batch(objective, start, data, settings)
-    else:
-        minimum = minimise_many(objective, start, data, settings, slots).minimum
-    return _fitted(model, data, minimum)
+        start, data = problem(*people)
+        return finish(data, minimise_batch(objective, start, data, settings))
+    start, data = map_batches(problem, people, slots)
+    minimum = minimise_many(objective, start, data, settings, slots).minimum
+    return map_batches(finish, (data, minimum), slots)
 
 
 @jax.jit
-def _fitted(model: FittingModel, data: KeypointData, minimum: Minimum) -> KeypointFit:
+def fitted(model: FittingModel, data: KeypointData, minimum: Minimum) -> KeypointFit:
+    """Returns the bodies at the end of fits."""
     found = minimum.params
     smpl, body = decode_body(model, found.z, found.betas, data.context)
     camera = Camera(found.translation, data.focal_length, data.center)
