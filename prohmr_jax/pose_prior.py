@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.arrays import Expected
@@ -97,7 +97,21 @@ def sample_axis_angle(
     component = jax.random.categorical(
         component_key, prior.weights_log, shape=batch_shape
     )
-    noise = jax.random.normal(noise_key, (*batch_shape, NUM_POSE))
+    return sample_in_component(prior, noise_key, component)
+
+
+def sample_in_component(
+    prior: PosePrior, key: PRNGKeyArray, component: Int[Array, "*b"]
+) -> Float[Array, "*b 24 3"]:
+    """Returns poses drawn from given Gaussians of the mixture; see `sample_axis_angle`.
+
+    Args:
+      prior: the mixture.
+      key: of all that is drawn.
+      component: number of the Gaussian of each pose.
+    """
+    batch_shape = jnp.shape(component)
+    noise = jax.random.normal(key, (*batch_shape, NUM_POSE))
     pose = prior.means[component] + jnp.einsum(
         "...ij,...j->...i", prior.cholesky[component], noise,
         precision=jax.lax.Precision.HIGHEST,

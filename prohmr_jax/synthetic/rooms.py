@@ -1,0 +1,146 @@
+"""What is behind a person: a room of floor and walls, or a collage without depth."""
+
+import dataclasses
+
+import cv2
+import numpy as np
+
+from prohmr_jax.synthetic.cameras import PictureCamera
+from prohmr_jax.synthetic.textures import random_tile, sample_tile
+
+_SHADOW_CELL = 0.04  # metres
+_SHADOW_CELLS = 96
+_FLOOR = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Room:
+    """A box around the person, seen from inside."""
+
+    low: np.ndarray
+    """[3], metres, world: the floor is at y = 0."""
+    high: np.ndarray
+    tiles: tuple[np.ndarray, ...]
+    """Of the six faces: x low, x high, y low (floor), y high, z low, z high."""
+    tile_size: np.ndarray
+    """[6], metres per tile."""
+    light: np.ndarray
+    """[6], how bright each face is."""
+    turn: np.ndarray
+    """[3, 3], world to the axes of the room, about the vertical."""
+
+
+def random_room(rng: np.random.Generator, kinds: tuple[str, ...]) -> Room:
+    """Returns a room, small or as wide as a street."""
+    wall, floor, ceiling = (random_tile(rng, kinds) for _ in range(3))
+    far_wall = random_tile(rng, kinds) if rng.random() < 0.5 else wall
+    reach = np.exp(rng.uniform(np.log(1.2), np.log(25.0), 4))
+    angle = rng.uniform(0, 2 * np.pi)
+    cosine, sine = np.cos(angle), np.sin(angle)
+    return Room(
+        low=np.array([-reach[0], 0.0, -reach[1]]),
+        high=np.array([reach[2], rng.uniform(2.3, 4.0) + 0.3 * reach.mean(), reach[3]]),
+        tiles=(wall, far_wall, floor, ceiling, wall, far_wall),
+        tile_size=np.exp(rng.uniform(np.log(0.5), np.log(4.0), 6)),
+        light=rng.uniform(0.5, 1.1, 6) * rng.uniform(0.6, 1.0),
+        turn=np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]]),
+    )
+
+
+def paint_room(
+    room: Room, camera: PictureCamera, vertices: np.ndarray, toward_light: np.ndarray
+) -> np.ndarray:
+    """Returns the empty room [S, S, 3], float32 sRGB, with the person's shadow.
+
+    Args:
+      room: what stands around.
+      camera: from where it is seen.
+      vertices: [V, 3], metres, world, of the person who throws the shadow.
+      toward_light: [3], world.
+    """
+    origin, directions = camera.world_rays()
+    start, step = room.turn @ origin, directions @ room.turn.T
+    step = np.where(np.abs(step) < 1e-6, 1e-6, step)
+    ahead = (np.where(step > 0, room.high, room.low) - start) / step
+    axis = np.argmin(ahead, axis=-1)
+    distance = np.maximum(np.take_along_axis(ahead, axis[..., None], axis=-1), 0.1)
+    places = start + distance * step
+    face = 2 * axis + np.take_along_axis(step > 0, axis[..., None], axis=-1)[..., 0]
+    picture = np.empty((*axis.shape, 3), np.float32)
+    for number in np.unique(face):
+        seen = face == number
+        across = [a for a in (0, 2, 1) if a != number // 2]
+        at = places[..., across] / room.tile_size[number]
+        shown = sample_tile(room.tiles[number], at) * np.float32(room.light[number])
+        if number == _FLOOR:
+            ground = (places @ room.turn)[..., [0, 2]]
+            shown *= 1 - _shadow(vertices, toward_light, ground)[..., None]
+        picture[seen] = shown[seen]
+    return picture
+
+
+def _shadow(vertices, toward_light, ground: np.ndarray) -> np.ndarray:
+    """Returns [S, S], how dark the floor is at x, z [S, S, 2]."""
+    feet, height = vertices[:, [0, 2]], vertices[:, 1]
+    slope = toward_light[[0, 2]] / max(toward_light[1], 0.2)
+    corner = feet.mean(axis=0) - _SHADOW_CELL * _SHADOW_CELLS / 2
+    edges = [c + _SHADOW_CELL * np.arange(_SHADOW_CELLS + 1) for c in corner]
+    # Thrown by the lamp, and by the sky where the body is close to the floor.
+    lamp, _, _ = np.histogram2d(*(feet - height[:, None] * slope).T, edges)
+    sky, _, _ = np.histogram2d(*feet.T, edges, weights=np.exp(-height / 0.12))
+    density = cv2.GaussianBlur((lamp + sky).astype(np.float32), (0, 0), 1.5)
+    darkness = 0.55 * (1 - np.exp(-0.8 * density))
+    x, z = np.moveaxis((ground - corner) / _SHADOW_CELL - 0.5, -1, 0)
+    z, x = np.float32(z), np.float32(x)
+    return cv2.remap(darkness, z, x, cv2.INTER_LINEAR)
+
+
+def paint_collage(
+    rng: np.random.Generator, kinds: tuple[str, ...], size: int
+) -> np.ndarray:
+    """Returns [S, S, 3], float32 sRGB: a texture at any angle, unevenly lit."""
+    angle, scale = rng.uniform(0, 2 * np.pi), np.exp(rng.uniform(-2.0, 1.2))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    grid = np.stack(np.meshgrid(*2 * [np.arange(size) / size]), axis=-1)
+    picture = sample_tile(random_tile(rng, kinds), grid @ turn * scale + rng.random(2))
+    slope = rng.normal(scale=0.5, size=2)
+    return picture * (1 + (grid - 0.5) @ slope)[..., None].astype(np.float32)
+
+
+def scatter(
+    rng: np.random.Generator, picture: np.ndarray, kinds: tuple[str, ...], count: int
+) -> None:
+    """Draws `count` things, flat and textured, onto a picture [S, S, 3] in place."""
+    size = len(picture)
+    for _ in range(count):
+        center = rng.uniform(-0.1, 1.1, 2) * size
+        draw_thing(rng, picture, kinds, center, np.exp(rng.uniform(-3.0, -0.9)) * size)
+
+
+def draw_thing(
+    rng: np.random.Generator,
+    picture: np.ndarray,
+    kinds: tuple[str, ...],
+    center: np.ndarray,
+    radius: float,
+) -> None:
+    """Draws a box, a disc or a splinter of `radius` pixels onto a picture in place."""
+    corners = rng.choice([4, 4, 24, int(rng.integers(3, 8))])
+    angles = np.sort(rng.uniform(0, 2 * np.pi, corners))
+    if corners in (4, 24):
+        angles = (np.arange(corners) + 0.5) / corners * 2 * np.pi
+    stretch = np.exp(rng.uniform(-0.9, 0.9))
+    outline = np.stack([np.cos(angles) * stretch, np.sin(angles) / stretch], axis=1)
+    tilt = rng.normal(scale=0.2) if rng.random() < 0.7 else rng.uniform(0, 3.2)
+    turn = np.array([[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]])
+    points = center + radius * outline @ turn.T
+    mask = np.zeros(picture.shape[:2], np.uint8)
+    cv2.fillPoly(mask, [np.rint(points * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return
+    window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    size = max(len(rows), len(columns), 8)
+    cover = mask[window][..., None] / np.float32(255)
+    texture = paint_collage(rng, kinds, size)[: cover.shape[0], : cover.shape[1]]
+    picture[window] = picture[window] * (1 - cover) + texture * cover
