@@ -66,7 +66,7 @@ def frame_person(
     low, high = flat.min(axis=0), flat.max(axis=0)
     box = MARGIN * (high - low).max()
     window = box / rng.uniform(*_BOX_SHARE)
-    reach = (window - box) / 2
+    reach = 0.5 * (window - box) / 2
     if rng.random() < _TRUNCATED:
         window *= rng.uniform(0.6, 1.0)
         reach = np.array([0.2, 0.35]) * box

@@ -199,7 +199,9 @@ def _scenes(
     prior = load_pose_prior(settings.pose_prior or None)
     for first in range(0, num_people, _PEOPLE_PER_BATCH):
         numbers = np.arange(first, first + _PEOPLE_PER_BATCH)
-        batch = sample_scenes(body, prior, split, settings.seed, numbers, settings.views)
+        batch = sample_scenes(
+            body, prior, split, settings.seed, numbers, settings.views
+        )
         for row, number in enumerate(numbers[: num_people - first]):
             yield int(number), jax.tree.map(lambda a, row=row: a[row], batch)
 
@@ -251,7 +253,9 @@ def _label(
             box_size=float(box.size),
             keypoints_2d=np.concatenate([xy, seen], axis=1),
             keypoints_3d=np.concatenate([joints, np.ones_like(seen)], axis=1),
-            axis_angle=np.concatenate([scene.global_orient[view][None], scene.body_pose]),
+            axis_angle=np.concatenate(
+                [scene.global_orient[view][None], scene.body_pose]
+            ),
             betas=scene.betas,
             has_pose=True,
             has_betas=True,

@@ -17,16 +17,17 @@ from prohmr_jax.synthetic.rooms import (
     paint_collage,
     paint_room,
     random_room,
-    scatter,
 )
+from prohmr_jax.synthetic.textures import Texture, random_texture
 
 _JPEG_QUALITY = 92
 _ROOM_RATE = 0.7
-_CLUTTER_RATE = 0.5
+_CLUTTER_RATE = 0.4
 _OCCLUDER_RATE = 0.3
 # Rays per vertex and per pixel on an edge: few, for speed.
 _SKY_RAYS = 16
 _EDGE_RAYS = 4
+_TEXTURES_PER_PERSON = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Assignment:
     vertices: np.ndarray
     """[V, 3], metres, world."""
     cameras: Sequence[PictureCamera]
-    textures: tuple[str, ...]
+    kinds: tuple[str, ...]
     """Kinds of texture that may surround the person."""
 
 
@@ -56,7 +57,10 @@ def take_pictures(body: BodyMap, assignment: Assignment) -> list[bytes]:
         appearance.color,
         openness(dressed, body.faces, num_rays=_SKY_RAYS),
     )
-    room = random_room(rng, assignment.textures)
+    textures = [
+        random_texture(rng, assignment.kinds) for _ in range(_TEXTURES_PER_PERSON)
+    ]
+    room = random_room(rng, textures)
     toward_light, lights = _random_lights(rng)
     files = []
     for number, camera in enumerate(assignment.cameras):
@@ -64,9 +68,12 @@ def take_pictures(body: BodyMap, assignment: Assignment) -> list[bytes]:
         if rng.random() < _ROOM_RATE:
             picture = paint_room(room, camera, dressed, toward_light)
         else:
-            picture = paint_collage(rng, assignment.textures, camera.size)
+            picture = paint_collage(rng, textures, (camera.size,) * 2)
         if rng.random() < _CLUTTER_RATE:
-            scatter(rng, picture, assignment.textures, int(rng.integers(2, 12)))
+            for _ in range(rng.integers(2, 9)):
+                place = rng.uniform(-0.1, 1.1, 2) * camera.size
+                radius = np.exp(rng.uniform(-3.0, -0.9)) * camera.size
+                draw_thing(rng, picture, textures, place, radius)
         turned = _turn_lights(lights, camera.rotation)
         seen = dataclasses.replace(mesh, vertices=camera.to_camera(dressed))
         raster = render(
@@ -76,7 +83,7 @@ def take_pictures(body: BodyMap, assignment: Assignment) -> list[bytes]:
         alpha = raster.rgba[..., 3:] / np.float32(255)
         picture += alpha * (raster.rgba[..., :3] / np.float32(255) - picture)
         if rng.random() < _OCCLUDER_RATE:
-            _occlude(rng, picture, camera.view.project(seen.vertices), assignment)
+            _occlude(rng, picture, camera.view.project(seen.vertices), textures)
         files.append(_develop(rng, picture))
     return files
 
@@ -84,12 +91,11 @@ def take_pictures(body: BodyMap, assignment: Assignment) -> list[bytes]:
 def _random_lights(rng: np.random.Generator) -> tuple[np.ndarray, LightRig]:
     """Returns the direction to the key lamp and a rig, both in the world."""
     azimuth, height = rng.uniform(0, 2 * np.pi), np.deg2rad(rng.uniform(15, 80))
-    toward = np.array(
-        [np.cos(azimuth) * np.cos(height), np.sin(height), np.sin(azimuth) * np.cos(height)]
-    )  # fmt: skip
+    flat = np.cos(height)
+    toward = np.array([np.cos(azimuth) * flat, np.sin(height), np.sin(azimuth) * flat])
     tint = lambda: 1 + rng.normal(scale=0.06, size=3)  # noqa: E731
     fill = rng.normal(size=3)
-    key, sky = rng.uniform(0.3, 1.0), rng.uniform(0.25, 0.6)
+    key, sky = rng.uniform(0.4, 1.1), rng.uniform(0.3, 0.7)
     return toward, LightRig(
         key=Lamp(tuple(toward), tuple(key * tint()), wrap=rng.uniform(0, 0.5)),
         fill=Lamp(tuple(fill), tuple(rng.uniform(0, 0.3) * tint()), wrap=0.4),
@@ -110,19 +116,19 @@ def _turn_lights(lights: LightRig, rotation: np.ndarray) -> LightRig:
     )
 
 
-def _occlude(rng, picture: np.ndarray, seen: np.ndarray, assignment: Assignment):
+def _occlude(rng, picture: np.ndarray, seen: np.ndarray, textures: list[Texture]):
     """Puts something before a part of the person, seen at pixels [V, 2]."""
     extent = (seen.max(axis=0) - seen.min(axis=0)).max()
     center = seen[rng.integers(len(seen))] + rng.normal(scale=0.1 * extent, size=2)
     radius = extent * rng.uniform(0.06, 0.25)
-    draw_thing(rng, picture, assignment.textures, center, radius)
+    draw_thing(rng, picture, textures, center, radius)
 
 
 def _develop(rng: np.random.Generator, picture: np.ndarray) -> bytes:
     """Returns a JPEG file of [S, S, 3] sRGB, as cheap and as good lenses take it."""
     if rng.random() < 0.6:
         picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 1.1))
-    gain = rng.uniform(0.75, 1.2) * (1 + rng.normal(scale=0.05, size=3))
+    gain = rng.uniform(0.8, 1.3) * (1 + rng.normal(scale=0.05, size=3))
     picture = np.clip(picture * gain.astype(np.float32), 0, 1)
     picture **= np.float32(np.exp(rng.normal(scale=0.15)))
     noise = rng.uniform(0, 0.03) * rng.standard_normal(picture.shape, np.float32)

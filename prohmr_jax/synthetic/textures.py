@@ -1,65 +1,96 @@
-"""Tiles of texture: small pictures that repeat without a seam."""
+"""Textures that repeat without a seam: patterns, and the two colours they mix."""
+
+import dataclasses
 
 import cv2
 import numpy as np
 
 from prohmr_jax.synthetic.appearance import random_color
 
-SIDE_PX = 128
-_GRID = np.arange(SIDE_PX) / SIDE_PX
+_SIDE_PX = 128
+_GRID = np.meshgrid(*2 * [np.arange(_SIDE_PX, dtype=np.float32) / _SIDE_PX])
+_FREQUENCY = np.hypot(
+    *np.meshgrid(np.fft.rfftfreq(_SIDE_PX), np.fft.fftfreq(_SIDE_PX))
+) * _SIDE_PX  # fmt: skip
 
 TRAIN_KINDS = ("plain", "noise", "stripes", "checks", "bricks", "planks")
 # "rings" and "dots" are seen in the test split alone.
 TEST_KINDS = (*TRAIN_KINDS, "rings", "dots")
 
 
-def random_tile(rng: np.random.Generator, kinds: tuple[str, ...]) -> np.ndarray:
-    """Returns [128, 128, 3] float32, sRGB in [0, 1], a texture of one of the kinds."""
-    kind = rng.choice(kinds)
+@dataclasses.dataclass(frozen=True)
+class Texture:
+    """A pattern in two colours."""
+
+    pattern: np.ndarray
+    """[128, 128, 2] float32: share of the second colour, and grain."""
+    colors: np.ndarray
+    """[2, 3], sRGB."""
+
+    def sample(self, at: np.ndarray) -> np.ndarray:
+        """Returns [S, T, 3] float32 sRGB at places [S, T, 2] of the plane, in tiles."""
+        u, v = np.moveaxis((at % 1 * _SIDE_PX).astype(np.float32), -1, 0)
+        share, grain = np.moveaxis(
+            cv2.remap(self.pattern, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP),
+            -1, 0,
+        )  # fmt: skip
+        first, second = self.colors.astype(np.float32)
+        return first + share[..., None] * (second - first) + grain[..., None]
+
+    def recolored(self, rng: np.random.Generator) -> "Texture":
+        """Returns the same pattern in other colours."""
+        return dataclasses.replace(self, colors=_random_colors(rng))
+
+
+def random_texture(rng: np.random.Generator, kinds: tuple[str, ...]) -> Texture:
+    """Returns a texture of one of the kinds."""
+    share = _share(rng, rng.choice(kinds))
+    grain = rng.uniform(0.0, 0.1) * _noise(rng, rng.uniform(0.4, 1.2))
+    return Texture(
+        np.stack([share, grain], axis=-1, dtype=np.float32), _random_colors(rng)
+    )
+
+
+def _random_colors(rng: np.random.Generator) -> np.ndarray:
     first, second = random_color(rng), random_color(rng)
-    # Most surfaces have little contrast.
-    second = first + (second - first) * rng.choice([0.15, 0.4, 1.0], p=[0.4, 0.4, 0.2])
-    share = _pattern(rng, kind)[..., None]
-    grain = _noise(rng, rng.uniform(0.4, 1.2))[..., None]
-    tile = first + (second - first) * share + rng.uniform(0.0, 0.12) * grain
-    return np.clip(tile, 0, 1).astype(np.float32)
+    # Most surfaces are pale and have little contrast.
+    pale = rng.choice([0.0, 0.5, 0.8], p=[0.3, 0.4, 0.3])
+    first = first + pale * (first.mean() - first)
+    contrast = rng.choice([0.15, 0.4, 1.0], p=[0.5, 0.35, 0.15])
+    return np.stack([first, first + (second - first) * contrast])
 
 
-def _pattern(rng: np.random.Generator, kind: str) -> np.ndarray:
-    """Returns [128, 128], how much of the second colour there is."""
-    x, y = np.meshgrid(_GRID, _GRID)
+def _share(rng: np.random.Generator, kind: str) -> np.ndarray:
+    """Returns [128, 128] in [0, 1]."""
+    x, y = _GRID
     count = int(rng.integers(1, 6))
-    if kind == "plain":
-        return np.zeros_like(x)
-    if kind == "noise":
-        return 0.5 + 0.5 * _noise(rng, rng.uniform(0.8, 2.0))
-    if kind == "stripes":
-        return (x * count % 1 < rng.uniform(0.1, 0.6)).astype(float)
-    if kind == "checks":
-        return ((x * count % 1 < 0.5) ^ (y * count % 1 < 0.5)).astype(float)
-    if kind == "rings":
-        return np.hypot(x - 0.5, y - 0.5) * 2 * count % 1
-    if kind == "dots":
-        return (np.hypot(x * count % 1 - 0.5, y * count % 1 - 0.5) < 0.3).astype(float)
-    rows = 2 * count
-    shift = np.floor(y * rows) * (0.5 if kind == "bricks" else 0.37)
-    columns = count if kind == "bricks" else 1
-    joint = (y * rows % 1 < 0.1) | ((x * columns + shift) % 1 < 0.05)
-    wear = rng.random((rows, 1)) * 0.4 * np.ones((1, columns))
-    row = np.floor(y * rows).astype(int)
-    return np.where(joint, 1.0, wear[row, 0])
+    match kind:
+        case "plain":
+            return np.zeros_like(x)
+        case "noise":
+            return 0.5 + 0.5 * _noise(rng, rng.uniform(0.8, 2.0))
+        case "stripes":
+            return (x * count % 1 < rng.uniform(0.1, 0.6)).astype(float)
+        case "checks":
+            return ((x * count % 1 < 0.5) ^ (y * count % 1 < 0.5)).astype(float)
+        case "rings":
+            return np.hypot(x - 0.5, y - 0.5) * 2 * count % 1
+        case "dots":
+            off = np.hypot(x * count % 1 - 0.5, y * count % 1 - 0.5)
+            return (off < 0.3).astype(float)
+        case "bricks" | "planks":
+            rows, columns = 2 * count, count if kind == "bricks" else 1
+            row = np.floor(y * rows).astype(int)
+            shift = row * (0.5 if kind == "bricks" else 0.37)
+            joint = (y * rows % 1 < 0.1) | ((x * columns + shift) % 1 < 0.05)
+            return np.where(joint, 1.0, 0.4 * rng.random(rows)[row])
+    raise ValueError(f"no texture {kind!r}")
 
 
 def _noise(rng: np.random.Generator, roughness: float) -> np.ndarray:
-    """Returns [128, 128] in about [-1, 1]; a small roughness keeps small grains."""
-    frequency = np.hypot(*np.meshgrid(*2 * [np.fft.fftfreq(SIDE_PX, 1 / SIDE_PX)]))
-    spectrum = np.fft.fft2(rng.normal(size=(SIDE_PX, SIDE_PX)))
-    spectrum *= np.where(frequency > 0, 1 / np.maximum(frequency, 1) ** roughness, 0)
-    noise = np.fft.ifft2(spectrum).real
+    """Returns [128, 128] in [-1, 1], of a spectrum that falls with this power."""
+    phases = np.exp(2j * np.pi * rng.random(_FREQUENCY.shape))
+    spectrum = phases / np.maximum(_FREQUENCY, 1) ** roughness
+    spectrum[0, 0] = 0
+    noise = np.fft.irfft2(spectrum, (_SIDE_PX, _SIDE_PX))
     return np.clip(noise / (2 * noise.std()), -1, 1)
-
-
-def sample_tile(tile: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Returns [S, S, 3] of a tile repeated over the plane, at [S, S, 2] in tiles."""
-    u, v = np.moveaxis(np.float32(at % 1 * SIDE_PX), -1, 0)
-    return cv2.remap(tile, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
