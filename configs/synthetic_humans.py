@@ -1,6 +1,6 @@
 """A dataset of rendered people to train and test on; nothing is downloaded.
 
-python -m prohmr_jax.main --config configs/synthetic_humans.py --config.output=data
+python -m prohmr_jax.main --config configs/synthetic_humans.py --config.output=DIRECTORY
 """
 
 from ml_collections import ConfigDict
@@ -10,8 +10,8 @@ def get_config() -> ConfigDict:
     """Returns the configuration of a dataset that trains a small model."""
     config = ConfigDict()
     config.mode = "make_dataset"
-    # Gets the folder synthetic_humans/1.0.0.
-    config.output = "data"
+    # Directory of the dataset; one of the same settings is kept.
+    config.output = "data/synthetic"
     # Pictures.
     config.num_train = 8_000
     config.num_test = 600
@@ -21,9 +21,12 @@ def get_config() -> ConfigDict:
     # Side of the pictures, pixels.
     config.image_size = 192
     config.body = "open"
+    # Files; empty: the mixture that ships, and no bank.
     config.pose_prior = ""
+    config.pose_bank = ""
     # Processes that render.
     config.workers = 1
-    # Pictures on the contact sheet that is written beside the dataset; 0: none.
-    config.sheet = 64
+    # PNG of examples and their labels; empty: none.
+    config.sheet = ""
+    config.sheet_people = 32
     return config

@@ -48,6 +48,10 @@ def run(config, workdir: str) -> None:
             from prohmr_jax.benchmark import run_benchmark
 
             run_benchmark(config)
+        case "make_dataset":
+            from prohmr_jax.make_dataset import make_dataset
+
+            make_dataset(config)
         case _:
             raise InputError("config.mode", f"no mode {config.mode!r}")
 

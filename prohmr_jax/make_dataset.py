@@ -1,22 +1,22 @@
 """Makes the dataset of rendered people, with a sheet of examples to look at."""
 
 import logging
-import pathlib
+from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from prohmr_jax.files.images import write_image
+from prohmr_jax.pictures import write_png
 from prohmr_jax.synthetic.dataset import SyntheticSettings, make_synthetic_humans
 from prohmr_jax.synthetic.sheet import example_sheet
 
 _LOG = logging.getLogger(__name__)
 
 
-def make_dataset(config: ConfigDict) -> pathlib.Path:
-    """Makes `config.output/synthetic_humans/1.0.0` and returns that folder.
+def make_dataset(config: ConfigDict) -> None:
+    """Makes the dataset at `config.output` unless it is there, and the sheet beside it.
 
     Raises:
-      InputError: see `make_synthetic_humans`.
+      InputError: see `make_synthetic_humans`; the sheet cannot be written.
     """
     settings = SyntheticSettings(
         num_train=config.num_train,
@@ -26,11 +26,11 @@ def make_dataset(config: ConfigDict) -> pathlib.Path:
         image_size=config.image_size,
         body=config.body,
         pose_prior=config.pose_prior,
+        pose_bank=config.pose_bank,
     )
-    folder = make_synthetic_humans(config.output, settings, config.workers)
-    _LOG.info("%s holds the dataset", folder)
+    found = make_synthetic_humans(config.output, settings, config.workers)
+    _LOG.info("%s holds the dataset", found)
     if config.sheet:
-        path = folder.parent / "examples.png"
-        write_image(path, example_sheet(folder, config.sheet))
-        _LOG.info("%s shows examples", path)
-    return folder
+        split = "train" if settings.num_train else "test"
+        write_png(config.sheet, example_sheet(found, split, config.sheet_people))
+        _LOG.info("%s shows examples", Path(config.sheet))

@@ -148,12 +148,21 @@ def log_prob(
 ) -> Float[Array, "*b"]:
     """Returns the log density of body poses, the root integrated out (nats).
 
-    The body comes first in the 72 numbers, so the leading block of each triangle is
-    the triangle of the marginal's covariance.
-
     Args:
       prior: the mixture.
       body_axis_angle: axis-angles of the 23 body joints, radians, angles at most pi.
+    """
+    joint = component_log_probs(prior, body_axis_angle)
+    return jax.scipy.special.logsumexp(joint, axis=-1)
+
+
+def component_log_probs(
+    prior: PosePrior, body_axis_angle: Float[Array, "*b 69"]
+) -> Float[Array, "*b M"]:
+    """Returns the log density of body poses and of the Gaussian they came from (nats).
+
+    The body comes first in the 72 numbers, so the leading block of each triangle is
+    the triangle of the marginal's covariance.
     """
     triangles = prior.cholesky[:, :NUM_BODY, :NUM_BODY]
     identity = jnp.broadcast_to(jnp.eye(NUM_BODY), triangles.shape)
@@ -165,4 +174,4 @@ def log_prob(
     log_det = jnp.sum(jnp.log(jnp.diagonal(triangles, axis1=-2, axis2=-1)), axis=-1)
     constant = 0.5 * NUM_BODY * jnp.log(2.0 * jnp.pi)
     densities = -0.5 * jnp.sum(white**2, axis=-1) - log_det - constant
-    return jax.scipy.special.logsumexp(prior.weights_log + densities, axis=-1)
+    return prior.weights_log + densities

@@ -19,8 +19,8 @@ LEVELS = (
     ("losses", "metrics", "body_errors", "synthesis", "predict", "fitting"),
     ("train_state", "checkpoint", "lifting", "results", "pictures", "reconstruction",
      "demo_report", "benchmark_packages", "lifting_errors", "image_errors",
-     "image_report", "training_loop", "conversion"),
-    ("train", "evaluate", "demo", "benchmark", "parity"),
+     "image_report", "training_loop", "conversion", "synthetic"),
+    ("train", "evaluate", "demo", "benchmark", "make_dataset", "parity"),
     ("main",),
 )  # fmt: skip
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}

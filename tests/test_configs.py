@@ -16,6 +16,7 @@ READERS = {
     "evaluate_keypoints": "evaluate.py",
     "prohmr_keypoints": "train.py",
     "regression_keypoints": "train.py",
+    "synthetic_humans": "make_dataset.py",
 }
 
 

@@ -1,47 +1,50 @@
 """The dataset of rendered people: made from a seed, read like every other dataset.
 
-  make_synthetic_humans("data", SyntheticSettings(num_train=8000, num_test=600))
+  make_synthetic_humans("data/synthetic", SyntheticSettings(num_train=8000))
 
-writes `data/synthetic_humans/1.0.0/` (tensorflow-datasets, ArrayRecord). Example i of
-a split is the view `i % views` of the person `i // views`, and depends on the seed, the
-split and i alone: any number of workers gives the same bytes, and a larger dataset
-starts with the smaller one.
+Example i of a split is the view `i % views` of the person `i // views`. It depends on
+the seed, the split and i alone: any number of workers gives the same bytes, and a
+larger dataset starts with the smaller one.
 
-The splits share no person (shape, clothes), no cluster of poses (see `people`) and no
-room; two kinds of texture are seen in the test alone. `action` names the cluster, so
-that errors can be averaged over clusters.
+The splits share no person (shape, clothes, room) and no cluster of poses (see `poses`);
+two kinds of texture are seen in the test alone. `action` names the cluster, so that
+errors can be averaged over clusters.
 """
 
+import collections
 import concurrent.futures
 import dataclasses
 import functools
 import itertools
 import multiprocessing
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import jax
 import numpy as np
 import tensorflow_datasets as tfds
-from tqdm import tqdm
 
-from prohmr_jax.body import BodyModel
 from prohmr_jax.boxes import box_around
-from prohmr_jax.data.records import PersonRecord, record_features, to_example
+from prohmr_jax.data.datasets.builder import write_dataset
+from prohmr_jax.data.pipeline import dataset_directory
+from prohmr_jax.data.records import PersonRecord
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.body_files import read_body
-from prohmr_jax.pose_prior import load_pose_prior
 from prohmr_jax.synthetic.body_map import map_body
 from prohmr_jax.synthetic.cameras import PictureCamera, frame_person
-from prohmr_jax.synthetic.people import Scene, Split, sample_scenes
+from prohmr_jax.synthetic.people import Scene, sample_scenes
 from prohmr_jax.synthetic.pictures import Assignment, take_pictures
+from prohmr_jax.synthetic.poses import PoseSource, Split, read_poses
 from prohmr_jax.synthetic.textures import TEST_KINDS, TRAIN_KINDS
 
+_NAME = "synthetic_humans"
 _TEXTURES = {Split.TRAIN: TRAIN_KINDS, Split.TEST: TEST_KINDS}
 # People whose bodies are computed together; always this many, so that a person's
 # numbers do not depend on how many are asked for.
 _PEOPLE_PER_BATCH = 32
+# Sets the stream of random numbers of cameras apart from that of pictures.
+_CAMERAS = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,212 +58,172 @@ class SyntheticSettings:
     """Pictures of a person."""
     seed: int = 0
     image_size: int = 192
-    """Side of the pictures, pixels."""
+    """Side of the pictures, pixels; the person's box fills 0.55 to 0.74 of it."""
     body: str = "open"
     """Any body file."""
     pose_prior: str = ""
     """File of a mixture; empty: the one that ships."""
+    pose_bank: str = ""
+    """File of poses to train on; empty: those of the mixture."""
 
-
-class SyntheticHumans(tfds.core.GeneratorBasedBuilder):
-    """Rendered people with all SMPL labels."""
-
-    VERSION = tfds.core.Version("1.0.0")
-
-    def __init__(
-        self,
-        *,
-        settings: SyntheticSettings | None = None,
-        workers: int = 1,
-        **kwargs,
-    ):
-        """Takes what to make; a dataset on disk is read without settings."""
-        self._settings = settings or SyntheticSettings()
-        self._workers = workers
-        super().__init__(file_format="array_record", **kwargs)
-
-    def _info(self) -> tfds.core.DatasetInfo:
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description="Rendered people with all SMPL labels.",
-            features=record_features(),
-            disable_shuffling=True,
-            metadata=tfds.core.MetadataDict(dataclasses.asdict(self._settings)),
-        )
-
-    def _split_generators(self, dl_manager):
-        del dl_manager  # nothing is downloaded
-        sizes = {
-            Split.TRAIN: self._settings.num_train,
-            Split.TEST: self._settings.num_test,
-        }
-        return {
-            split.value: self._generate_examples(split, size)
-            for split, size in sizes.items()
-            if size
-        }
-
-    def _generate_examples(self, split: Split, num_pictures: int):
-        records = generate_records(self._settings, split, num_pictures, self._workers)
-        progress = tqdm(records, f"synthetic_humans {split.value}", num_pictures)
-        for number, record in enumerate(progress):
-            yield number, to_example(record)
+    def __post_init__(self):
+        """Refuses what gives no picture; InputError."""
+        least = {"num_train": 0, "num_test": 0, "views": 1, "seed": 0, "image_size": 16}
+        for name, low in least.items():
+            if getattr(self, name) < low:
+                raise InputError(name, f"is {getattr(self, name)}, not {low} or more")
+        if not self.num_train + self.num_test:
+            raise InputError("num_train", "and num_test ask for no picture")
 
 
 def make_synthetic_humans(
     directory: str | os.PathLike, settings: SyntheticSettings, workers: int = 1
 ) -> Path:
-    """Makes the dataset unless it is there; returns its folder, ready for tfds.
+    """Makes the dataset unless it is there; returns where it lies.
 
     Args:
-      directory: gets the folder `synthetic_humans/1.0.0`.
+      directory: of the dataset alone.
       settings: its content.
       workers: processes that render; 1 renders in this one.
 
     Raises:
-      InputError: settings without sense, a dataset of other settings is there, or the
-        directory cannot be written.
+      InputError: there is something else, or a dataset of other settings; the
+        directory cannot be written; a file of the settings cannot be used.
     """
-    _check_settings(settings)
-    try:
-        builder = SyntheticHumans(
-            settings=settings, workers=workers, data_dir=os.fspath(directory)
+    if Path(directory).is_dir() and any(Path(directory).iterdir()):
+        _check_same(directory, settings)
+        return dataset_directory(directory)
+    counts = {Split.TRAIN: settings.num_train, Split.TEST: settings.num_test}
+    splits = {
+        split.value: RenderedPeople(settings, split, count, workers)
+        for split, count in counts.items()
+        if count
+    }
+    write_dataset(
+        directory, _NAME, splits, settings=_described(settings), num_threads=1
+    )
+    return dataset_directory(directory)
+
+
+def _described(settings: SyntheticSettings) -> dict[str, str]:
+    return {name: str(value) for name, value in dataclasses.asdict(settings).items()}
+
+
+def _check_same(directory: str | os.PathLike, settings: SyntheticSettings) -> None:
+    found = tfds.builder_from_directory(dataset_directory(directory)).info.metadata
+    for name, wanted in _described(settings).items():
+        if (found or {}).get(name) != wanted:
+            is_other = f"has {name} {found[name]!r}" if found else "is another dataset"
+            fault = f"{is_other}, not {wanted!r}: remove it or name another directory"
+            raise InputError(directory, fault)
+
+
+@dataclasses.dataclass(frozen=True)
+class RenderedPeople:
+    """The records of a split, in order, made while they are iterated."""
+
+    settings: SyntheticSettings
+    split: Split
+    count: int
+    """Number of pictures."""
+    workers: int = 1
+
+    def __len__(self) -> int:
+        """Returns the number of pictures."""
+        return self.count
+
+    def __iter__(self) -> Iterator[PersonRecord]:
+        """Yields records; the labels are computed here, the pictures by workers."""
+        body = read_body(self.settings.body)
+        poses = read_poses(self.settings.pose_prior, self.settings.pose_bank)
+        scenes = zip(itertools.count(), self._scenes(body, poses), strict=False)
+        jobs, labelled = itertools.tee(
+            (number, scene, self._cameras(number, scene)) for number, scene in scenes
         )
-        folder = Path(builder.data_dir)
-        if folder.exists():
-            _check_same(folder, builder.info.metadata, settings)
-            return folder
-        tfds.disable_progress_bar()
-        builder.download_and_prepare()
-    except OSError as error:
-        what = f"cannot be written: {error.strerror or error}"
-        raise InputError(directory, what) from error
-    return folder
-
-
-def _check_settings(settings: SyntheticSettings) -> None:
-    least = {"num_train": 0, "num_test": 0, "views": 1, "seed": 0, "image_size": 16}
-    for name, low in least.items():
-        if getattr(settings, name) < low:
-            raise InputError(name, f"is {getattr(settings, name)}, not {low} or more")
-    if not settings.num_train + settings.num_test:
-        raise InputError("num_train", "and num_test ask for no picture")
-
-
-def _check_same(folder: Path, found: dict, settings: SyntheticSettings) -> None:
-    for name, wanted in dataclasses.asdict(settings).items():
-        if found.get(name) != wanted:
-            raise InputError(
-                folder,
-                f"was made with {name} {found.get(name)!r}, not {wanted!r}; "
-                "name another directory or remove this one",
+        assignments = (
+            Assignment(
+                self._seed(number), scene.vertices, cameras, _TEXTURES[self.split]
             )
-
-
-def generate_records(
-    settings: SyntheticSettings, split: Split, num_pictures: int, workers: int = 1
-) -> Iterator[PersonRecord]:
-    """Yields the pictures of a split in order, with labels.
-
-    Args:
-      settings: of the dataset.
-      split: which people.
-      num_pictures: how many.
-      workers: processes that render; 1 renders in this one.
-    """
-    body = read_body(settings.body)
-    people = -(-num_pictures // settings.views)
-    scenes = _scenes(body, settings, split, people)
-    assigned, labelled = itertools.tee(
-        (number, scene, _cameras(settings, split, number, scene))
-        for number, scene in scenes
-    )
-    assignments = (
-        Assignment(
-            (settings.seed, list(Split).index(split), number),
-            scene.vertices, cameras, _TEXTURES[split],
+            for number, scene, cameras in jobs
         )
-        for number, scene, cameras in assigned
-    )  # fmt: skip
-    take = functools.partial(take_pictures, map_body(body))
-    records = (
-        record
-        for files, (number, scene, cameras) in zip(
-            _parallel(take, assignments, workers), labelled, strict=False
+        take = functools.partial(take_pictures, map_body(body))
+        pictures = _map_ahead(take, assignments, self.workers)
+        records = (
+            record
+            for files, (number, scene, cameras) in zip(pictures, labelled, strict=False)
+            for record in _records(self.split, number, scene, cameras, files)
         )
-        for record in _label(split, number, scene, cameras, files)
-    )
-    return itertools.islice(records, num_pictures)
+        return itertools.islice(records, self.count)
+
+    def _seed(self, number: int) -> tuple[int, ...]:
+        return self.settings.seed, list(Split).index(self.split), number
+
+    def _scenes(self, body, poses: PoseSource) -> Iterator[Scene]:
+        settings = self.settings
+        num_people = -(-self.count // settings.views)
+        for first in range(0, num_people, _PEOPLE_PER_BATCH):
+            numbers = np.arange(first, first + _PEOPLE_PER_BATCH)
+            batch = sample_scenes(
+                body, poses, self.split, settings.seed, numbers, settings.views
+            )
+            for row in range(min(_PEOPLE_PER_BATCH, num_people - first)):
+                yield jax.tree.map(lambda a, row=row: a[row], batch)
+
+    def _cameras(self, number: int, scene: Scene) -> list[PictureCamera]:
+        rng = np.random.default_rng((*self._seed(number), _CAMERAS))
+        size = self.settings.image_size
+        return [
+            frame_person(rng, rotation, translation, scene.joints, size)
+            for rotation, translation in zip(
+                scene.rotation, scene.translation, strict=True
+            )
+        ]
 
 
-def _scenes(
-    body: BodyModel, settings: SyntheticSettings, split: Split, num_people: int
-) -> Iterator[tuple[int, Scene]]:
-    prior = load_pose_prior(settings.pose_prior or None)
-    for first in range(0, num_people, _PEOPLE_PER_BATCH):
-        numbers = np.arange(first, first + _PEOPLE_PER_BATCH)
-        batch = sample_scenes(
-            body, prior, split, settings.seed, numbers, settings.views
-        )
-        for row, number in enumerate(numbers[: num_people - first]):
-            yield int(number), jax.tree.map(lambda a, row=row: a[row], batch)
-
-
-def _parallel(work, inputs, workers: int) -> Iterator:
-    """Yields work(x) for each input in order; few inputs are taken in advance."""
-    if workers == 1:
-        yield from map(work, inputs)
-        return
-    # Forked processes would share the device's threads and locks.
-    spawn = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(workers, spawn) as pool:
-        inputs = iter(inputs)
-        waiting = [pool.submit(work, x) for x in itertools.islice(inputs, 3 * workers)]
-        while waiting:
-            yield waiting.pop(0).result()
-            waiting += [pool.submit(work, x) for x in itertools.islice(inputs, 1)]
-
-
-def _cameras(
-    settings: SyntheticSettings, split: Split, number: int, scene: Scene
-) -> list[PictureCamera]:
-    # The last number sets this stream apart from that of the pictures.
-    seed = settings.seed, list(Split).index(split), number, settings.views
-    rng = np.random.default_rng(seed)
-    return [
-        frame_person(rng, rotation, translation, scene.joints, settings.image_size)
-        for rotation, translation in zip(scene.rotation, scene.translation, strict=True)
-    ]
-
-
-def _label(
+def _records(
     split: Split,
     number: int,
     scene: Scene,
     cameras: list[PictureCamera],
     files: list[bytes],
 ) -> Iterator[PersonRecord]:
+    person = f"{split.value}_{number:06d}"
     for view, (camera, file) in enumerate(zip(cameras, files, strict=True)):
         joints = camera.to_camera(scene.joints)
         xy = camera.view.project(joints)
         inside = np.all((xy >= -0.5) & (xy <= camera.size - 0.5), axis=-1)
-        seen = inside.astype(float)[:, None]
         box = box_around(xy, inside)
+        xy, confidence = np.where(inside[:, None], xy, 0.0), inside[:, None]
         yield PersonRecord(
             image=file,
-            name=f"{split.value}_{number:06d}_{view}.jpg",
+            name=f"{person}_{view}.jpg",
             box_center=np.asarray(box.center),
             box_size=float(box.size),
-            keypoints_2d=np.concatenate([xy, seen], axis=1),
-            keypoints_3d=np.concatenate([joints, np.ones_like(seen)], axis=1),
-            axis_angle=np.concatenate(
-                [scene.global_orient[view][None], scene.body_pose]
-            ),
+            keypoints_2d=np.concatenate([xy, confidence], axis=1),
+            keypoints_3d=np.concatenate([joints, np.ones_like(confidence)], axis=1),
+            axis_angle=np.stack([scene.global_orient[view], *scene.body_pose]),
             betas=scene.betas,
             has_pose=True,
             has_betas=True,
             action=f"poses_{scene.component:02d}",
-            person=f"{split.value}_{number:06d}",
+            person=person,
             intrinsics=camera.intrinsics(),
             extrinsics=camera.extrinsics(),
         )
+
+
+def _map_ahead(work: Callable, items: Iterable, workers: int) -> Iterator:
+    """Yields work(item) in order, computed by processes that run a little ahead."""
+    if workers == 1:
+        yield from map(work, items)
+        return
+    # Forked processes would share the device's threads and locks.
+    spawn = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(workers, spawn) as pool:
+        pending: collections.deque = collections.deque()
+        for item in items:
+            pending.append(pool.submit(work, item))
+            if len(pending) > 2 * workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
