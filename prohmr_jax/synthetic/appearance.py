@@ -81,7 +81,7 @@ def _paint_face(painter: _Painter, rng: np.random.Generator, skin: np.ndarray):
     eyes = np.minimum(body.distance_to("left_eye"), body.distance_to("right_eye"))
     painter.paint(face & (eyes < 0.022), 0.55 * skin)
     painter.paint(face & (eyes < 0.012), rng.uniform(0.05, 0.2, 3))
-    nose = body.landmarks[0]
+    nose = body.landmark("nose")
     mouth = np.abs(body.rest - nose - [0, -0.040, -0.015]) < [0.024, 0.009, 0.03]
     painter.paint(face & mouth.all(axis=1), 0.5 * _LIPS + 0.5 * _LIPS * skin)
 
@@ -103,7 +103,7 @@ def _paint_hair(painter: _Painter, rng: np.random.Generator, skin: np.ndarray):
     if style == "cap":
         painter.paint(body.is_head & (body.up > 0.45), random_color(rng), 0.02)
     if rng.random() < 0.2:
-        nose = body.landmarks[0, 1]
+        nose = body.landmark("nose")[1]
         chin = (body.rest[:, 1] < nose - 0.02) & (body.front > 0.1) & (body.up > -1.35)
         mouth = np.abs(body.rest[:, 1] - nose + 0.040) < 0.01
         painter.paint(body.is_head & chin & ~mouth, 0.6 * color + 0.4 * skin, 0.004)

@@ -40,8 +40,6 @@ class BodyMap:
     """[V]: 0 at the eyes, 1 at the crown, in heights of that distance."""
     front: np.ndarray
     """[V]: 0 at the ears, forwards, in the same unit."""
-    head_unit: float
-    """That distance, metres."""
     landmarks: np.ndarray
     """[21, 3], metres, rest, in the order of LANDMARKS_21."""
 
@@ -52,8 +50,11 @@ class BodyMap:
 
     def distance_to(self, landmark: str) -> np.ndarray:
         """Returns [V], metres at rest from a landmark of LANDMARKS_21."""
-        place = self.landmarks[LANDMARKS_21.index(landmark)]
-        return np.linalg.norm(self.rest - place, axis=1)
+        return np.linalg.norm(self.rest - self.landmark(landmark), axis=1)
+
+    def landmark(self, name: str) -> np.ndarray:
+        """Returns the rest position [3] of a landmark of LANDMARKS_21, metres."""
+        return self.landmarks[LANDMARKS_21.index(name)]
 
 
 def map_body(body: BodyModel) -> BodyMap:
@@ -68,10 +69,10 @@ def map_body(body: BodyModel) -> BodyMap:
     owner = _owner(weights)
     along = lambda first, last: _along(rest, joints, first, last)  # noqa: E731
     is_head = owner == "head"
-    middle = lambda name: np.mean(  # noqa: E731
-        landmarks[list(LANDMARKS_21.indices(f"left_{name}", f"right_{name}"))], axis=0
+    eyes, ears = (
+        landmarks[list(LANDMARKS_21.indices(f"left_{part}", f"right_{part}"))].mean(0)
+        for part in ("eye", "ear")
     )
-    eyes, ears = middle("eye"), middle("ear")
     head_unit = float(rest[is_head, 1].max() - eyes[1])
     hips, neck = joints[SMPL_24.index("left_hip")], joints[SMPL_24.index("neck")]
     return BodyMap(
@@ -85,7 +86,6 @@ def map_body(body: BodyModel) -> BodyMap:
         leg=along("hip", "ankle"),
         up=(rest[:, 1] - eyes[1]) / head_unit,
         front=(rest[:, 2] - ears[2]) / head_unit,
-        head_unit=head_unit,
         landmarks=landmarks,
     )
 

@@ -7,10 +7,13 @@ import numpy as np
 from prohmr_jax.boxes import MARGIN
 from prohmr_jax.rendering.views import Perspective
 
-# Of the pictures, this share cuts the person off.
-_TRUNCATED = 0.15
 # Side of the person's box over the side of the picture.
 _BOX_SHARE = (0.55, 0.74)
+# How far the box wanders from the middle, of what keeps it inside.
+_WANDER = 0.5
+# Share of pictures that end within the person, where so many joints stay inside.
+_CUT_RATE = 0.15
+_LEAST_SEEN = 0.4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,23 +58,32 @@ def frame_person(
     joints: np.ndarray,
     size: int,
 ) -> PictureCamera:
-    """Returns the camera whose picture shows a person of joints [J, 3] (world).
+    """Returns the camera whose picture shows a person.
 
-    The person's box fills somewhat more than half of the picture, anywhere in it; now
-    and then the window cuts a part of the body off.
+    The person's box fills somewhat more than half of the picture, near its middle; now
+    and then the picture ends within the person.
+
+    Args:
+      rng: of place and size of the window.
+      rotation: [3, 3], world to camera.
+      translation: [3], metres, world to camera.
+      joints: [J, 3], metres, world.
+      size: side of the picture, pixels.
     """
     rotation, translation = rotation.astype(float), translation.astype(float)
     placed = joints @ rotation.T + translation
     flat = placed[:, :2] / placed[:, 2:]
     low, high = flat.min(axis=0), flat.max(axis=0)
-    box = MARGIN * (high - low).max()
-    window = box / rng.uniform(*_BOX_SHARE)
-    reach = 0.5 * (window - box) / 2
-    if rng.random() < _TRUNCATED:
-        window *= rng.uniform(0.6, 1.0)
-        reach = np.array([0.2, 0.35]) * box
-    middle = (low + high) / 2 + rng.uniform(-1, 1, 2) * reach
-    focal = size / window
-    center = -(middle - window / 2) * focal - 0.5
-    view = Perspective((focal, focal), tuple(center))
+    middle, box = (low + high) / 2, MARGIN * (high - low).max()
+    side = box / rng.uniform(*_BOX_SHARE)
+    shift, is_cut = rng.uniform(-1, 1, 2), rng.random() < _CUT_RATE
+    cut_side, cut_reach = rng.uniform(0.65, 1.1) * box, np.array([0.2, 0.35]) * box
+    off = np.abs(flat - middle - shift * cut_reach)
+    if is_cut and np.mean(np.all(off < cut_side / 2, axis=-1)) > _LEAST_SEEN:
+        side, middle = cut_side, middle + shift * cut_reach
+    else:
+        middle = middle + shift * _WANDER * (side - box) / 2
+    focal = size / side
+    center = (side / 2 - middle) * focal - 0.5
+    view = Perspective((focal, focal), tuple(center.tolist()))
     return PictureCamera(rotation, translation, view, size)

@@ -19,6 +19,7 @@ import itertools
 import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import jax
@@ -45,6 +46,8 @@ _TEXTURES = {Split.TRAIN: TRAIN_KINDS, Split.TEST: TEST_KINDS}
 _PEOPLE_PER_BATCH = 32
 # Sets the stream of random numbers of cameras apart from that of pictures.
 _CAMERAS = 1
+# Of a record; a body may have fewer.
+_NUM_BETAS = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +93,8 @@ def make_synthetic_humans(
       InputError: there is something else, or a dataset of other settings; the
         directory cannot be written; a file of the settings cannot be used.
     """
+    if workers < 1:
+        raise InputError("workers", f"is {workers}, not 1 or more")
     if Path(directory).is_dir() and any(Path(directory).iterdir()):
         _check_same(directory, settings)
         return dataset_directory(directory)
@@ -202,7 +207,7 @@ def _records(
             keypoints_2d=np.concatenate([xy, confidence], axis=1),
             keypoints_3d=np.concatenate([joints, np.ones_like(confidence)], axis=1),
             axis_angle=np.stack([scene.global_orient[view], *scene.body_pose]),
-            betas=scene.betas,
+            betas=np.pad(scene.betas, (0, _NUM_BETAS - len(scene.betas))),
             has_pose=True,
             has_betas=True,
             action=f"poses_{scene.component:02d}",
@@ -221,9 +226,13 @@ def _map_ahead(work: Callable, items: Iterable, workers: int) -> Iterator:
     spawn = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(workers, spawn) as pool:
         pending: collections.deque = collections.deque()
-        for item in items:
-            pending.append(pool.submit(work, item))
-            if len(pending) > 2 * workers:
+        try:
+            for item in items:
+                pending.append(pool.submit(work, item))
+                if len(pending) > 2 * workers:
+                    yield pending.popleft().result()
+            while pending:
                 yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+        except BrokenProcessPool as error:
+            fault = "one of the processes was killed; for lack of memory, use fewer"
+            raise InputError("workers", fault) from error
