@@ -1,7 +1,7 @@
 """Results on disk: one person is one `.npz`, with the same members every time.
 
 The schema stands here once: each array field of `PersonResult` is a member of that
-name, and `_stored` says its shape and kind. `docs/results.md` is the same for users.
+name, and `stored` says its shape and kind. `docs/results.md` is the same for users.
 """
 
 import dataclasses
@@ -28,8 +28,8 @@ _NAMES = {
 }
 
 
-def _stored(*shape: int | str, kind: str = "real"):
-    """A field that is a member of the archive, of that shape and kind."""
+def stored(*shape: int | str, kind: str = "real"):
+    """Returns a field that is a member of the archive, of that shape and kind."""
     return dataclasses.field(metadata={"expected": Expected(shape, kind)})
 
 
@@ -62,39 +62,39 @@ class PersonResult:
     """
 
     provenance: Provenance
-    pose_rotmat: np.ndarray = _stored("K", _KINEMATIC, 3, 3)
+    pose_rotmat: np.ndarray = stored("K", _KINEMATIC, 3, 3)
     """Rotations relative to the parents; the root's turns body to camera axes."""
-    pose_axis_angle: np.ndarray = _stored("K", _KINEMATIC, 3)
+    pose_axis_angle: np.ndarray = stored("K", _KINEMATIC, 3)
     """The same as axis times angle, radians."""
-    betas: np.ndarray = _stored("S")
+    betas: np.ndarray = stored("S")
     """Shape coefficients."""
-    log_prob: np.ndarray = _stored("K")
+    log_prob: np.ndarray = stored("K")
     """Natural log-density of the pose, in the model's 144 6D coordinates."""
-    joints: np.ndarray = _stored("K", _JOINTS, 3)
-    kinematic_joints: np.ndarray = _stored("K", _KINEMATIC, 3)
-    joints_2d_px: np.ndarray = _stored("K", _JOINTS, 2)
+    joints: np.ndarray = stored("K", _JOINTS, 3)
+    kinematic_joints: np.ndarray = stored("K", _KINEMATIC, 3)
+    joints_2d_px: np.ndarray = stored("K", _JOINTS, 2)
     """`joints`, placed by `translation` and projected by `intrinsics`."""
-    joint_spread: np.ndarray = _stored(_JOINTS)
+    joint_spread: np.ndarray = stored(_JOINTS)
     """Standard deviation of `joints` over the draws, the mode left out, metres."""
-    vertices: np.ndarray = _stored("V", 3)
+    vertices: np.ndarray = stored("V", 3)
     """Of the mode."""
-    vertex_spread: np.ndarray = _stored("V")
+    vertex_spread: np.ndarray = stored("V")
     """As `joint_spread`."""
-    faces: np.ndarray = _stored("F", 3, kind="integer")
-    weak_camera: np.ndarray = _stored(3)
+    faces: np.ndarray = stored("F", 3, kind="integer")
+    weak_camera: np.ndarray = stored(3)
     """Scale, x, y: the crop's camera as the model predicts it."""
-    translation: np.ndarray = _stored(3)
+    translation: np.ndarray = stored(3)
     """Of the body in front of the photo's camera, metres."""
-    intrinsics: np.ndarray = _stored(3, 3)
+    intrinsics: np.ndarray = stored(3, 3)
     """K of the photo's camera: focal lengths and principal point, pixels."""
-    box_center_px: np.ndarray = _stored(2)
-    box_size_px: np.ndarray = _stored()
+    box_center_px: np.ndarray = stored(2)
+    box_size_px: np.ndarray = stored()
     """Side of the square that the model looked at."""
-    image_size_px: np.ndarray = _stored(2, kind="integer")
+    image_size_px: np.ndarray = stored(2, kind="integer")
     """(width, height); zeros where it is not known, the box is then in the middle."""
-    keypoints_px: np.ndarray = _stored(_KEYPOINTS, 2)
+    keypoints_px: np.ndarray = stored(_KEYPOINTS, 2)
     """The detections, BODY_25."""
-    keypoint_confidence: np.ndarray = _stored(_KEYPOINTS)
+    keypoint_confidence: np.ndarray = stored(_KEYPOINTS)
 
     @property
     def focal_length_px(self) -> np.ndarray:
@@ -122,10 +122,11 @@ class PersonResult:
         return float(np.linalg.norm(offsets, axis=1)[seen].mean() / self.box_size_px)
 
 
-def _members() -> dict[str, Expected]:
+def members(schema: type) -> dict[str, Expected]:
+    """Returns the `stored` fields of a dataclass: what its file must hold."""
     return {
         field.name: field.metadata["expected"]
-        for field in dataclasses.fields(PersonResult)
+        for field in dataclasses.fields(schema)
         if field.metadata
     }
 
@@ -145,7 +146,7 @@ def write_result(path: str | os.PathLike, result: PersonResult) -> None:
     """
     checker = Checker(path)
     arrays = {}
-    for name, expected in _members().items():
+    for name, expected in members(PersonResult).items():
         array = np.asarray(getattr(result, name))
         checker.check_layout(name, array.shape, array.dtype, expected)
         checker.check_values(name, array)
@@ -170,7 +171,7 @@ def read_result(path: str | os.PathLike) -> PersonResult:
         raise InputError(
             path, f"has version {version} of the schema, not {SCHEMA_VERSION}"
         )
-    arrays = read_npz(path, {**_members(), **_extras()})
+    arrays = read_npz(path, {**members(PersonResult), **_extras()})
     for key, names in _NAMES.items():
         if tuple(arrays.pop(key)) != names:
             raise InputError(path, f"{key} are others than those of this version")

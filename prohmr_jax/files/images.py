@@ -7,7 +7,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 from PIL import Image
@@ -70,14 +70,22 @@ def read_image(
 
 
 def image_size(
-    path: str | os.PathLike, *, exif: Literal["honour", "ignore"] = "honour"
+    file: str | os.PathLike | BinaryIO,
+    *,
+    exif: Literal["honour", "ignore"] = "honour",
+    name: str = "",
 ) -> tuple[int, int]:
     """Returns (width, height) as `read_image` gives them; pixels are not decoded.
+
+    Args:
+      file: path or stream.
+      exif: see `read_image`.
+      name: of a stream, for messages.
 
     Raises:
       InputError: the file is missing or no image.
     """
-    with _faults_named(path), Image.open(path, formats=_FORMATS) as image:
+    with _faults_named(name or file), Image.open(file, formats=_FORMATS) as image:
         turned = exif == "honour" and _orientation(image) in _SIDEWAYS
         return image.size[::-1] if turned else image.size
 

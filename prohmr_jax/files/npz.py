@@ -7,7 +7,7 @@ import os
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import BinaryIO
 
 import numpy as np
@@ -70,8 +70,15 @@ def read_npz(
         raise InputError(path, "is a damaged .npz archive") from error
 
 
-def write_npz(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
+def write_npz(
+    path: str | os.PathLike,
+    arrays: Mapping[str, np.ndarray] | Iterable[tuple[str, np.ndarray]],
+) -> None:
     """Writes arrays, compressed, in one step; equal arrays give equal bytes.
+
+    Args:
+      path: the archive.
+      arrays: by name; of an iterable, one is in memory at a time.
 
     Raises:
       InputError: the file cannot be written.
@@ -80,7 +87,8 @@ def write_npz(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None
 
     def write(stream: BinaryIO) -> None:
         with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, array in arrays.items():
+            items = arrays.items() if isinstance(arrays, Mapping) else arrays
+            for name, array in items:
                 # A fresh ZipInfo is dated 1980: the clock does not show in the file.
                 member = zipfile.ZipInfo(f"{name}.npy")
                 member.compress_type = zipfile.ZIP_DEFLATED

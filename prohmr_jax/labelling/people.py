@@ -1,0 +1,106 @@
+"""People to fit, one after another, in an order that stays: windows of a source."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from prohmr_jax.data.crops import decode_image
+from prohmr_jax.files.detections import Detection
+from prohmr_jax.files.images import read_image
+from prohmr_jax.structs import Keypoints2D
+
+
+@dataclasses.dataclass(frozen=True)
+class Sighting:
+    """One person to fit, NumPy, pixels of the photo."""
+
+    detection: Detection
+    """What the encoder is shown, and the person's place in the source."""
+    keypoints: Keypoints2D
+    """JOINTS_44, what is fitted to."""
+    source: str
+    """File or dataset."""
+    photo: Path | bytes | None = None
+    """A file, or what is in one."""
+    photo_name: str = ""
+    image_size: tuple[int, int] = (0, 0)
+    """(width, height); zeros where it is not known."""
+    intrinsics: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((3, 3)))
+    """K of the photo's camera; zeros where it is not known."""
+
+    def read_photo(self, exif: str) -> np.ndarray | None:
+        """Returns the photo [H, W, 3], uint8, if there is one."""
+        if isinstance(self.photo, bytes):
+            return decode_image(self.photo, self.photo_name)
+        return None if self.photo is None else read_image(self.photo, exif=exif)
+
+
+@dataclasses.dataclass(frozen=True)
+class Unit:
+    """What is read at once: a file, or a record."""
+
+    people: Sequence[Sighting] = ()
+    left_out: Sequence[str] = ()
+    """A line with the reason for each person, or file, that cannot be used."""
+
+
+class Source(Protocol):
+    """People in units of a fixed order."""
+
+    def __len__(self) -> int:
+        """Returns the number of units."""
+
+    def read(self, number: int) -> Unit:
+        """Returns a unit; what is wrong with it is in `Unit.left_out`."""
+
+    def fingerprint(self) -> str:
+        """Returns what changes when the input does."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Position:
+    """A place between two people of a source."""
+
+    unit: int = 0
+    person: int = 0
+    """Of the people of that unit that can be used."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Window:
+    """People in a row; the windows of a source are always the same."""
+
+    people: Sequence[Sighting]
+    left_out: Sequence[str]
+    next: Position
+
+
+def windows(source: Source, start: Position, size: int) -> Iterator[Window]:
+    """Yields the people from a position on, `size` at a time; the last may be fewer.
+
+    Only one window and one unit are in memory.
+    """
+    people, left_out = [], []
+    for number in range(start.unit, len(source)):
+        unit = source.read(number)
+        done = start.person if number == start.unit else 0
+        if not done:
+            left_out += unit.left_out
+        while len(unit.people) - done >= (room := size - len(people)):
+            people += unit.people[done : done + room]
+            done += room
+            whole = done == len(unit.people)
+            after = Position(number + 1) if whole else Position(number, done)
+            yield Window(people, left_out, after)
+            people, left_out = [], []
+            if whole:
+                break
+        else:
+            people += unit.people[done:]
+    if people or left_out:
+        yield Window(people, left_out, Position(len(source)))
+
+
