@@ -73,6 +73,41 @@ def image_camera(
     )
 
 
+def crop_camera_in_image(weak: WeakCamera, box: Box) -> Camera:
+    """Returns the crop's own camera in image pixels: it looks at the box's centre."""
+    crop = crop_camera(weak)
+    focal = crop.focal_length * box.size[..., None]
+    return Camera(crop.translation, focal, jnp.broadcast_to(box.center, focal.shape))
+
+
+def photo_camera(
+    weak: WeakCamera,
+    box: Box,
+    image_size: Float[Array, "*b 2"],
+    focal_length: Float[Array, "*b 2"],
+    principal_point: Float[Array, "*b 2"] | float = 0.0,
+) -> tuple[Camera, Float[Array, "*b"]]:
+    """Returns the camera of a photo of which not everything is known, and its side.
+
+    Args:
+      weak: prediction for the crop.
+      box: where the crop was taken from, image pixels.
+      image_size: (width, height), pixels; zeros where it is not known: the camera then
+        looks at the box, whose side counts as the photo's.
+      focal_length: pixels; zeros for a lens like the crop's: as many photo sides as
+        that has box sides.
+      principal_point: pixels; zeros for the middle.
+    """
+    known = jnp.any(image_size > 0, axis=-1)
+    side = jnp.where(known, jnp.max(image_size, axis=-1), box.size)
+    middle = jnp.where(known[..., None], image_size / 2.0, box.center)
+    given = jnp.broadcast_to(jnp.asarray(principal_point), middle.shape)
+    middle = jnp.where(jnp.any(given > 0, axis=-1, keepdims=True), given, middle)
+    like_crop = side[..., None] * FOCAL_LENGTH_PX / CROP_SIZE_PX
+    focal = jnp.where(focal_length > 0, focal_length, like_crop)
+    return image_camera(weak, box, 2.0 * middle, focal), side
+
+
 def image_to_crop(xy_px: Float[Array, "*b J 2"], box: Box) -> Float[Array, "*b J 2"]:
     """Returns image pixels in crop units: the box becomes [-0.5, 0.5]."""
     return (xy_px - box.center[..., None, :]) / box.size[..., None, None]

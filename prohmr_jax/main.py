@@ -44,6 +44,10 @@ def run(config, workdir: str) -> None:
             from prohmr_jax.demo import run_demo
 
             run_demo(config)
+        case "fit":
+            from prohmr_jax.fit import run_fit
+
+            run_fit(config)
         case "benchmark":
             from prohmr_jax.benchmark import run_benchmark
 

@@ -19,8 +19,9 @@ LEVELS = (
     ("losses", "metrics", "body_errors", "synthesis", "predict", "fitting"),
     ("train_state", "checkpoint", "lifting", "results", "pictures", "reconstruction",
      "demo_report", "benchmark_packages", "lifting_errors", "image_errors",
-     "image_report", "training_loop", "conversion", "synthetic"),
-    ("train", "evaluate", "demo", "benchmark", "make_dataset", "parity"),
+     "image_report", "training_loop", "conversion", "synthetic",
+     "labelling"),
+    ("train", "evaluate", "demo", "fit", "benchmark", "make_dataset", "parity"),
     ("main",),
 )  # fmt: skip
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
@@ -43,6 +44,7 @@ NEIGHBOURS = {
     ("pictures", "results"),
     ("reconstruction", "checkpoint"),
     ("reconstruction", "results"),
+    ("labelling", "results"),
 }
 
 # Only procedures read configs; what they call takes explicit arguments.

@@ -118,6 +118,45 @@ def test_image_and_crop_cameras_agree_in_the_plane_of_the_body(rng, batch, focal
 
 
 @pytest.mark.parametrize("batch", BATCHES)
+def test_the_crops_camera_in_the_image_sees_what_the_crop_does(rng, batch):
+    weak, box = some_weak(rng, *batch), some_box(rng, *batch)
+    joints = float32(rng.normal(size=(*batch, 5, 3)))
+    there = cameras.project(joints, cameras.crop_camera_in_image(weak, box))
+    crop = cameras.project(joints, cameras.crop_camera(weak))
+    np.testing.assert_allclose(there, cameras.crop_to_image(crop, box), rtol=1e-4)
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+def test_a_photos_camera_fills_in_what_is_not_known(rng, batch):
+    weak, box = some_weak(rng, *batch), some_box(rng, *batch)
+    nothing = np.zeros((*batch, 2), np.float32)
+    size = nothing + np.array([640, 480], np.float32)
+    focal = nothing + np.float32(700)
+    camera, side = cameras.photo_camera(weak, box, size, focal)
+    assert np.all(np.asarray(side) == 640)
+    expected = cameras.image_camera(weak, box, size, focal)
+    jax.tree.map(np.testing.assert_array_equal, camera, expected)
+    # Without anything: the crop's own.
+    camera, side = cameras.photo_camera(weak, box, nothing, nothing)
+    np.testing.assert_array_equal(side, box.size)
+    own = cameras.crop_camera_in_image(weak, box)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), camera, own
+    )
+    # A principal point moves the body, not what is seen at its depth.
+    point = nothing + np.array([300, 200], np.float32)
+    moved, _ = cameras.photo_camera(weak, box, size, focal, point)
+    np.testing.assert_allclose(moved.center, point)
+    middle = np.zeros((*batch, 1, 3), np.float32)
+    np.testing.assert_allclose(
+        cameras.project(middle, moved),
+        cameras.project(middle, cameras.photo_camera(weak, box, size, focal)[0]),
+        rtol=1e-3,
+        atol=1e-2,
+    )
+
+
+@pytest.mark.parametrize("batch", BATCHES)
 def test_crop_units_round_trip(rng, batch):
     box = some_box(rng, *batch)
     xy = float32(rng.uniform(0, 900, (*batch, 9, 2)))

@@ -13,6 +13,7 @@ CONFIGS = sorted(path.stem for path in (ROOT / "configs").glob("*.py"))
 READERS = {
     "benchmark": "benchmark.py",
     "demo": "demo.py",
+    "fit": "fit.py",
     "evaluate_keypoints": "evaluate.py",
     "prohmr_keypoints": "train.py",
     "regression_keypoints": "train.py",

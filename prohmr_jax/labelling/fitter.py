@@ -5,7 +5,7 @@ import dataclasses
 import functools
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -22,9 +22,14 @@ from prohmr_jax.fitting.keypoints import (
     fitted,
     keypoint_problem,
 )
-from prohmr_jax.fitting.objectives import FittingModel, bind_keypoints
+from prohmr_jax.fitting.objectives import (
+    FittingModel,
+    KeypointData,
+    KeypointParams,
+    bind_keypoints,
+)
 from prohmr_jax.labelling.people import Sighting, Window
-from prohmr_jax.minimise import Minimum, Reason, Settings
+from prohmr_jax.minimise import Minimum, Settings
 from prohmr_jax.models.prohmr import PreparedProHMR
 from prohmr_jax.predict import Prediction, predict
 from prohmr_jax.rotations import rotmat_to_axis_angle
@@ -146,7 +151,7 @@ class _Open:
     window: Window
     seen: Seen | None
     guess: Guess | None
-    data: Any
+    problem: tuple[KeypointParams, KeypointData] | None
     minima: list[Minimum | None]
 
     @property
@@ -186,14 +191,14 @@ class Fitter:
 
     def __call__(
         self, windows: Iterable[Window]
-    ) -> Iterator[tuple[Window, Columns, np.ndarray]]:
+    ) -> Iterator[tuple[Window, Columns | None, np.ndarray]]:
         """Yields windows with the columns of their people, in order.
 
         While the last people of a window are solved, those of the next enter.
 
         Yields:
-          A window; the columns of `tables.FitTable`, of the people with a finite start;
-          and which those are, a mask.
+          A window; the columns of `tables.FitTable`, of the people with a finite start,
+          None if there are none; and which those are, a mask.
         """
         waiting = collections.deque()
 
@@ -201,8 +206,7 @@ class Fitter:
             for window in windows:
                 waiting.append(opened := self._open(window))
                 if opened.seen is not None:
-                    start, data = opened.data
-                    yield from rows((start, data))
+                    yield from rows(opened.problem)
 
         first = 0
         for number, minimum in self.slots.solve(people()):
@@ -229,19 +233,20 @@ class Fitter:
             keypoint_problem, self._model, use_hips=self._settings.use_hips
         )
         betas = made.prediction.hypotheses.smpl.betas[:, 0]
-        data = map_batches(problem, (made.prediction.context, betas, made.view), size)
-        return _Open(window, seen, made, data, [None] * len(window.people))
+        people = made.prediction.context, betas, made.view
+        start = map_batches(problem, people, size)
+        return _Open(window, seen, made, start, [None] * len(window.people))
 
-    def _close(self, opened: _Open) -> tuple[Window, Columns, np.ndarray]:
+    def _close(self, opened: _Open) -> tuple[Window, Columns | None, np.ndarray]:
         if opened.seen is None:
-            return opened.window, {}, np.zeros(0, bool)
+            return opened.window, None, np.zeros(0, bool)
         minimum = jax.tree.map(lambda *leaves: np.stack(leaves), *opened.minima)
         finish = functools.partial(_finish, self._model)
-        _, data = opened.data
+        _, data = opened.problem
         made = map_batches(finish, (data, minimum), self._settings.slots)
         sound = np.isfinite(minimum.loss)
-        columns = _columns(opened, *made)
-        return opened.window, {n: a[sound] for n, a in columns.items()}, sound
+        columns = {n: a[sound] for n, a in _columns(opened, *made).items()}
+        return opened.window, columns if sound.any() else None, sound
 
 
 @jax.jit

@@ -29,8 +29,12 @@ _IDENTITY = "run.json"
 _LOCK = "lock"
 _SHARD = "{:06d}.npz"
 _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
-_POSITION = {"next": Expected((2,), "integer")}
 _LEFT_OUT = {"left_out": Expected((None,), "text")}
+_HEADER = {
+    "next": Expected((2,), "integer"),
+    "people": Expected((), "integer"),
+    **_LEFT_OUT,
+}
 _MAX_MEMBER_BYTES = 1 << 40
 
 
@@ -63,7 +67,9 @@ class Journal:
         self._folder = self._table.parent / _FOLDER
         self.position, self.people = Position(), 0
         self.left_out: list[str] = []
+        self._members = tuple(members(schema))
         self._number = 0
+        self._filled: list[Path] = []
         known = self._folder / _IDENTITY
         begun = known.exists()
         if begun:
@@ -80,35 +86,47 @@ class Journal:
         while (shard := self._shard(self._number)).exists():
             self._take_up(shard)
         self.finished = begun and self._table.exists() and not self._number
+        if self.finished:
+            self._remove(self._folder.glob("*.npz"))
+            first = self._read(self._table, self._members[:1])
+            self.people = len(next(iter(first.values())))
+            lines = read_npz(self._table, _LEFT_OUT)["left_out"]
+            self.left_out = [str(line) for line in lines]
 
     def append(
         self,
-        columns: Mapping[str, np.ndarray],
+        columns: Mapping[str, np.ndarray] | None,
         left_out: Sequence[str],
         after: Position,
     ) -> None:
         """Writes people, and where in the source their successors are.
+
+        Args:
+          columns: of the table; None for nobody.
+          left_out: lines to add.
+          after: where to go on.
 
         Raises:
           InputError: the disk is full, or an array is not as the schema says; what was
             there stays.
         """
         path = self._shard(self._number)
-        columns = checked(path, self._schema, columns)
-        extras = {
+        columns = checked(path, self._schema, columns) if columns else {}
+        people = len(next(iter(columns.values()))) if columns else 0
+        header = {
             "next": np.array([after.unit, after.person]),
+            "people": np.array(people),
             "left_out": np.array(list(left_out), dtype=np.str_),
         }
-        write_npz(path, {**extras, **columns})
-        self._count(columns, left_out, after)
+        write_npz(path, {**header, **columns})
+        self._count(people, left_out, after)
 
     def finish(self) -> None:
         """Makes one table of the shards, then removes them."""
         provenance = {name: str(value) for name, value in self._identity.items()}
         write_table(self._table, provenance, self.left_out, self._columns())
-        # The first goes last: a run that is killed here finds all or none.
-        numbers = range(self._number)
-        self._remove(self._shard(number) for number in reversed(numbers))
+        # In order: without the first, a run that is killed here has finished.
+        self._remove(self._shard(number) for number in range(self._number))
         self.finished = True
 
     def close(self) -> None:
@@ -118,28 +136,35 @@ class Journal:
     def _shard(self, number: int) -> Path:
         return self._folder / _SHARD.format(number)
 
-    def _take_up(self, shard: Path) -> None:
-        found = read_npz(shard, {**_POSITION, **_LEFT_OUT, **members(self._schema)})
-        position = Position(*(int(value) for value in found["next"]))
-        self._count(found, [str(line) for line in found["left_out"]], position)
+    def _read(self, path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+        expected = members(self._schema)
+        return read_npz(
+            path,
+            {name: expected[name] for name in names},
+            max_member_bytes=_MAX_MEMBER_BYTES,
+        )
 
-    def _count(self, columns, left_out: Sequence[str], after: Position) -> None:
-        self.people += len(next(iter(members(self._schema)), ()) and columns["source"])
+    def _take_up(self, shard: Path) -> None:
+        header = read_npz(shard, _HEADER)
+        people = int(header["people"])
+        if people:
+            self._read(shard, self._members)  # names a damaged one now, not at the end
+        unit, person = (int(number) for number in header["next"])
+        left_out = [str(line) for line in header["left_out"]]
+        self._count(people, left_out, Position(unit, person))
+
+    def _count(self, people: int, left_out: Sequence[str], after: Position) -> None:
+        if people:
+            self._filled.append(self._shard(self._number))
+        self.people += people
         self.left_out += left_out
         self.position = after
         self._number += 1
 
     def _columns(self) -> Iterator[tuple[str, np.ndarray]]:
         """One column of all shards at a time."""
-        for name, expected in members(self._schema).items():
-            parts = [
-                read_npz(
-                    self._shard(number),
-                    {name: expected},
-                    max_member_bytes=_MAX_MEMBER_BYTES,
-                )[name]
-                for number in range(self._number)
-            ]
+        for name in self._members:
+            parts = [self._read(shard, [name])[name] for shard in self._filled]
             yield name, np.concatenate(parts)
 
     def _require_the_same(self, known: Path) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
@@ -104,3 +105,10 @@ def windows(source: Source, start: Position, size: int) -> Iterator[Window]:
         yield Window(people, left_out, Position(len(source)))
 
 
+def prefetch(items: Iterator[Window]) -> Iterator[Window]:
+    """Yields windows, the next of which is read meanwhile."""
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        coming = reader.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = reader.submit(next, items, None)
+            yield item

@@ -60,10 +60,10 @@ class Files:
         try:
             found = read_detections(path)
         except InputError as error:
-            return Unit(left_out=[str(error)])
+            return Unit(left_out=[f"{name}: {error.what}"])
         people = []
         left_out = [
-            f"{path}: person {person.person_index} {person.reason}"
+            f"{name}: person {person.person_index} {person.reason}"
             for person in found.left_out
         ]
         sizes: dict[Path, tuple[int, int]] = {}
@@ -71,7 +71,9 @@ class Files:
             try:
                 people.append(self._with_photo(path, name, person, sizes))
             except InputError as error:
-                left_out.append(f"{path}: person {person.person_index}: {error}")
+                who = f"{name}: person {person.person_index}"
+                photo = Path(error.path).name
+                left_out.append(f"{who}: its photo {photo} {error.what}")
         return Unit(people, left_out)
 
     def _with_photo(self, path, name, person, sizes) -> Sighting:
@@ -108,6 +110,8 @@ class Records:
         except (ValueError, KeyError, OSError) as error:
             raise InputError(self._directory, f"cannot be read: {error}") from error
         self._ends = np.cumsum([len(split) for split in self._splits])
+        if not len(self):
+            raise InputError(self._directory, "holds no records")
 
     def __len__(self) -> int:
         """Returns the number of records."""
@@ -122,7 +126,8 @@ class Records:
     def read(self, number: int) -> Unit:
         """Returns the one person of a record."""
         split = int(np.searchsorted(self._ends, number, side="right"))
-        record = from_example(self._splits[split][number - int(self._ends[split])])
+        place = number - int(self._ends[split]) + len(self._splits[split])
+        record = from_example(self._splits[split][place])
         keypoints = record.keypoints_2d.astype(np.float32)
         keypoints = Keypoints2D(keypoints[:, :2], np.clip(keypoints[:, 2], 0.0, 1.0))
         shown = _shown_of(keypoints)
@@ -135,7 +140,7 @@ class Records:
         try:
             person = self._sighting(record, number, keypoints, shown)
         except InputError as error:
-            return Unit(left_out=[f"{who}: {error}"])
+            return Unit(left_out=[f"{who}: its photo {error.what}"])
         return Unit([person])
 
     def _sighting(self, record: PersonRecord, number, keypoints, shown) -> Sighting:
@@ -175,9 +180,7 @@ def _shown_of(keypoints: Keypoints2D) -> Keypoints2D:
     ]
     body_25 = Keypoints2D(xy[: len(known)], confidence[: len(known)])
     shown = as_body25(body_25, known)
-    return Keypoints2D(
-        shown.xy.astype(np.float32), shown.confidence.astype(np.float32)
-    )
+    return Keypoints2D(shown.xy.astype(np.float32), shown.confidence.astype(np.float32))
 
 
 def open_source(

@@ -1,0 +1,188 @@
+"""Windows of people, and the sources that they come from."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from demo_cases import coco, openpose, person, write_photo
+from PIL import Image
+
+from prohmr_jax.data.datasets.builder import write_dataset
+from prohmr_jax.data.records import PersonRecord
+from prohmr_jax.errors import InputError
+from prohmr_jax.labelling.people import Position, Unit, prefetch, windows
+from prohmr_jax.labelling.sources import open_source
+from prohmr_jax.skeleton import BODY_25, JOINTS_44
+
+UNSEEN = [0.0] * 75
+
+
+@dataclasses.dataclass(frozen=True)
+class Numbers:
+    """A source of numbers, by the number of people in each unit."""
+
+    sizes: tuple[int, ...]
+
+    def __len__(self):
+        return len(self.sizes)
+
+    def read(self, number):
+        first = sum(self.sizes[:number])
+        people = list(range(first, first + self.sizes[number]))
+        return Unit(people, [f"bad in {number}"] if number % 2 else [])
+
+
+SIZES = (3, 0, 1, 7, 0, 2, 0)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 13, 40])
+def test_windows_go_on_from_any_of_them(size):
+    source = Numbers(SIZES)
+    found = list(windows(source, Position(), size))
+    everyone = [p for window in found for p in window.people]
+    left_out = [line for window in found for line in window.left_out]
+    assert everyone == list(range(sum(SIZES)))
+    assert left_out == ["bad in 1", "bad in 3", "bad in 5"]
+    assert [len(window.people) for window in found[:-1]] == [size] * (len(found) - 1)
+    for number, window in enumerate(found):
+        assert list(windows(source, window.next, size)) == found[number + 1 :]
+    assert list(prefetch(windows(source, Position(), size))) == found
+
+
+def test_of_nobody_there_are_the_reasons():
+    (window,) = windows(Numbers((0, 0)), Position(), 4)
+    assert (list(window.people), list(window.left_out)) == ([], ["bad in 1"])
+    assert window.next == Position(2)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    texts = {
+        "a.json": openpose(person(0), UNSEEN, person(1)),
+        "b.json": "{",
+        "deep/c.json": coco("x.png", "y.png"),
+    }
+    for name, text in texts.items():
+        (tmp_path / "in" / name).write_text(text)
+    write_photo(tmp_path / "in" / "a.png")
+    write_photo(tmp_path / "in" / "deep" / "x.png", size=(20, 20))
+    return tmp_path / "in"
+
+
+def people_of(source):
+    units = [source.read(number) for number in range(len(source))]
+    return ([p for unit in units for p in unit.people],
+            [line for unit in units for line in unit.left_out])  # fmt: skip
+
+
+def test_a_folder(folder):
+    source = open_source(folder, "", "honour", (0, 0))
+    people, left_out = people_of(source)
+    assert [(p.source, p.detection.person_index) for p in people] == [
+        ("a.json", 0), ("a.json", 2), ("deep/c.json", 1),
+    ]  # fmt: skip
+    assert [p.photo_name for p in people] == ["a.png", "a.png", ""]
+    assert [tuple(p.image_size) for p in people] == [(200, 240), (200, 240), (0, 0)]
+    assert people[0].keypoints.xy.shape == (len(JOINTS_44), 2)
+    assert not people[0].keypoints.confidence[len(BODY_25) :].any()
+    assert people[0].read_photo("honour").shape == (240, 200, 3)
+    assert people[2].read_photo("honour") is None
+    for line, fault in zip(
+        left_out,
+        ["a.json: person 1 has no joint", "b.json: is truncated",
+         "deep/c.json: person 0: its photo x.png is 20 x 20 pixels"],
+        strict=True,
+    ):  # fmt: skip
+        # Names within the input: the same wherever it lies.
+        assert line.startswith(fault)
+    no_photos = open_source(folder, "none", "honour", (30, 40))
+    people, left_out = people_of(no_photos)
+    assert (len(people), len(left_out)) == (4, 2)
+    assert {tuple(p.image_size) for p in people} == {(30, 40)}
+
+
+def test_a_list_and_a_file(folder):
+    (folder / "list.txt").write_text("# mine\ndeep/c.json\n\n a.json\nmissing.json\n")
+    people, left_out = people_of(
+        open_source(folder / "list.txt", "none", "honour", (0, 0))
+    )
+    assert [p.source for p in people] == ["deep/c.json"] * 2 + ["a.json"] * 2
+    assert "missing.json: cannot be read" in left_out[-1]
+    people, _ = people_of(open_source(folder / "a.json", "none", "honour", (0, 0)))
+    assert [p.source for p in people] == ["a.json"] * 2
+
+
+def test_fingerprints_change_with_the_input(folder):
+    def now():
+        return open_source(folder, "", "honour", (0, 0)).fingerprint()
+
+    before = now()
+    assert before == now()
+    (folder / "a.json").write_text(openpose(person(3)))
+    changed = now()
+    (folder / "d.json").write_text(openpose(person(4)))
+    assert len({before, changed, now()}) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [("none", "no such file"), ("empty", "holds no .json"), ("a.txt", "is empty"),
+     ("none.txt", "cannot be read")],
+)  # fmt: skip
+def test_nothing_to_read(tmp_path, name, fault):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a.txt").write_text("# nothing\n")
+    with pytest.raises(InputError, match=fault):
+        open_source(tmp_path / name, "", "honour", (0, 0))
+
+
+def record(tmp_path, number: int, joints: dict[str, tuple[float, float]]):
+    """A person of whom some joints are labelled."""
+    path = tmp_path / f"{number}.png"
+    Image.fromarray(np.full((80, 60, 3), 40 * number, np.uint8)).save(path)
+    keypoints = np.zeros((len(JOINTS_44), 3))
+    for name, xy in joints.items():
+        keypoints[JOINTS_44.index(name)] = *xy, 1.0
+    return PersonRecord(
+        image=path.read_bytes(),
+        name=path.name,
+        box_center=np.array([30.0, 40.0]),
+        box_size=70.0,
+        keypoints_2d=keypoints,
+        keypoints_3d=np.zeros((len(JOINTS_44), 4)),
+        axis_angle=np.zeros((24, 3)),
+        betas=np.zeros(10),
+        has_pose=False,
+        has_betas=False,
+        intrinsics=np.array([[500.0, 0, 31], [0, 510, 42], [0, 0, 1]]),
+    )
+
+
+def test_a_dataset(tmp_path):
+    labels = {
+        "left_shoulder_extra": (40.0, 20.0),
+        "right_shoulder_extra": (20.0, 22.0),
+        "left_wrist": (44.0, 40.0),
+    }
+    records = {
+        "train": [record(tmp_path, 0, labels), record(tmp_path, 1, {})],
+        "a_test": [record(tmp_path, 2, labels)],
+    }
+    write_dataset(tmp_path / "set", "mine", records)
+    source = open_source(tmp_path / "set", "", "honour", (0, 0))
+    assert len(source) == 3
+    people, left_out = people_of(source)
+    assert [p.detection.person_index for p in people] == [0, 1]
+    assert [p.photo_name for p in people] == ["2.png", "0.png"]
+    assert "record 2 (1.png) has fewer than two keypoints" in left_out[0]
+    one = people[1]
+    assert tuple(one.image_size) == (60, 80)
+    np.testing.assert_array_equal(one.intrinsics[0], [500, 0, 31])
+    assert one.read_photo("honour")[0, 0, 0] == 0
+    shown = one.detection.keypoints
+    seen = {n for n, c in zip(BODY_25.names, shown.confidence, strict=True) if c > 0}
+    assert seen == {"left_shoulder", "right_shoulder", "neck", "left_wrist"}
+    np.testing.assert_allclose(shown.xy[BODY_25.index("neck")], [30.0, 21.0])
+    assert json.dumps(source.fingerprint())
