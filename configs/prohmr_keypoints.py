@@ -67,7 +67,7 @@ def get_config() -> ConfigDict:
             "global_orient_mode": 0.01,
             "body_pose_mode": 0.01,
             "betas_mode": 0.01,
-            "orthogonal": 0.1,
+            "orthogonal": 0.05,
         }
     )
     config.num_samples = 1

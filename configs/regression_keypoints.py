@@ -17,5 +17,6 @@ def get_config() -> ConfigDict:
     config.model.deterministic = True
     config.loss_weights.nll = 0.0
     config.loss_weights.keypoints_2d_exp = 0.0
+    config.loss_weights.orthogonal = 0.1
     config.num_samples = 0
     return config

@@ -203,7 +203,7 @@ def _restore(directory: pathlib.Path) -> dict:
 def _restore_average(directory: pathlib.Path, expected: dict) -> dict:
     restored = _restore(directory)
     found = {
-        "params": restored["average_params"],
+        "params": restored["average_params"] or restored["params"],
         "batch_stats": restored["batch_stats"] or {},
         "mean_params": restored["mean_params"],
     }

@@ -42,14 +42,14 @@ def keypoint_3d_loss(
 
 
 def rotation_loss(
-    predicted: Float[Array, "*b R 3 3"], target: Float[Array, "*b R 3 3"]
+    predicted: Float[Array, "*b R 3 3"], target: Float[Array, "*#b R 3 3"]
 ) -> Float[Array, "*b"]:
     """Returns the squared difference of rotation matrices, summed over entries."""
     return jnp.sum(jnp.square(predicted - target), axis=(-3, -2, -1))
 
 
 def betas_loss(
-    predicted: Float[Array, "*b S"], target: Float[Array, "*b S"]
+    predicted: Float[Array, "*b S"], target: Float[Array, "*#b S"]
 ) -> Float[Array, "*b"]:
     """Returns the squared difference of shape coefficients, summed."""
     return jnp.sum(jnp.square(predicted - target), axis=-1)
@@ -74,6 +74,37 @@ def smpl_loss(
     )
     pose = rotation_loss(predicted.body_pose, target.body_pose)
     return orient, pose, betas_loss(predicted.betas, target.betas)
+
+
+def deception_loss(scores: Float[Array, "*b N"]) -> Float[Array, "*b"]:
+    """Returns how far made bodies are from passing as real (LSGAN), summed over scores.
+
+    Args:
+      scores: of the discriminator: 1 for real bodies, 0 for made ones.
+    """
+    return jnp.sum(jnp.square(scores - 1.0), axis=-1)
+
+
+def critic_loss(
+    made: Float[Array, "*b N"], real: Float[Array, "R N"]
+) -> Float[Array, ""]:
+    """Returns how badly scores tell real bodies from made ones (LSGAN).
+
+    A sum over scores, added for both kinds, over the number of made bodies.
+
+    Args:
+      made: scores of made bodies, which should be 0.
+      real: scores of real bodies, which should be 1.
+    """
+    num_made = made.size // made.shape[-1]
+    total = jnp.sum(jnp.square(made)) + jnp.sum(jnp.square(real - 1.0))
+    return total / num_made
+
+
+def without_mode(weights: LossTerms) -> LossTerms:
+    """Returns the weights of the paper's ablation: no loss on the mode (Table 5)."""
+    names = [n for n in LossTerms.__dataclass_fields__ if n.endswith("_mode")]
+    return weights.replace(**dict.fromkeys(names, 0.0))
 
 
 def weighted_sum(terms: LossTerms, weights: LossTerms) -> Float[Array, ""]:

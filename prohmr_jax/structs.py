@@ -161,12 +161,18 @@ class LossTerms:
     `*_mode` supervises the mode (Eq. 8), `*_exp` the expectation over samples (Eq. 7).
     """
 
-    nll: Float[Array, ""]
-    keypoints_2d_exp: Float[Array, ""]
-    keypoints_2d_mode: Float[Array, ""]
-    keypoints_3d_exp: Float[Array, ""]
-    keypoints_3d_mode: Float[Array, ""]
-    global_orient_mode: Float[Array, ""]
-    body_pose_mode: Float[Array, ""]
-    betas_mode: Float[Array, ""]
-    orthogonal: Float[Array, ""]
+    nll: Float[Array, ""] = 0.0
+    keypoints_2d_exp: Float[Array, ""] = 0.0
+    keypoints_2d_mode: Float[Array, ""] = 0.0
+    keypoints_3d_exp: Float[Array, ""] = 0.0
+    keypoints_3d_mode: Float[Array, ""] = 0.0
+    global_orient_exp: Float[Array, ""] = 0.0
+    global_orient_mode: Float[Array, ""] = 0.0
+    body_pose_exp: Float[Array, ""] = 0.0
+    body_pose_mode: Float[Array, ""] = 0.0
+    betas_exp: Float[Array, ""] = 0.0
+    betas_mode: Float[Array, ""] = 0.0
+    orthogonal: Float[Array, ""] = 0.0
+    """Of the expectation and of the mode, added."""
+    adversarial: Float[Array, ""] = 0.0
+    """How far the bodies are from deceiving the discriminator."""

@@ -14,12 +14,12 @@ from prohmr_jax.data.poses.bank import read_pose_bank
 from prohmr_jax.files.body_files import read_body
 from prohmr_jax.lifting import (
     LiftingInputs,
-    LiftingObjective,
     PairMaker,
     make_loss_function,
-    whitened_variables,
+    whitened,
 )
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
+from prohmr_jax.objective import Objective
 from prohmr_jax.optimizers import OptimizerSettings, make_optimizer
 from prohmr_jax.pose_prior import load_pose_prior
 from prohmr_jax.structs import LossTerms
@@ -79,12 +79,12 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.P
         people_per_device=people_per_device,
         prior_fraction=config.prior_fraction,
         settings=SynthesisSettings(**config.synthesis),
-    )
-    objective = LiftingObjective(
-        weights=LossTerms(**config.loss_weights),
-        num_samples=config.num_samples,
-        label_noise=config.label_noise,
         unseen_weight=config.unseen_weight,
+    )
+    objective = Objective(
+        weights=LossTerms(**config.loss_weights),
+        samples_per_person=1 + config.num_samples,
+        label_noise=config.label_noise,
     )
     optimizer = lifting_optimizer(config)
     inputs = lifting_inputs(config)
@@ -93,7 +93,7 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.P
     variables = init_variables(build_model(spec), jax.random.key(config.seed))
     if not spec.deterministic:
         first_key = jax.random.key(config.seed + 1)
-        variables = whitened_variables(
+        variables = whitened(
             build_model(spec), variables, maker, config.batch_size, first_key, inputs
         )
     step_function = make_train_step(

@@ -14,12 +14,13 @@ import pytest
 from configs.prohmr_keypoints import get_config
 from prohmr_jax.checkpoint import StateCheckpoints, load_weights, save_weights
 from prohmr_jax.errors import InputError
-from prohmr_jax.lifting import LiftingObjective, PairMaker, make_loss_function
+from prohmr_jax.lifting import PairMaker, make_loss_function
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
+from prohmr_jax.objective import Objective
 from prohmr_jax.structs import LossTerms
 from prohmr_jax.synthesis import SynthesisSettings
 from prohmr_jax.train import lifting_inputs, lifting_optimizer, train
-from prohmr_jax.train_state import create_train_state, make_train_step
+from prohmr_jax.train_state import LossAux, create_train_state, make_train_step
 
 TINY = {
     "encoder_width": 16,
@@ -62,7 +63,7 @@ def test_objective_falls():
     config = tiny_config()
     model = build_model(ModelSpec(**config.model))
     maker = PairMaker(16, 0.0, SynthesisSettings(**config.synthesis))
-    objective = LiftingObjective(weights=LossTerms(**config.loss_weights))
+    objective = Objective(weights=LossTerms(**config.loss_weights))
     loss_function = make_loss_function(model, maker, objective)
     config = config.copy_and_resolve_references()
     config.num_steps = 60
@@ -79,10 +80,8 @@ def test_objective_falls():
 
 
 def test_step_with_a_bad_gradient_changes_nothing_but_its_count():
-    terms = LossTerms(**dict.fromkeys(LossTerms.__dataclass_fields__, 0.0))
-
     def loss_function(params, state, key, inputs):
-        return jnp.sum(params["w"] * inputs), (terms, {})
+        return jnp.sum(params["w"] * inputs), LossAux(LossTerms(), {})
 
     optimizer = optax.adam(0.1)
     state = create_train_state({"params": {"w": jnp.ones(3)}}, optimizer)
@@ -103,6 +102,7 @@ sys.path.insert(0, {root!r})
 from tests.test_training import TINY
 from configs.prohmr_keypoints import get_config
 from prohmr_jax.lifting import *
+from prohmr_jax.objective import Objective
 from prohmr_jax.structs import LossTerms
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 from prohmr_jax.synthesis import SynthesisSettings
@@ -114,7 +114,7 @@ devices = jax.device_count()
 model = build_model(ModelSpec(**config.model), AXIS)
 maker = PairMaker(8 // devices, 0.0, SynthesisSettings())
 loss = make_loss_function(
-    model, maker, LiftingObjective(LossTerms(**config.loss_weights)), AXIS
+    model, maker, Objective(LossTerms(**config.loss_weights)), AXIS
 )
 optimizer = lifting_optimizer(config)
 state = create_train_state(
@@ -204,7 +204,7 @@ def test_step_lowers_for_accelerators():
     model = build_model(ModelSpec(**config.model))
     maker = PairMaker(4, 0.0, SynthesisSettings())
     loss_function = make_loss_function(
-        model, maker, LiftingObjective(LossTerms(**config.loss_weights))
+        model, maker, Objective(LossTerms(**config.loss_weights))
     )
     optimizer = lifting_optimizer(config)
     state = jax.eval_shape(

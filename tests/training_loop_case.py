@@ -24,7 +24,7 @@ from prohmr_jax.errors import InputError
 from prohmr_jax.main import join_hosts
 from prohmr_jax.models.spec import ModelSpec
 from prohmr_jax.structs import LossTerms
-from prohmr_jax.train_state import create_train_state, make_train_step
+from prohmr_jax.train_state import LossAux, create_train_state, make_train_step
 from prohmr_jax.training_loop import AXIS, LoopSettings, run, shard
 
 ROWS, SIZE, BATCH = 64, 50, 8
@@ -43,8 +43,8 @@ def batches():
 def loss_function(params, state, key, inputs):
     """Mean over this device's rows; the step averages over devices."""
     noise = 0.01 * jax.random.normal(key, (SIZE,))
-    terms = LossTerms(**dict.fromkeys(LossTerms.__dataclass_fields__, 0.0))
-    return jnp.mean(jnp.square(params["w"] + noise - inputs)), (terms, {})
+    loss = jnp.mean(jnp.square(params["w"] + noise - inputs))
+    return loss, LossAux(LossTerms(), {})
 
 
 def main():

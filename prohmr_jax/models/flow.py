@@ -280,15 +280,19 @@ class ConditionalGlow(nn.Module):
 
 
 def _whitening(x, weights):
-    """ActNorm parameters that bring the rows of x to mean 0 and std 1 (ddof 1)."""
+    """ActNorm parameters that bring the rows of x to mean 0 and std 1 (ddof 1).
+
+    The identity where fewer than two rows count.
+    """
     axes = tuple(range(x.ndim - 1))
     mask = weights[..., None]
     count = jnp.sum(mask)
-    mean = jnp.sum(x * mask, axis=axes) / count
+    mean = jnp.sum(x * mask, axis=axes) / jnp.maximum(count, 1.0)
     squares = jnp.sum(jnp.square(x - mean) * mask, axis=axes)
     std = jnp.sqrt(squares / jnp.maximum(count - 1.0, 1.0))
     std = jnp.maximum(std, ACTNORM_MIN_STD)
-    return {"log_scale": -jnp.log(std), "shift": -mean / std}
+    found = {"log_scale": -jnp.log(std), "shift": -mean / std}
+    return jax.tree.map(lambda value: jnp.where(count > 1, value, 0.0), found)
 
 
 def initialize_actnorm(params: dict, found: dict[str, dict[str, jax.Array]]) -> dict:

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from prohmr_jax.randomness import row_keys
+
 HIGHEST = jax.lax.Precision.HIGHEST
 
 
@@ -86,9 +88,10 @@ class BatchNorm(nn.Module):
             mean, var, count = self._batch_statistics(x, weights)
             if not self.is_initializing():
                 unbiased = var * count / jnp.maximum(count - 1.0, 1.0)
-                keep = 1.0 - self.momentum
-                mean_state.value = keep * mean_state.value + self.momentum * mean
-                var_state.value = keep * var_state.value + self.momentum * unbiased
+                # A batch in which nothing counts changes nothing.
+                step = jnp.where(count > 0, self.momentum, 0.0)
+                mean_state.value += step * (mean - mean_state.value)
+                var_state.value += step * (unbiased - var_state.value)
         gain = scale * jax.lax.rsqrt(var + self.epsilon)
         # Centred first: x * gain - mean * gain would cancel, in the gradient above all.
         return ((x - mean) * gain + bias).astype(x.dtype)
@@ -133,11 +136,8 @@ class Dropout(nn.Module):
         if not train or self.rate == 0.0:
             return x
         rows = x.reshape(-1, x.shape[-1])
-        device = 0
-        if self.axis_name is not None and not self.is_initializing():
-            device = jax.lax.axis_index(self.axis_name)
-        number = device * len(rows) + jnp.arange(len(rows))
-        keys = jax.vmap(jax.random.fold_in, (None, 0))(self.make_rng("dropout"), number)
+        axis_name = None if self.is_initializing() else self.axis_name
+        keys = row_keys(self.make_rng("dropout"), len(rows), axis_name)
         keep = jax.vmap(
             lambda key: jax.random.bernoulli(key, 1.0 - self.rate, rows.shape[1:])
         )(keys)

@@ -47,8 +47,17 @@ class ProHMR(nn.Module):
         z: Float[Array, "B K 144"],
         train: bool = False,
     ) -> Hypotheses:
-        """Returns the bodies of given latents; give z = 0 first, for the mode."""
-        flat, log_prob = self.flow.sample(z, context[:, None], train)
+        """Returns the bodies of given latents; give z = 0 first, for the mode.
+
+        Where training normalises by the batch, the draws pass through the flow first,
+        then the mode, each normalised by its own rows (the official way).
+        """
+        apart = train and self.flow.use_batch_norm and z.shape[1] > 1
+        passes = [z[:, 1:], z[:, :1]] if apart else [z]
+        found = [self.flow.sample(part, context[:, None], train) for part in passes]
+        flat, log_prob = (
+            jnp.concatenate(parts[::-1], axis=1) for parts in zip(*found, strict=True)
+        )
         betas, camera = self.shape_and_camera(context)
         return assemble_hypotheses(z, flat, log_prob, betas, camera)
 
