@@ -270,30 +270,21 @@ def test_captured_bodies_that_are_no_numbers_change_nobody(played, batch, tiny_b
     )
 
 
-def test_gradients_are_accumulated_over_steps(batch, tiny_body):
-    optimizer = optax.MultiSteps(optax.sgd(1.0), 2).gradient_transformation()
+def test_the_objective_falls_with_gradients_accumulated_over_steps(batch, tiny_body):
+    optimizer = optax.MultiSteps(optax.adam(3e-3), 2).gradient_transformation()
     step, state = make_step(optimizer)
     inputs = batch, tiny_body
-    first, _ = step(state, inputs)
-    jax.tree.map(np.testing.assert_array_equal, first.params, state.params)
-    jax.tree.map(
-        np.testing.assert_array_equal, first.critic_params, state.critic_params
-    )
-    second, _ = step(first, inputs)
-    moved = [np.abs(a - b).max() for a, b in zip(
-        jax.tree.leaves(second.critic_params), jax.tree.leaves(state.critic_params),
-        strict=True)]  # fmt: skip
-    assert min(moved) > 0
-
-
-def test_the_objective_falls(batch, tiny_body):
-    step, state = make_step(optax.adam(3e-3))
-    found = []
-    for _ in range(30):
-        state, metrics = step(state, (batch, tiny_body))
+    first, metrics = step(state, inputs)
+    for name in ("params", "critic_params"):
+        jax.tree.map(
+            np.testing.assert_array_equal, getattr(first, name), getattr(state, name)
+        )
+    found, state = [float(metrics.loss)], first
+    for _ in range(40):
+        state, metrics = step(state, inputs)
         found.append(float(metrics.loss))
     assert np.mean(found[-5:]) < 0.7 * np.mean(found[:3])
-    assert step._cache_size() == 1
+    assert step._cache_size() == 1  # nothing was compiled again
 
 
 def test_the_ablation_is_a_matter_of_weights():
@@ -303,31 +294,28 @@ def test_the_ablation_is_a_matter_of_weights():
         assert getattr(weights, name) == kept
 
 
-def test_numbers_of_devices_take_the_same_step(tmp_path, pytestconfig):
+def test_one_and_eight_devices_take_the_same_step(tmp_path, pytestconfig):
     found = {}
-    for count in (1, 2, 4, 8):
+    for count in (1, 8):
         file = tmp_path / f"{count}.npz"
+        # Little is computed here: it pays not to optimise.
+        flags = "--xla_backend_optimization_level=0 "
+        flags += f"--xla_force_host_platform_device_count={count}"
         subprocess.run(
             [sys.executable, "-m", "tests.recovery_devices", file],
-            env={
-                **os.environ,
-                "XLA_FLAGS": f"--xla_force_host_platform_device_count={count}",
-                "JAX_PLATFORMS": "cpu",
-            },
+            env={**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
             cwd=pytestconfig.rootpath,
             check=True,
         )
         with np.load(file) as arrays:
             found[count] = dict(arrays)
         assert found[count].pop("devices") == count
-    for count in (2, 4, 8):
-        largest = max(np.abs(v).max() for n, v in found[1].items()
-                      if n.startswith("params"))  # fmt: skip
-        for name, value in found[count].items():
-            expected = found[1][name]
-            if "loss" in name or name.startswith("terms"):
-                np.testing.assert_allclose(value, expected, rtol=1e-5, err_msg=name)
-                continue
+    largest = max(np.abs(v).max() for n, v in found[1].items() if n[:6] == "params")
+    for name, value in found[8].items():
+        expected = found[1][name]
+        if "loss" in name or name.startswith("terms"):
+            np.testing.assert_allclose(value, expected, rtol=1e-5, err_msg=name)
+        else:
             scale = np.abs(expected).max() + 1e-3 * largest
             np.testing.assert_allclose(
                 value, expected, rtol=0, atol=1e-4 * scale, err_msg=name
