@@ -9,27 +9,26 @@ import contextlib
 import dataclasses
 import logging
 import pathlib
-import time
 from collections.abc import Sequence
 
 import ml_collections
 import numpy as np
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.files.photos import NO_PHOTO
-from prohmr_jax.labelling.fitter import Columns, FitSettings, Fitter
+from prohmr_jax.labelling.fitter import FitSettings, Fitter
 from prohmr_jax.labelling.journal import Journal
-from prohmr_jax.labelling.people import Sighting, prefetch, windows
+from prohmr_jax.labelling.people import Sighting, Source
 from prohmr_jax.labelling.pictures import side_by_side
-from prohmr_jax.labelling.progress import Progress
-from prohmr_jax.labelling.sources import Source, open_source
+from prohmr_jax.labelling.running import LabelReport, run_job
+from prohmr_jax.labelling.solving import Columns
+from prohmr_jax.labelling.sources import open_source
 from prohmr_jax.labelling.tables import FitTable, read_table
-from prohmr_jax.minimise import Reason, Settings
+from prohmr_jax.minimise import Settings
 from prohmr_jax.pictures import write_png
 from prohmr_jax.reconstruction import Reconstructor, load_reconstructor
 
-TABLE, LEFT_OUT, OVERLAYS = "fits.npz", "left_out.txt", "overlays"
+TABLE, OVERLAYS = "fits.npz", "overlays"
 _WORDS = {
     "photo": ("", NO_PHOTO),
     "exif": ("honour", "ignore"),
@@ -46,24 +45,10 @@ _LEAST = {
     "overlays": 0,
     "overlay_longest_side_px": 16,
 }
-_LINES_SHOWN = 10
 _LOG = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True)
-class FitReport:
-    """What a run made, together with the runs that it went on from."""
-
-    table: pathlib.Path
-    people: int
-    left_out: tuple[str, ...]
-    new_people: int
-    """Of this run alone."""
-    useful: float
-    """Share of this run's evaluations that people needed."""
-
-
-def run_fit(config: ml_collections.ConfigDict) -> FitReport:
+def run_fit(config: ml_collections.ConfigDict) -> LabelReport:
     """Fits everyone; see `configs/fit.py`.
 
     Raises:
@@ -92,50 +77,24 @@ def run_fit(config: ml_collections.ConfigDict) -> FitReport:
         config.overlay_longest_side_px,
         config.exif,
     )
-    start = time.monotonic()
+    fitter = Fitter(loaded.model, loaded.body, settings, config.focal_length_px)
     with contextlib.closing(Journal(output / TABLE, FitTable, identity)) as journal:
-        fitter = Fitter(loaded.model, loaded.body, settings, config.focal_length_px)
-        before = journal.people
-        if not journal.finished:
-            _label(fitter, source, journal, config.people_per_shard, artist)
-            if not journal.people:
-                fault = f"nobody can be used; {journal.left_out[0]}"
-                raise InputError(config.input, fault)
-            journal.finish()
-        text = "".join(f"{line}\n" for line in journal.left_out)
-        write_atomically(output / LEFT_OUT, lambda s: s.write(text.encode()))
-        report = FitReport(
-            table=output / TABLE,
-            people=journal.people,
-            left_out=tuple(journal.left_out),
-            new_people=journal.people - before,
-            useful=fitter.slots.useful,
+        report = run_job(
+            journal,
+            source,
+            fitter,
+            fitter.slots(),
+            config.people_per_shard,
+            artist.draw,
         )
-    print("\n".join(_summary(report, time.monotonic() - start)))
+    table, _, _ = read_table(report.table)
+    before, after = table.fit_start_loss.mean(), table.fit_loss.mean()
+    print("\n".join(report.lines(table.fit_reason)))
+    print(
+        f"objective {before:.1f} before, {after:.1f} after; "
+        f"{table.fit_evaluations.mean():.0f} evaluations each"
+    )
     return report
-
-
-def _label(fitter, source: Source, journal: Journal, size: int, artist) -> None:
-    """Fits whom the journal has not yet."""
-    progress = Progress(len(source), journal.position.unit)
-    if journal.people:
-        _LOG.info("going on after %d people", journal.people)
-    ahead = prefetch(windows(source, journal.position, size))
-    for window, columns, sound in fitter(ahead):
-        left_out = list(window.left_out)
-        left_out += [
-            f"{person.source}: person {person.detection.person_index} has no finite "
-            "objective"
-            for person, fine in zip(window.people, sound, strict=True)
-            if not fine
-        ]
-        people = [p for p, fine in zip(window.people, sound, strict=True) if fine]
-        if columns is not None:
-            artist.draw(journal.people, people, columns)
-        journal.append(columns, left_out, window.next)
-        for line in left_out:
-            _LOG.warning("left out: %s", line)
-        _LOG.info(progress.line(len(people), window.next.unit))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -215,28 +174,3 @@ def _identity(config, source: Source, loaded: Reconstructor) -> dict[str, str]:
         "max_steps": str(config.max_steps),
         "slots": str(config.slots),
     }
-
-
-def _summary(report: FitReport, seconds: float) -> list[str]:
-    """What is printed at the end."""
-    table, _, _ = read_table(report.table)
-    counts = np.bincount(table.fit_reason, minlength=len(Reason))
-    reasons = ", ".join(
-        f"{count} {reason.name.lower()}"
-        for reason, count in zip(Reason, counts, strict=True)
-        if count
-    )
-    lines = [
-        f"{report.people} people in {report.table} (ended: {reasons}); objective "
-        f"{table.fit_start_loss.mean():.1f} before, {table.fit_loss.mean():.1f} after; "
-        f"{table.fit_evaluations.mean():.0f} evaluations each"
-    ]
-    if report.new_people:
-        lines.append(
-            f"{report.new_people} of them now, in {seconds:.1f} s; "
-            f"{100 * report.useful:.0f} % of the evaluations made were needed"
-        )
-    if report.left_out:
-        lines.append(f"{len(report.left_out)} left out, see {LEFT_OUT}:")
-        lines += [f"  {line}" for line in report.left_out[:_LINES_SHOWN]]
-    return lines

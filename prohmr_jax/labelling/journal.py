@@ -42,6 +42,7 @@ class Journal:
     """The shards of one run, in a folder beside its table.
 
     Attributes:
+      table: path of the table.
       position: where in the source to go on.
       people: number of people in the shards.
       left_out: a line per person, or file, that could not be used.
@@ -62,9 +63,9 @@ class Journal:
         Raises:
           InputError: another run works here or has been here, or files are damaged.
         """
-        self._table, self._schema = Path(table), schema
+        self.table, self._schema = Path(table), schema
         self._identity = dict(identity)
-        self._folder = self._table.parent / _FOLDER
+        self._folder = self.table.parent / _FOLDER
         self.position, self.people = Position(), 0
         self.left_out: list[str] = []
         self._members = tuple(members(schema))
@@ -74,23 +75,23 @@ class Journal:
         begun = known.exists()
         if begun:
             self._require_the_same(known)
-        elif self._table.exists():
-            raise InputError(self._table, "is there already, of another run")
+        elif self.table.exists():
+            raise InputError(self.table, "is there already, of another run")
         else:
             text = json.dumps(self._identity, indent=2) + "\n"
             write_atomically(known, lambda stream: stream.write(text.encode()))
         self._lock = self._take_lock()
-        self._remove(file for folder in (self._folder, self._table.parent)
+        self._remove(file for folder in (self._folder, self.table.parent)
                      for file in folder.iterdir()
                      if _TEMPORARY.fullmatch(file.name))  # fmt: skip
         while (shard := self._shard(self._number)).exists():
             self._take_up(shard)
-        self.finished = begun and self._table.exists() and not self._number
+        self.finished = begun and self.table.exists() and not self._number
         if self.finished:
             self._remove(self._folder.glob("*.npz"))
-            first = self._read(self._table, self._members[:1])
+            first = self._read(self.table, self._members[:1])
             self.people = len(next(iter(first.values())))
-            lines = read_npz(self._table, _LEFT_OUT)["left_out"]
+            lines = read_npz(self.table, _LEFT_OUT)["left_out"]
             self.left_out = [str(line) for line in lines]
 
     def append(
@@ -124,7 +125,7 @@ class Journal:
     def finish(self) -> None:
         """Makes one table of the shards, then removes them."""
         provenance = {name: str(value) for name, value in self._identity.items()}
-        write_table(self._table, provenance, self.left_out, self._columns())
+        write_table(self.table, provenance, self.left_out, self._columns())
         # In order: without the first, a run that is killed here has finished.
         self._remove(self._shard(number) for number in range(self._number))
         self.finished = True
@@ -181,7 +182,7 @@ class Journal:
             name = changed[0]
             was, now = before.get(name), self._identity.get(name)
             raise InputError(
-                self._table.parent,
+                self.table.parent,
                 f"holds a run with another {name} ({was}, now {now}): choose another "
                 f"output, or remove it and start again",
             )
@@ -193,9 +194,7 @@ class Journal:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             lock.close()
-            raise InputError(
-                self._table.parent, "another run is writing here"
-            ) from None
+            raise InputError(self.table.parent, "another run is writing here") from None
         return lock
 
     @staticmethod

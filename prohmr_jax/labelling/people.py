@@ -32,6 +32,11 @@ class Sighting:
     intrinsics: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((3, 3)))
     """K of the photo's camera; zeros where it is not known."""
 
+    @property
+    def name(self) -> str:
+        """What messages call this person."""
+        return f"{self.source}: person {self.detection.person_index}"
+
     def read_photo(self, exif: str) -> np.ndarray | None:
         """Returns the photo [H, W, 3], uint8, if there is one."""
         if isinstance(self.photo, bytes):

@@ -1,0 +1,140 @@
+"""What the model says of people, and the views that their fits start from."""
+
+import functools
+import zlib
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+from jaxtyping import Array, Float, Int
+
+from prohmr_jax import cameras
+from prohmr_jax.body import BodyModel
+from prohmr_jax.fitting.keypoints import View, crop_view
+from prohmr_jax.labelling.people import Sighting
+from prohmr_jax.models.prohmr import PreparedProHMR
+from prohmr_jax.predict import Prediction, predict
+from prohmr_jax.rotations import rotmat_to_axis_angle
+from prohmr_jax.structs import Camera, Keypoints2D
+
+
+@struct.dataclass
+class Seen:
+    """People as the device gets them; pixels of their photos."""
+
+    shown: Keypoints2D
+    """What the encoder looks at."""
+    keypoints: Keypoints2D
+    """JOINTS_44, what is fitted to."""
+    image_size: Float[Array, "*b 2"]
+    """(width, height); zeros where it is not known."""
+    focal_length: Float[Array, "*b 2"]
+    """Of the photo's camera; zeros for one like the crop's."""
+    principal_point: Float[Array, "*b 2"]
+    """Zeros for the middle."""
+    draw: Int[Array, "*b"]
+    """Says which draws are this person's."""
+
+
+@struct.dataclass
+class Guess:
+    """What the model says of people, and the fits that start from it."""
+
+    prediction: Prediction
+    camera: Camera
+    """Of the photo."""
+    view: View
+    """What is fitted; crop frame: in pixels of the crop."""
+    pose_axis_angle: Float[Array, "*b K 24 3"]
+
+
+@functools.partial(jax.jit, static_argnames=("num_hypotheses", "frame"))
+def guess(
+    model: PreparedProHMR,
+    body: BodyModel,
+    key: jax.Array,
+    seen: Seen,
+    *,
+    num_hypotheses: int,
+    frame: str,
+) -> Guess:
+    """Returns modes and draws of people, and the views that they are fitted to."""
+
+    def one(shown, draw):
+        alone = jax.tree.map(lambda a: a[None], shown)
+        key_of_person = jax.random.fold_in(key, draw)
+        made = predict(model, body, alone, key_of_person, num_hypotheses)
+        return jax.tree.map(lambda a: a[0], made)
+
+    prediction = jax.vmap(one)(seen.shown, seen.draw)
+    weak, box = prediction.hypotheses.camera, prediction.box
+    camera, side = cameras.photo_camera(
+        weak, box, seen.image_size, seen.focal_length, seen.principal_point
+    )
+    view = View(seen.keypoints, camera, side)
+    if frame == "crop":
+        xy = cameras.image_to_crop(seen.keypoints.xy, box)
+        view = crop_view(seen.keypoints.replace(xy=xy), weak)
+        camera = cameras.crop_camera_in_image(weak, box)
+    smpl = prediction.hypotheses.smpl
+    rotmats = jnp.concatenate(
+        [smpl.global_orient[..., None, :, :], smpl.body_pose], axis=-3
+    )
+    return Guess(prediction, camera, view, rotmat_to_axis_angle(rotmats))
+
+
+def gather(people: Sequence[Sighting], focal_length_px: float) -> Seen:
+    """Returns people stacked, NumPy.
+
+    Args:
+      people: at least one.
+      focal_length_px: of photos whose camera is not known; 0: like the crop's.
+    """
+    stack = lambda trees: jax.tree.map(  # noqa: E731
+        lambda *leaves: np.stack(leaves).astype(np.float32), *trees
+    )
+    known = np.stack([person.intrinsics for person in people]).astype(np.float32)
+    focal = known[:, [0, 1], [0, 1]]
+    return Seen(
+        shown=stack([person.detection.keypoints for person in people]),
+        keypoints=stack([person.keypoints for person in people]),
+        image_size=np.array([person.image_size for person in people], np.float32),
+        focal_length=np.where(focal > 0, focal, np.float32(focal_length_px)),
+        principal_point=known[:, :2, 2],
+        draw=np.array([_draw_number(person) for person in people], np.uint32),
+    )
+
+
+def _draw_number(person: Sighting) -> int:
+    leaves = jax.tree.leaves(person.detection.keypoints)
+    return zlib.crc32(b"".join(np.asarray(a, np.float32).tobytes() for a in leaves))
+
+
+def person_columns(
+    people: Sequence[Sighting], seen: Seen, made: Guess
+) -> dict[str, np.ndarray]:
+    """Returns what every table says of people before their fits, NumPy."""
+    hypotheses, box = made.prediction.hypotheses, made.prediction.box
+    intrinsics = np.tile(np.eye(3, dtype=np.float32), (len(people), 1, 1))
+    intrinsics[:, [0, 1], [0, 1]] = made.camera.focal_length
+    intrinsics[:, :2, 2] = made.camera.center
+    frames = [person.detection.frame for person in people]
+    return {
+        "source": np.array([person.source for person in people]),
+        "person_index": np.array([p.detection.person_index for p in people]),
+        "frame": np.array([-1 if frame is None else frame for frame in frames]),
+        "photo": np.array([person.photo_name for person in people]),
+        "keypoints_px": seen.keypoints.xy,
+        "keypoint_confidence": seen.keypoints.confidence,
+        "image_size_px": seen.image_size.astype(np.int32),
+        "box_center_px": box.center,
+        "box_size_px": box.size,
+        "intrinsics": intrinsics,
+        "pose_axis_angle": made.pose_axis_angle,
+        "log_prob": hypotheses.log_prob,
+        "joints": made.prediction.body.joints,
+        "betas": hypotheses.smpl.betas[:, 0],
+        "translation": made.camera.translation,
+    }
