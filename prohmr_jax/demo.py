@@ -165,7 +165,8 @@ def _reconstruct_file(
     report: DemoReport,
 ) -> None:
     """Writes all results of a file of detections; adds to the report as it goes."""
-    detections = read_detections(file)
+    needs_photo = reconstructor.crop_px is not None
+    detections = read_detections(file, accept_boxes=needs_photo)
     for person in detections.left_out:
         line = f"{file}: person {person.person_index} {person.reason}"
         _LOG.warning("skipped: %s", line)
@@ -177,6 +178,8 @@ def _reconstruct_file(
         pictures.setdefault(picture, []).append(person)
     for (photo_path, frame), people in pictures.items():
         photo = None
+        if photo_path is None and needs_photo:
+            raise InputError(file, "has no photo, which is what the model looks at")
         if photo_path is not None:
             photo = read_image(photo_path, exif=settings.exif)
             for person in people:
@@ -205,7 +208,8 @@ def _reconstruct_person(
     start = time.perf_counter()
     _LOG.info("  person %d: bodies", person.person_index)
     result, meshes = reconstructor(
-        person.keypoints,
+        person,
+        photo,
         settings.image_size if photo is None else photo.shape[1::-1],
         source=file.name,
         person_index=person.person_index,

@@ -1,6 +1,7 @@
 """What a run of the demo made, as a table and as a page with its pictures."""
 
 import dataclasses
+import math
 import os
 
 from prohmr_jax.files.atomic import write_atomically
@@ -13,7 +14,8 @@ class PersonSummary:
     name: str
     """What the names of all its files start with."""
     error_percent: float
-    """Mean distance of the mode from the keypoints seen, % of the box side."""
+    """Mean distance of the mode from the keypoints seen, % of the box side; NaN where
+    there are none."""
     num_seen: int
     num_keypoints: int
     spread_mm: float
@@ -58,7 +60,7 @@ _HEADER = ["person", "error / box", "keypoints", "spread", "files"]
 def _cells(person: PersonSummary) -> list[str]:
     return [
         person.name,
-        f"{person.error_percent:.1f} %",
+        "-" if math.isnan(person.error_percent) else f"{person.error_percent:.1f} %",
         f"{person.num_seen} of {person.num_keypoints}",
         f"{person.spread_mm:.0f} mm",
         " ".join(file.removeprefix(person.name) for file in person.files),

@@ -1,16 +1,14 @@
 """From detections to bodies: the one place that joins a trained model and a body."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Float
 
-from prohmr_jax import cameras
+from prohmr_jax import cameras, pixels
 from prohmr_jax.body import BodyModel, pose_body, pose_joints, shape_body
 from prohmr_jax.models.prohmr import PreparedProHMR, decode, encode, latents
-from prohmr_jax.structs import Body, Box, Hypotheses, Keypoints2D
+from prohmr_jax.structs import Body, Box, Crop, Hypotheses, Keypoints2D
 from prohmr_jax.synthesis import in_box
 
 
@@ -32,47 +30,27 @@ class Prediction:
 def predict(
     model: PreparedProHMR,
     body: BodyModel,
-    keypoints: Keypoints2D,
+    seen: Keypoints2D | Crop,
     key: jax.Array,
     num_hypotheses: int,
     with_vertices: bool = False,
 ) -> Prediction:
-    """Returns the mode and draws from the distribution of people seen as keypoints.
+    """Returns the mode and draws from the distribution of people.
 
     Args:
       model: prepared weights.
       body: the body that the weights were trained on.
-      keypoints: BODY_25, `[B, 25]`, any frame (pixels, for instance); the box comes
-        from the joints whose confidence counts.
+      seen: what the model's encoder looks at, leading axis B: BODY_25 `[B, 25]` in any
+        frame (pixels, for instance), whose box comes from the joints whose confidence
+        counts; or crops.
       key: of the draws; person b gets `fold_in(key, b)`.
       num_hypotheses: K, the mode included.
       with_vertices: also computes the meshes.
     """
-    inputs, box = in_box(keypoints)
-    return predict_in_box(model, body, inputs, box, key, num_hypotheses, with_vertices)
-
-
-def predict_in_box(
-    model: PreparedProHMR,
-    body: BodyModel,
-    inputs: Any,
-    box: Box,
-    key: jax.Array,
-    num_hypotheses: int,
-    with_vertices: bool = False,
-) -> Prediction:
-    """Returns the mode and draws for whatever the model's encoder looks at.
-
-    Args:
-      model: prepared weights.
-      body: the body that the weights were trained on.
-      inputs: of the encoder, leading axis [B]: keypoints in the crop frame, or
-        normalised crops.
-      box: where the crop lies, `[B]`.
-      key: of the draws; person b gets `fold_in(key, b)`.
-      num_hypotheses: K, the mode included.
-      with_vertices: also computes the meshes.
-    """
+    if isinstance(seen, Crop):
+        inputs, box = pixels.normalize(seen.image), seen.box
+    else:
+        inputs, box = in_box(seen)
     people = jnp.arange(box.size.shape[0])
     keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, people)
     z = jax.vmap(lambda k: latents(k, (), num_hypotheses))(keys)

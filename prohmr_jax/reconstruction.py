@@ -14,15 +14,18 @@ from jaxtyping import Array, Float
 
 from prohmr_jax import __version__, cameras
 from prohmr_jax.body import BodyModel, pose_body, shape_body
+from prohmr_jax.boxes import box_from_keypoints
 from prohmr_jax.checkpoint import SHIPPED_WEIGHTS, load_weights
+from prohmr_jax.data.crops import crop_image, crop_matrix
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.body_files import read_body
+from prohmr_jax.files.detections import Detection
 from prohmr_jax.models.prohmr import PreparedProHMR, prepare
-from prohmr_jax.models.spec import build_model
+from prohmr_jax.models.spec import KEYPOINTS, build_model
 from prohmr_jax.predict import Prediction, predict
 from prohmr_jax.results import PersonResult, Provenance
 from prohmr_jax.rotations import rotmat_to_axis_angle
-from prohmr_jax.structs import Camera, Keypoints2D
+from prohmr_jax.structs import Camera, Crop, Keypoints2D
 
 # Meshes computed at a time: bounds the memory of thousands of hypotheses.
 _MESHES_AT_ONCE = 20
@@ -61,7 +64,7 @@ def spread(points: Float[Array, "K P 3"]) -> Float[Array, " P"]:
 def reconstruct(
     model: PreparedProHMR,
     body: BodyModel,
-    keypoints: Keypoints2D,
+    seen: Keypoints2D | Crop,
     image_size: Float[Array, "2"],
     focal_length: Float[Array, "2"],
     key: jax.Array,
@@ -74,7 +77,7 @@ def reconstruct(
     Args:
       model: prepared weights.
       body: the body that the weights were trained on.
-      keypoints: BODY_25, `[25]`, image pixels.
+      seen: BODY_25 in image pixels, `[25]`, or the crop of the person.
       image_size: (width, height), pixels; zeros where it is not known: the camera
         then looks at the middle of the person's box.
       focal_length: (fx, fy) of the photo's camera, pixels; zeros for a lens like the
@@ -83,7 +86,7 @@ def reconstruct(
       num_hypotheses: K >= 3, the mode included.
       num_meshes: M <= K, how many of the first hypotheses to return as meshes.
     """
-    one = jax.tree.map(lambda a: a[None], keypoints)
+    one = jax.tree.map(lambda a: a[None], seen)
     prediction = predict(model, body, one, key, num_hypotheses)
     weak, box, smpl = jax.tree.map(
         lambda a: a[0],
@@ -119,12 +122,13 @@ def reconstruct(
     )
 
 
-def person_key(seed: int, keypoints: Keypoints2D) -> jax.Array:
-    """Returns the key of a person's draws: of the seed and of its own keypoints.
+def person_key(seed: int, person: Detection) -> jax.Array:
+    """Returns the key of a person's draws: of the seed and of its own detection.
 
     So the same detections give the same draws, whoever else is in the file.
     """
-    values = [np.asarray(a, np.float32).tobytes() for a in jax.tree.leaves(keypoints)]
+    leaves = jax.tree.leaves((person.keypoints, person.box))
+    values = [np.asarray(a, np.float32).tobytes() for a in leaves]
     return jax.random.fold_in(jax.random.key(seed), zlib.crc32(b"".join(values)))
 
 
@@ -150,24 +154,32 @@ class Reconstructor:
     num_hypotheses: int
     num_meshes: int
     focal_length_px: float
+    crop_px: int | None = None
+    """Side of the crops that the model looks at; None: it looks at keypoints."""
 
     def __call__(
-        self, keypoints: Keypoints2D, image_size: tuple[int, int], **source
+        self,
+        person: Detection,
+        photo: np.ndarray | None,
+        image_size: tuple[int, int],
+        **source,
     ) -> tuple[PersonResult, np.ndarray]:
         """Returns a person's result, and the meshes `[M, V, 3]`, the mode first.
 
         Args:
-          keypoints: BODY_25, `[25]`, image pixels.
+          person: whose keypoints, or box, are in pixels of the photo.
+          photo: [H, W, 3], uint8; an image model needs it.
           image_size: (width, height), pixels; zeros where it is not known.
           **source: `source`, `person_index` and `photo` of `Provenance`.
         """
+        keypoints = person.keypoints
         made = reconstruct(
             self.model,
             self.body,
-            jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), keypoints),
+            self._seen(person, photo),
             jnp.asarray(image_size, jnp.float32),
             jnp.full(2, self.focal_length_px, jnp.float32),
-            person_key(self.made_by.seed, keypoints),
+            person_key(self.made_by.seed, person),
             num_hypotheses=self.num_hypotheses,
             num_meshes=min(self.num_meshes, self.num_hypotheses),
         )
@@ -199,6 +211,17 @@ class Reconstructor:
             keypoint_confidence=np.asarray(keypoints.confidence, np.float32),
         )
         return result, made.meshes
+
+    def _seen(self, person: Detection, photo: np.ndarray | None) -> Keypoints2D | Crop:
+        """What the model looks at."""
+        if self.crop_px is None:
+            as_floats = lambda a: jnp.asarray(a, jnp.float32)  # noqa: E731
+            return jax.tree.map(as_floats, person.keypoints)
+        box = person.box
+        if box is None:
+            box = jax.device_get(box_from_keypoints(person.keypoints))
+        matrix = crop_matrix(box.center, float(box.size), self.crop_px)
+        return Crop(jnp.asarray(crop_image(photo, matrix, self.crop_px)), box)
 
 
 def load_reconstructor(
@@ -251,6 +274,7 @@ def load_reconstructor(
         num_hypotheses=num_hypotheses,
         num_meshes=num_meshes,
         focal_length_px=focal_length_px,
+        crop_px=None if spec.encoder == KEYPOINTS else spec.input_size,
     )
 
 

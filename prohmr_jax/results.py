@@ -116,8 +116,13 @@ class PersonResult:
         return self.keypoint_confidence > min_confidence
 
     def reprojection_error(self, min_confidence: float) -> float:
-        """Returns the mode's mean distance from the keypoints seen, in box sides."""
+        """Returns the mode's mean distance from the keypoints seen, in box sides.
+
+        NaN where none is.
+        """
         seen = self.seen(min_confidence)
+        if not seen.any():
+            return float("nan")
         offsets = self.joints_2d_px[0, :_KEYPOINTS] - self.keypoints_px
         return float(np.linalg.norm(offsets, axis=1)[seen].mean() / self.box_size_px)
 

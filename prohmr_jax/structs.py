@@ -51,6 +51,16 @@ class Box:
 
 
 @struct.dataclass
+class Crop:
+    """What an image model looks at, cut out of a photo."""
+
+    image: UInt8[Array, "*b H W 3"]
+    """RGB; the box resampled to the network's input, 0 outside the photo."""
+    box: Box
+    """In the photo."""
+
+
+@struct.dataclass
 class WeakCamera:
     """The camera that the network predicts: weak perspective in the crop."""
 

@@ -81,7 +81,7 @@ def test_photos(run, tmp_path):
     assert not list((tmp_path / "out").iterdir())
     # A thumbnail, on which the keypoints cannot lie.
     write_photo(tmp_path / "a.png", size=(20, 24))
-    assert "20 x 24 pixels, but most keypoints of person 0" in line_of(run, text=text)
+    assert "20 x 24 pixels, but most of person 0" in line_of(run, text=text)
     assert len(run(text, photo="none").people) == 1
 
 

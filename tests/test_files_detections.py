@@ -239,3 +239,37 @@ def test_real_openpose_output():
     assert (person.confidence > 0.1).sum() > 15
     heads, feet = (person.xy[BODY_25.index(n), 1] for n in ("neck", "left_ankle"))
     assert heads < feet  # y points down
+
+
+BOX_FILES = {
+    "ours": {"boxes": [[10, 20, 30, 60]]},
+    "COCO": [
+        {"image_id": "a.jpg", "bbox": [10, 20, 30, 60], "score": 0.9, "category_id": 1},
+        {"image_id": "a.jpg", "bbox": [1, 2, 3, 4], "score": 0.9, "category_id": 17},
+    ],
+}
+
+
+@pytest.mark.parametrize("name", BOX_FILES)
+def test_plain_boxes_are_people_where_asked_for(tmp_path, name):
+    path = tmp_path / "boxes.json"
+    path.write_text(json.dumps(BOX_FILES[name]))
+    (person,) = read_detections(path, accept_boxes=True).people
+    np.testing.assert_allclose(person.box.center, [25, 50])
+    np.testing.assert_allclose(person.box.size, 72)
+    assert not person.keypoints.confidence.any()
+    with pytest.raises(InputError, match="no body keypoints"):
+        read_detections(path)
+
+
+@pytest.mark.parametrize(
+    "box", [None, [1, 2, 3], [1, 2, float("inf"), 4], [1, 2, 0, 0], ["a", 2, 3, 4], 7]
+)
+def test_bad_boxes_leave_their_person_out(tmp_path, box):
+    path = tmp_path / "boxes.json"
+    path.write_text(json.dumps({"boxes": [[10, 20, 30, 60], box]}))
+    found = read_detections(path, accept_boxes=True)
+    assert len(found.people) == 1
+    (left,) = found.left_out
+    assert left.person_index == 1
+    assert "box" in left.reason

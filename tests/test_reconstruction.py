@@ -8,14 +8,20 @@ import pytest
 from demo_cases import person, write_weights
 
 from prohmr_jax import reconstruction
-from prohmr_jax.checkpoint import load_weights
+from prohmr_jax.checkpoint import load_weights, save_weights
+from prohmr_jax.files.detections import Detection
+from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 from prohmr_jax.reconstruction import fingerprint, load_reconstructor, person_key
-from prohmr_jax.structs import Keypoints2D
+from prohmr_jax.structs import Box, Keypoints2D
 
 
 def keypoints(seed: int) -> Keypoints2D:
     values = np.reshape(person(seed), (25, 3)).astype(np.float32)
     return Keypoints2D(values[:, :2], values[:, 2])
+
+
+def detection(seed: int, **other) -> Detection:
+    return Detection(keypoints(seed), 0, "OpenPose", **other)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +43,7 @@ def test_compiles_once_for_all_people(reconstructor, monkeypatch):
     source = {"source": "a.json", "photo": ""}
     for seed, size in enumerate([(0, 0), (640, 480), (100, 900)]):
         result, meshes = reconstructor(
-            keypoints(seed), size, person_index=seed, **source
+            detection(seed), None, size, person_index=seed, **source
         )
         assert meshes.shape == (4, reconstructor.body.num_vertices, 3)
         np.testing.assert_array_equal(meshes[0], result.vertices)
@@ -61,8 +67,8 @@ def test_lowers_for_accelerators(reconstructor, platform):
 
 
 def test_keys_are_of_seed_and_person():
-    same = person_key(0, keypoints(1)), person_key(0, keypoints(1))
-    others = person_key(0, keypoints(2)), person_key(1, keypoints(1))
+    same = person_key(0, detection(1)), person_key(0, detection(1))
+    others = person_key(0, detection(2)), person_key(1, detection(1))
     data = [jax.random.key_data(key).tolist() for key in (*same, *others)]
     assert data[0] == data[1]
     assert len({str(entry) for entry in data}) == 3
@@ -75,3 +81,37 @@ def test_fingerprints_are_of_the_values(weights, reconstructor):
     means = again["mean_params"]["head"]
     means["camera"] = jnp.nextafter(means["camera"], jnp.inf)
     assert fingerprint(again) != reconstructor.made_by.weights_sha256
+
+
+@pytest.fixture(scope="module")
+def image_reconstructor(tmp_path_factory):
+    """Of a model that looks at crops of 32 pixels."""
+    path = tmp_path_factory.mktemp("image_weights") / "w.npz"
+    spec = ModelSpec(
+        encoder="resnet18", input_size=32, context_features=512, flow_layers=1,
+        flow_blocks=1, flow_hidden=8, head_hidden=8,
+    )  # fmt: skip
+    save_weights(path, spec, init_variables(build_model(spec), jax.random.key(0)))
+    return load_reconstructor(
+        path, "open", seed=3, num_hypotheses=4, num_meshes=2, focal_length_px=0.0
+    )
+
+
+def test_image_model_looks_at_the_box_and_nowhere_else(image_reconstructor, rng):
+    photo = rng.integers(0, 255, (120, 160, 3), dtype=np.uint8)
+    box = Box(np.array([70.0, 60.0], np.float32), np.float32(50.0))
+    nobody = Keypoints2D(np.zeros((25, 2), np.float32), np.zeros(25, np.float32))
+    person = Detection(nobody, 0, "plain boxes", box=box)
+    run = lambda photo: image_reconstructor(  # noqa: E731
+        person, photo, (160, 120), source="a.json", person_index=0, photo="a.jpg"
+    )[0]
+    result = run(photo)
+    assert result.joints.shape == (4, 44, 3)
+    np.testing.assert_array_equal(result.box_center_px, box.center)
+    assert np.isnan(result.reprojection_error(0.1))
+    outside = photo.copy()
+    outside[:, 110:] = 0
+    np.testing.assert_array_equal(run(outside).joints, result.joints)
+    inside = photo.copy()
+    inside[50:70, 60:80] = 0
+    assert np.abs(run(inside).joints - result.joints).max() > 1e-4

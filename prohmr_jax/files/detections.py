@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from prohmr_jax.boxes import MIN_CONFIDENCE
+from prohmr_jax.boxes import MARGIN, MIN_CONFIDENCE
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.detection_formats.coco import coco_people, is_coco
 from prohmr_jax.files.detection_formats.easy_vitpose import (
@@ -22,14 +22,23 @@ from prohmr_jax.files.detection_formats.easy_vitpose import (
 )
 from prohmr_jax.files.detection_formats.mmpose import is_mmpose, mmpose_people
 from prohmr_jax.files.detection_formats.openpose import is_openpose, openpose_people
-from prohmr_jax.files.detection_formats.raw import COCO_ANNOTATIONS, RawPerson
+from prohmr_jax.files.detection_formats.plain_boxes import (
+    is_plain_boxes,
+    plain_boxes_people,
+)
+from prohmr_jax.files.detection_formats.raw import (
+    COCO_ANNOTATIONS,
+    PLAIN_BOXES,
+    RawPerson,
+)
 from prohmr_jax.skeleton import BODY_25
-from prohmr_jax.structs import Keypoints2D
+from prohmr_jax.structs import Box, Keypoints2D
 
 _FORMATS = (
     (is_openpose, openpose_people),
     (is_easy_vitpose, easy_vitpose_people),
     (is_mmpose, mmpose_people),
+    (is_plain_boxes, plain_boxes_people),
     (is_coco, coco_people),
 )
 # COCO's visibility flags: not labelled; labelled but hidden; labelled and visible.
@@ -56,6 +65,8 @@ class Detection:
     """File name of the photo where the file says it."""
     frame: int | None = None
     """Number of the frame, where the file is of a video."""
+    box: Box | None = None
+    """Where the file has boxes only; the confidences are then all zero."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +86,10 @@ class Detections:
 
 
 def read_detections(
-    path: str | os.PathLike, *, min_confidence: float = MIN_CONFIDENCE
+    path: str | os.PathLike,
+    *,
+    min_confidence: float = MIN_CONFIDENCE,
+    accept_boxes: bool = False,
 ) -> Detections:
     """Reads the people of a detector's JSON file.
 
@@ -83,13 +97,16 @@ def read_detections(
     `pose_keypoints`) with the 25 joints of BODY_25 or the 17 of COCO; COCO's results
     (a list with `keypoints`), which are AlphaPose's too, with 17 joints of COCO, 26 or
     136 of Halpe, or 133 of COCO-WholeBody; COCO's annotations; MMPose's `instance_info`
-    or `predictions`, of pictures and videos; and easy_ViTPose's frames. Confidences
+    or `predictions`, of pictures and videos; easy_ViTPose's frames; and, where asked
+    for, boxes without joints (`{"boxes": [[x, y, width, height]]}`, or COCO's results
+    of object detectors). Confidences
     are clipped to [0, 1]; COCO's visibility flags 0, 1, 2 become 0, 0.5, 1. What
     BODY_25 has and the file has not: see `as_body25`.
 
     Args:
       path: the JSON file.
       min_confidence: a joint counts as seen above this.
+      accept_boxes: also takes people of whom the file has a box and no joints.
 
     Returns:
       The people that can be used. Left out is one with another number of joints, with
@@ -106,14 +123,16 @@ def read_detections(
     kept, left_out = [], []
     for index, person in enumerate(people):
         try:
-            keypoints = _to_keypoints(person)
-            _require_usable(keypoints, min_confidence)
+            if person.source == PLAIN_BOXES and accept_boxes:
+                keypoints, box = _NO_KEYPOINTS, _to_box(person.box)
+            else:
+                keypoints, box = _to_keypoints(person), None
+                _require_usable(keypoints, min_confidence)
         except _UnusableError as error:
             left_out.append(LeftOut(index, str(error)))
             continue
-        kept.append(
-            Detection(keypoints, index, person.source, person.image_name, person.frame)
-        )
+        source = person.source, person.image_name, person.frame
+        kept.append(Detection(keypoints, index, *source, box))
     if not kept:
         first = left_out[0]
         raise InputError(
@@ -188,6 +207,11 @@ def _raw_people(path: str | os.PathLike, content: object) -> list[RawPerson]:
     )
 
 
+_NO_KEYPOINTS = Keypoints2D(
+    np.zeros((len(BODY_25), 2), np.float32), np.zeros(len(BODY_25), np.float32)
+)
+
+
 class _UnusableError(ValueError):
     """What is wrong with a person, as goes on "person 3 ..."."""
 
@@ -221,6 +245,20 @@ def _to_keypoints(person: RawPerson) -> Keypoints2D:
     return Keypoints2D(
         keypoints.xy.astype(np.float32), keypoints.confidence.astype(np.float32)
     )
+
+
+def _to_box(values: object) -> Box:
+    """Returns the square around a box with the margin that keypoints get."""
+    sound = isinstance(values, list) and len(values) == 4
+    if not sound or not all(map(_is_number, values)):
+        raise _UnusableError("has a box that is not x, y, width, height")
+    x, y, width, height = map(_to_float, values)
+    if not max(map(abs, (x, y, width, height))) < _LARGEST_POSITION_PX:
+        raise _UnusableError("has a box at no possible pixel")
+    if not min(width, height) >= _SMALLEST_EXTENT_PX:
+        raise _UnusableError(f"has a box of {width:g} x {height:g} pixels")
+    center = np.array([x + width / 2.0, y + height / 2.0], np.float32)
+    return Box(center, np.float32(MARGIN * max(width, height)))
 
 
 def _require_usable(keypoints: Keypoints2D, min_confidence: float) -> None:

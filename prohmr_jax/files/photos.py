@@ -26,7 +26,7 @@ def photo_of(file: Path, person: Detection, wanted: str = "") -> Path | None:
 
 
 def require_within(path: Path, size: tuple[int, int], person: Detection) -> None:
-    """Refuses a photo that the keypoints cannot be of, or not at this size.
+    """Refuses a photo that keypoints or box cannot be of, or not at this size.
 
     Args:
       path: of the photo.
@@ -34,14 +34,16 @@ def require_within(path: Path, size: tuple[int, int], person: Detection) -> None
       person: who should be in it.
 
     Raises:
-      InputError: most keypoints seen are outside.
+      InputError: most keypoints seen, or the middle of the box, are outside.
     """
     seen = person.keypoints.xy[person.keypoints.confidence > MIN_CONFIDENCE]
+    if person.box is not None:
+        seen = person.box.center[None]
     inside = np.all((seen >= 0) & (seen < size), axis=1)
     if inside.mean() < 0.5:
         width, height = size
         raise InputError(
             path,
-            f"is {width} x {height} pixels, but most keypoints of person "
-            f"{person.person_index} are outside: another photo, size or rotation",
+            f"is {width} x {height} pixels, but most of person "
+            f"{person.person_index} is outside: another photo, size or rotation",
         )

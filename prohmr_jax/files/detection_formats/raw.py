@@ -11,6 +11,7 @@ COCO_RESULTS = "COCO results"
 COCO_ANNOTATIONS = "COCO annotations"
 MMPOSE = "MMPose"
 EASY_VITPOSE = "easy_ViTPose"
+PLAIN_BOXES = "plain boxes"
 
 # What follows the body in whole bodies, and is left: the face's 68 and two hands.
 _FACE_AND_HANDS = 68 + 2 * 21
@@ -31,13 +32,15 @@ class RawPerson:
     values: object
     """x, y, confidence of every joint, one after another; if the file is sound."""
     source: str
-    """OPENPOSE, COCO_RESULTS, COCO_ANNOTATIONS, MMPOSE or EASY_VITPOSE."""
+    """One of the names above."""
     names: tuple[str, ...] | None = None
     """Of the joints, where the file says them."""
     image_name: str | None = None
     """File name of the photo, where the file says it."""
     frame: int | None = None
     """Number of the frame, where the file is of a video."""
+    box: object = None
+    """x, y, width, height, where that is all the file says; if it is sound."""
 
     def names_of(self, joints: int) -> tuple[str, ...] | None:
         """Returns the names of so many joints (the first ones at least), or None."""

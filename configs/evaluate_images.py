@@ -1,0 +1,30 @@
+"""Errors of an image model on a dataset, the mean pose beside it.
+
+python -m prohmr_jax.main --config configs/evaluate_images.py \
+    --config.checkpoint=runs/synthetic --config.dataset=data/datasets/synthetic_humans
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    """Returns the configuration of an evaluation."""
+    config = ConfigDict()
+    config.mode = "evaluate_images"
+    config.seed = 0
+    # A weights file or a training directory.
+    config.checkpoint = "runs/synthetic"
+    # As the weights were trained with.
+    config.body = "open"
+    config.dataset = "data/datasets/synthetic_humans"
+    config.split = "test"
+    # 0: all.
+    config.num_people = 0
+    config.batch_size = 32
+    # N of best-of-N.
+    config.num_samples = 100
+    # The mean pose is that of this prior; empty: of the one that ships.
+    config.pose_prior = ""
+    config.num_pictures = 8
+    config.output = "outputs/evaluate_images"
+    return config

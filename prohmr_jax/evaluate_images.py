@@ -1,0 +1,54 @@
+"""The mode "evaluate_images": errors of an image model on a dataset, and pictures."""
+
+import logging
+import pathlib
+
+import ml_collections
+
+from prohmr_jax.body_errors import mean_body, mean_pose
+from prohmr_jax.checkpoint import load_weights
+from prohmr_jax.data.pipeline import Source, evaluation_batches
+from prohmr_jax.errors import InputError
+from prohmr_jax.files.body_files import read_body
+from prohmr_jax.image_errors import score
+from prohmr_jax.image_report import draw_people, write_page
+from prohmr_jax.models.prohmr import prepare
+from prohmr_jax.models.spec import KEYPOINTS, build_model
+from prohmr_jax.pictures import write_png
+from prohmr_jax.pose_prior import load_pose_prior
+
+_LOG = logging.getLogger(__name__)
+
+
+def run_image_evaluation(config: ml_collections.ConfigDict) -> pathlib.Path:
+    """Evaluates weights on a dataset; prints the table, returns the page's path.
+
+    Args:
+      config: see `configs/evaluate_images.py`.
+
+    Raises:
+      InputError: weights, body or dataset cannot be used, or do not fit together.
+    """
+    spec, variables = load_weights(config.checkpoint)
+    if spec.encoder == KEYPOINTS:
+        raise InputError(config.checkpoint, "looks at keypoints, not at images")
+    body = read_body(config.body)
+    model = prepare(build_model(spec), variables)
+    source = Source(config.dataset, config.split, weight=1.0)
+    baseline = mean_body(body, mean_pose(load_pose_prior(config.pose_prior or None)))
+    batches = evaluation_batches(
+        source, config.batch_size, spec.input_size, config.num_people or None
+    )
+    scores = score(model, body, baseline, batches, config.num_samples, config.seed)
+    output, pictures = pathlib.Path(config.output), ()
+    if config.num_pictures:
+        shown = evaluation_batches(source, config.num_pictures, spec.input_size)
+        batch, _ = next(iter(shown))
+        picture = draw_people(model, body, batch, config.seed)
+        write_png(output / "people.png", picture)
+        pictures = ("people.png",)
+    name = pathlib.Path(config.checkpoint).name
+    title = f"{name} on {pathlib.Path(config.dataset).name}, {config.split}"
+    page = write_page(output, title, scores, config.num_samples, pictures)
+    print(page.read_text(encoding="utf-8"))
+    return page

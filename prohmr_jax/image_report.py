@@ -1,0 +1,167 @@
+"""The page on a model that sees images: errors, learning curve, people it never saw."""
+
+import csv
+import functools
+import io
+import os
+import pathlib
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+from PIL import Image
+
+from prohmr_jax import cameras
+from prohmr_jax.body import BodyModel
+from prohmr_jax.errors import InputError
+from prohmr_jax.files.atomic import write_atomically
+from prohmr_jax.image_errors import ImageScores
+from prohmr_jax.models.prohmr import PreparedProHMR
+from prohmr_jax.predict import predict
+from prohmr_jax.rendering import colors
+from prohmr_jax.rendering.contact_sheet import contact_sheet
+from prohmr_jax.rendering.overlay import overlay
+from prohmr_jax.rendering.stage import Stage
+from prohmr_jax.rendering.surface import Mesh, openness
+from prohmr_jax.rendering.views import Perspective
+from prohmr_jax.structs import Crop, ImageBatch
+
+_SAMPLES_SHOWN = 3
+# The curve: one line per evaluation.
+_CURVE = ("step", "mode_pa_mpjpe", "best_pa_mpjpe", "mode_mpjpe", "mean_pose_pa_mpjpe",
+          "mean_pose_mpjpe")  # fmt: skip
+
+
+def scores_table(scores: ImageScores, num_samples: int) -> list[str]:
+    """Returns Markdown: one row per joint list, the mean pose beside the model."""
+    people = f"{scores.num_people} people, {scores.num_actions} actions"
+    lines = [
+        f"| joints ({people}) | mode PA-MPJPE | best of {num_samples} PA | "
+        f"mean pose PA | mode MPJPE | best of {num_samples} MPJPE | mean pose MPJPE |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for label in ("h36m_14", "smpl_24"):
+        e = getattr(scores.means, label)
+        lines.append(
+            f"| {label.upper().replace('_', '-')} | {e.mode_pa_mpjpe:.1f} | "
+            f"{e.best_pa_mpjpe:.1f} | {e.mean_pose_pa_mpjpe:.1f} | "
+            f"{e.mode_mpjpe:.1f} | {e.best_mpjpe:.1f} | {e.mean_pose_mpjpe:.1f} |"
+        )
+    below = lambda ours, mean: 100.0 * (1.0 - ours / mean)  # noqa: E731
+    e = scores.means.h36m_14
+    lines += [
+        "",
+        f"On H36M-14 the mode is {below(e.mode_pa_mpjpe, e.mean_pose_pa_mpjpe):.0f} % "
+        f"(PA-MPJPE) and {below(e.mode_mpjpe, e.mean_pose_mpjpe):.0f} % (MPJPE) below "
+        "the mean pose. Projected joints are "
+        f"{scores.means.mode_error_2d:.1f} % of the box from the labelled ones (mode), "
+        f"{scores.means.samples_error_2d:.1f} % (samples).",
+    ]
+    if scores.left_out:
+        lines.append(f"{scores.left_out} people lack labels and were left out.")
+    return lines
+
+
+@functools.partial(jax.jit, static_argnames="num_hypotheses")
+def _meshes(model, body, batch: ImageBatch, key, num_hypotheses):
+    crop = Crop(batch.image, batch.box)
+    found = predict(model, body, crop, key, num_hypotheses, with_vertices=True)
+    camera = cameras.crop_camera(found.hypotheses.camera)
+    return found.body.vertices + camera.translation[:, None, None], camera
+
+
+def draw_people(
+    model: PreparedProHMR,
+    body: BodyModel,
+    batch: ImageBatch,
+    seed: int,
+    panel_px: int = 224,
+) -> np.ndarray:
+    """Returns a sheet, one row per person: photo, mode, mode from its side, samples."""
+    key = jax.random.key(seed)
+    vertices, camera = jax.device_get(
+        _meshes(model, body, batch, key, 1 + _SAMPLES_SHOWN)
+    )
+    titles = ["Photo", "Mode", "Its side"]
+    titles += [f"Sample {n + 1}" for n in range(_SAMPLES_SHOWN)]
+    panels = []
+    for person, crop in enumerate(np.asarray(batch.image)):
+        photo = np.asarray(Image.fromarray(crop).resize((panel_px,) * 2))
+        # Crop units, centre 0, are pixels of the panel about its middle.
+        view = Perspective(
+            tuple(camera.focal_length[person] * panel_px),
+            tuple(camera.center[person] * panel_px + panel_px / 2.0 - 0.5),
+        )
+        over = lambda mesh, color, photo=photo, view=view: overlay(  # noqa: E731
+            photo, mesh, body.faces, view, person_colors=[color]
+        )
+        mode, *samples = vertices[person]
+        solid = Mesh(mode, body.faces, colors.BODY_BLUE, openness(mode, body.faces))
+        panels += [
+            photo,
+            over(mode, colors.BODY_BLUE),
+            Stage.around(mode[None], panel_px).panels(solid)[1],
+            *(over(mesh, colors.BODY_PINK) for mesh in samples),
+        ]
+    return contact_sheet(panels, len(titles), titles)
+
+
+class LearningCurve:
+    """The errors found during training, in a file that survives restarts."""
+
+    def __init__(self, path: str | os.PathLike):
+        """Reads what is there; rows that make no sense are an `InputError`."""
+        self.path = pathlib.Path(path)
+        self.rows: list[dict[str, float]] = []
+        if self.path.exists():
+            try:
+                rows = csv.DictReader(io.StringIO(self.path.read_text("utf-8")))
+                self.rows = [{k: float(row[k]) for k in _CURVE} for row in rows]
+            except (ValueError, KeyError, TypeError) as error:
+                raise InputError(path, "is not a learning curve") from error
+
+    def add(self, step: int, scores: ImageScores) -> None:
+        """Appends the errors on H36M-14; what was beyond this step is forgotten."""
+        errors = vars(scores.means.h36m_14)
+        row = {"step": float(step), **{k: errors[k] for k in _CURVE[1:]}}
+        self.rows = [r for r in self.rows if r["step"] < step] + [row]
+        stream = io.StringIO()
+        writer = csv.DictWriter(stream, _CURVE)
+        writer.writeheader()
+        writer.writerows(self.rows)
+        data = stream.getvalue().encode()
+        write_atomically(self.path, lambda out: out.write(data))
+
+    def draw(self, path: str | os.PathLike) -> None:
+        """Writes the curve as PNG."""
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(7, 3.2), layout="constrained")
+        axes = figure.subplots(1, 2)
+        steps = [row["step"] for row in self.rows]
+        for ax, kind in zip(axes, ("pa_mpjpe", "mpjpe"), strict=True):
+            for name, style in (("mode", "-"), ("mean_pose", ":")):
+                values = [row[f"{name}_{kind}"] for row in self.rows]
+                ax.plot(steps, values, style, marker=".", label=name.replace("_", " "))
+            ax.set(xlabel="step", ylabel=f"{kind.replace('_', '-').upper()} (mm)")
+            ax.set_ylim(bottom=0)
+            ax.legend()
+            ax.grid(alpha=0.3)
+        stream = io.BytesIO()
+        figure.savefig(stream, format="png", dpi=130)
+        write_atomically(path, lambda out: out.write(stream.getvalue()))
+
+
+def write_page(
+    directory: pathlib.Path,
+    title: str,
+    scores: ImageScores,
+    num_samples: int,
+    pictures: Sequence[str],
+) -> pathlib.Path:
+    """Writes `index.md` beside the pictures that it shows; returns its path."""
+    lines = [f"# {title}", "", *scores_table(scores, num_samples), ""]
+    lines += [f"![{name}]({name})\n" for name in pictures]
+    text = "\n".join(lines).encode()
+    write_atomically(directory / "index.md", lambda stream: stream.write(text))
+    return directory / "index.md"

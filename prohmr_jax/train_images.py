@@ -1,0 +1,194 @@
+"""Training of the image-conditioned model, as its config says."""
+
+import logging
+import pathlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import ml_collections
+from flax import jax_utils
+
+from prohmr_jax.body import BodyModel
+from prohmr_jax.body_errors import mean_body, mean_pose
+from prohmr_jax.checkpoint import StateCheckpoints, load_encoder_weights
+from prohmr_jax.data.augmentation import AugmentationSettings
+from prohmr_jax.data.datasets.mocap import read_mocap
+from prohmr_jax.data.datasets.synthetic_humans import (
+    mocap_of_prior,
+)
+from prohmr_jax.data.pipeline import Source, evaluation_batches, training_batches
+from prohmr_jax.files.body_files import read_body
+from prohmr_jax.image_errors import score
+from prohmr_jax.image_report import LearningCurve, draw_people, write_page
+from prohmr_jax.models.prohmr import prepare
+from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
+from prohmr_jax.optimizers import OptimizerSettings, make_optimizer
+from prohmr_jax.pictures import write_png
+from prohmr_jax.pose_prior import load_pose_prior
+from prohmr_jax.recovery import (
+    RecoveryObjective,
+    make_critic,
+    make_loss_function,
+    whitened_variables,
+    without_mode,
+)
+from prohmr_jax.structs import LossTerms
+from prohmr_jax.train_state import TrainState, create_train_state, make_train_step
+from prohmr_jax.training_loop import (
+    AXIS,
+    Evaluation,
+    LoopSettings,
+    run,
+    shard,
+    shares_of,
+)
+
+_LOG = logging.getLogger(__name__)
+
+
+def train_images(
+    config: ml_collections.ConfigDict, workdir: pathlib.Path
+) -> pathlib.Path:
+    """Trains an image-conditioned ProHMR until `num_steps`, or resumes it.
+
+    Args:
+      config: see `configs/prohmr.py`.
+      workdir: gets states, TensorBoard events and, at the end, `weights.npz` and
+        `report/index.md` with errors, learning curve and pictures.
+
+    Returns:
+      The weights file.
+
+    Raises:
+      InputError: something that the config names cannot be used.
+    """
+    shares_of(config.batch_size)
+    spec = ModelSpec(**config.model)
+    body = read_body(config.body)
+    weights = LossTerms(**config.loss_weights)
+    objective = RecoveryObjective(
+        weights=weights if config.mode_loss else without_mode(weights),
+        label_noise=config.label_noise,
+    )
+    settings = OptimizerSettings(**config.optimizer)
+    optimizer = make_optimizer(settings, config.num_steps)
+    critic = make_critic(objective, make_optimizer(settings, config.num_steps))
+
+    batches = _training_data(config, spec)
+    checkpoints = StateCheckpoints(workdir, spec, data=batches)
+    model, key = build_model(spec), jax.random.key(config.seed)
+    variables = init_variables(model, key)
+    if checkpoints.latest_step is None:
+        if config.encoder_weights:
+            variables = load_encoder_weights(config.encoder_weights, spec, variables)
+        # Of a pass of its own, so that the run's position is not touched.
+        first = next(_training_data(config, spec))
+        variables = whitened_variables(model, variables, first.images)
+    state = create_train_state(
+        variables,
+        optimizer,
+        critic=critic,
+        key=key,
+        with_average=config.average_decay > 0,
+    )
+    step_function = make_train_step(
+        make_loss_function(build_model(spec, AXIS), objective, AXIS),
+        optimizer,
+        config.seed,
+        config.average_decay,
+        AXIS,
+        critic=critic,
+    )
+    return run(
+        spec,
+        state,
+        step_function,
+        _with_body(batches, body),
+        LoopSettings(
+            num_steps=config.num_steps,
+            batch_size=config.batch_size,
+            log_every=config.log_every,
+            checkpoint_every=config.checkpoint_every,
+            evaluate_every=config.evaluation.every,
+        ),
+        checkpoints,
+        _evaluation(config, spec, body, workdir),
+    )
+
+
+def _with_body(batches: Iterator[Any], body: BodyModel) -> Iterator[Any]:
+    """Yields what a step reads, with a leading axis of this host's devices."""
+    replicated = jax_utils.replicate(body)
+    for batch in batches:
+        yield shard(batch), replicated
+
+
+def _training_data(config: ml_collections.ConfigDict, spec: ModelSpec):
+    """The iterator of a run; the same examples whatever the number of hosts."""
+    sources = [Source(**source) for source in config.sources.values()]
+    if config.mocap:
+        mocap = read_mocap(config.mocap)
+    else:
+        mocap = mocap_of_prior(load_pose_prior(), config.seed)
+    return training_batches(
+        sources,
+        mocap,
+        batch_size=config.batch_size,
+        input_size=spec.input_size,
+        num_betas=spec.num_betas,
+        samples_per_image=config.samples_per_image,
+        seed=config.seed,
+        augmentation=AugmentationSettings(**config.augmentation),
+        process_index=jax.process_index(),
+        process_count=jax.process_count(),
+        num_workers=config.num_workers,
+    )
+
+
+def _evaluation(
+    config: ml_collections.ConfigDict,
+    spec: ModelSpec,
+    body: BodyModel,
+    workdir: pathlib.Path,
+) -> Callable[[TrainState], Evaluation] | None:
+    """Returns what measures a state on people that training never sees."""
+    settings = config.evaluation
+    if not settings.every:
+        return None
+    source = Source(**config.validation, weight=1.0)
+    baseline = mean_body(body, mean_pose(load_pose_prior()))
+    curve = LearningCurve(workdir / "evaluations.csv")
+    report = workdir / "report"
+    model = build_model(spec)
+
+    def evaluate(state: TrainState) -> Evaluation:
+        prepared = prepare(model, state.variables)
+        batches = evaluation_batches(
+            source, settings.batch_size, spec.input_size, settings.num_people
+        )
+        scores = score(
+            prepared, body, baseline, batches, settings.num_samples, config.seed
+        )
+        if jax.process_index() == 0:
+            curve.add(int(state.step), scores)
+            curve.draw(report / "curve.png")
+        shown, _ = next(iter(
+            evaluation_batches(source, settings.num_pictures, spec.input_size)
+        ))  # fmt: skip
+        picture = draw_people(prepared, body, shown, config.seed)
+        if jax.process_index() == 0:
+            write_png(report / "people.png", picture)
+            write_page(
+                report,
+                f"{spec.encoder} at {spec.input_size} px after {int(state.step)} steps",
+                scores,
+                settings.num_samples,
+                ("curve.png", "people.png"),
+            )
+        errors = scores.means.h36m_14
+        scalars = {f"evaluation/{name}": value for name, value in vars(errors).items()}
+        scalars["evaluation/mode_error_2d"] = scores.means.mode_error_2d
+        return Evaluation(scalars, {"evaluation/people": picture})
+
+    return evaluate
