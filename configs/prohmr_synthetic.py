@@ -33,8 +33,9 @@ def get_config() -> ConfigDict:
         }
     )
     config.synthetic.update(
-        {"directory": _DIRECTORY, "num_train": 12_000, "num_test": 600}
-    )
+        {"directory": _DIRECTORY, "num_train": 5_000, "num_test": 400,
+         "image_size": 144}
+    )  # fmt: skip
     config.sources = ConfigDict(
         {"people": {"directory": _DIRECTORY, "split": "train", "weight": 1.0}}
     )
@@ -68,5 +69,5 @@ def get_config() -> ConfigDict:
     config.average_decay = 0.99
     config.log_every = 20
     config.checkpoint_every = 200
-    config.evaluation.update({"every": 200, "num_people": 600})
+    config.evaluation.update({"every": 200, "num_people": 400})
     return config

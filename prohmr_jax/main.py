@@ -36,6 +36,14 @@ def run(config, workdir: str) -> None:
             from prohmr_jax.train import train
 
             train(config, directory)
+        case "train_images":
+            from prohmr_jax.train_images import train_images
+
+            train_images(config, directory)
+        case "evaluate_images":
+            from prohmr_jax.evaluate_images import run_image_evaluation
+
+            run_image_evaluation(config)
         case "evaluate":
             from prohmr_jax.evaluate import run_evaluation
 

@@ -245,6 +245,18 @@ def _scores(critic_params: Any, smpl: SmplParams | MocapPoses):
     return Discriminator().apply({"params": critic_params}, smpl.body_pose, smpl.betas)
 
 
+def init_critic(key: jax.Array, num_betas: int) -> Any:
+    """Returns fresh weights of the discriminator."""
+    pose = jnp.zeros((1, len(skeleton.SMPL_24) - 1, 3, 3))
+    return jax.jit(Discriminator().init)(key, pose, jnp.zeros((1, num_betas)))["params"]
+
+
+def without_mode(weights: LossTerms) -> LossTerms:
+    """Returns the weights of the paper's ablation: no loss on the mode (Table 5)."""
+    modes = [name for name in vars(weights) if name.endswith("_mode")]
+    return weights.replace(**dict.fromkeys(modes, 0.0))
+
+
 def discriminator_loss(
     critic_params: Any, made: SmplParams, real: MocapPoses
 ) -> Float[Array, ""]:

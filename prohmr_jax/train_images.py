@@ -1,39 +1,34 @@
 """Training of the image-conditioned model, as its config says."""
 
-import logging
 import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import grain
 import jax
 import ml_collections
 from flax import jax_utils
+from jax.experimental import multihost_utils
 
 from prohmr_jax.body import BodyModel
 from prohmr_jax.body_errors import mean_body, mean_pose
 from prohmr_jax.checkpoint import StateCheckpoints, load_encoder_weights
 from prohmr_jax.data.augmentation import AugmentationSettings
 from prohmr_jax.data.datasets.mocap import read_mocap
-from prohmr_jax.data.datasets.synthetic_humans import (
-    mocap_of_prior,
-)
 from prohmr_jax.data.pipeline import Source, evaluation_batches, training_batches
 from prohmr_jax.files.body_files import read_body
 from prohmr_jax.image_errors import score
 from prohmr_jax.image_report import LearningCurve, draw_people, write_page
 from prohmr_jax.models.prohmr import prepare
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
+from prohmr_jax.objective import Objective, init_critic, without_mode
 from prohmr_jax.optimizers import OptimizerSettings, make_optimizer
 from prohmr_jax.pictures import write_png
 from prohmr_jax.pose_prior import load_pose_prior
-from prohmr_jax.recovery import (
-    RecoveryObjective,
-    make_critic,
-    make_loss_function,
-    whitened_variables,
-    without_mode,
-)
+from prohmr_jax.recovery import make_critic, make_loss_function, whitened
 from prohmr_jax.structs import LossTerms
+from prohmr_jax.synthetic.dataset import SyntheticSettings, make_synthetic_humans
+from prohmr_jax.synthetic.poses import read_poses, training_mocap
 from prohmr_jax.train_state import TrainState, create_train_state, make_train_step
 from prohmr_jax.training_loop import (
     AXIS,
@@ -44,7 +39,8 @@ from prohmr_jax.training_loop import (
     shares_of,
 )
 
-_LOG = logging.getLogger(__name__)
+# Poses that the discriminator meets where no capture is given.
+_MOCAP_ROWS = 20_000
 
 
 def train_images(
@@ -67,14 +63,17 @@ def train_images(
     spec = ModelSpec(**config.model)
     body = read_body(config.body)
     weights = LossTerms(**config.loss_weights)
-    objective = RecoveryObjective(
+    objective = Objective(
         weights=weights if config.mode_loss else without_mode(weights),
+        samples_per_person=config.samples_per_image,
         label_noise=config.label_noise,
     )
     settings = OptimizerSettings(**config.optimizer)
     optimizer = make_optimizer(settings, config.num_steps)
     critic = make_critic(objective, make_optimizer(settings, config.num_steps))
 
+    if config.synthetic.directory:
+        _make_people(config)
     batches = _training_data(config, spec)
     checkpoints = StateCheckpoints(workdir, spec, data=batches)
     model, key = build_model(spec), jax.random.key(config.seed)
@@ -83,14 +82,14 @@ def train_images(
         if config.encoder_weights:
             variables = load_encoder_weights(config.encoder_weights, spec, variables)
         # Of a pass of its own, so that the run's position is not touched.
-        first = next(_training_data(config, spec))
-        variables = whitened_variables(model, variables, first.images)
+        first = next(_training_data(config, spec, whole_batch=True))
+        variables = whitened(model, variables, first.images)
     state = create_train_state(
         variables,
         optimizer,
+        averaged=config.average_decay > 0,
         critic=critic,
-        key=key,
-        with_average=config.average_decay > 0,
+        critic_params=init_critic(jax.random.fold_in(key, 1), spec.num_betas),
     )
     step_function = make_train_step(
         make_loss_function(build_model(spec, AXIS), objective, AXIS),
@@ -124,15 +123,29 @@ def _with_body(batches: Iterator[Any], body: BodyModel) -> Iterator[Any]:
         yield shard(batch), replicated
 
 
-def _training_data(config: ml_collections.ConfigDict, spec: ModelSpec):
+def _make_people(config: ml_collections.ConfigDict) -> None:
+    """Renders the dataset that the config describes, unless it is there."""
+    settings = config.synthetic.to_dict()
+    directory, workers = settings.pop("directory"), settings.pop("workers")
+    if jax.process_index() == 0:
+        content = SyntheticSettings(**settings, body=config.body)
+        make_synthetic_humans(directory, content, workers)
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices("dataset")
+
+
+def _training_data(
+    config: ml_collections.ConfigDict, spec: ModelSpec, whole_batch: bool = False
+) -> grain.DatasetIterator:
     """The iterator of a run; the same examples whatever the number of hosts."""
-    sources = [Source(**source) for source in config.sources.values()]
     if config.mocap:
         mocap = read_mocap(config.mocap)
     else:
-        mocap = mocap_of_prior(load_pose_prior(), config.seed)
+        key = jax.random.key(config.seed)
+        mocap = training_mocap(read_poses(), key, _MOCAP_ROWS)
+    host = (0, 1) if whole_batch else (jax.process_index(), jax.process_count())
     return training_batches(
-        sources,
+        [Source(**source) for source in config.sources.values()],
         mocap,
         batch_size=config.batch_size,
         input_size=spec.input_size,
@@ -140,8 +153,8 @@ def _training_data(config: ml_collections.ConfigDict, spec: ModelSpec):
         samples_per_image=config.samples_per_image,
         seed=config.seed,
         augmentation=AugmentationSettings(**config.augmentation),
-        process_index=jax.process_index(),
-        process_count=jax.process_count(),
+        process_index=host[0],
+        process_count=host[1],
         num_workers=config.num_workers,
     )
 

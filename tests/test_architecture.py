@@ -22,7 +22,8 @@ LEVELS = (
      "demo_report", "benchmark_packages", "lifting_errors", "image_errors",
      "image_report", "training_loop", "conversion", "synthetic",
      "labelling"),
-    ("train", "evaluate", "demo", "fit", "benchmark", "make_dataset", "parity"),
+    ("train", "train_images", "evaluate", "evaluate_images", "demo", "fit",
+     "benchmark", "make_dataset", "parity"),
     ("main",),
 )  # fmt: skip
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
@@ -46,6 +47,7 @@ NEIGHBOURS = {
     ("recovery", "train_state"),
     ("training_loop", "checkpoint"),
     ("training_loop", "train_state"),
+    ("image_report", "image_errors"),
     ("pictures", "results"),
     ("reconstruction", "checkpoint"),
     ("reconstruction", "results"),

@@ -15,7 +15,11 @@ READERS = {
     "demo": "demo.py",
     "fit": "fit.py",
     "evaluate_keypoints": "evaluate.py",
+    "evaluate_images": "evaluate_images.py",
+    "prohmr": "train_images.py",
     "prohmr_keypoints": "train.py",
+    "prohmr_smoke": "train_images.py",
+    "prohmr_synthetic": "train_images.py",
     "regression_keypoints": "train.py",
     "synthetic_humans": "make_dataset.py",
 }
