@@ -147,7 +147,18 @@ def training_mocap(
 
 def _components(prior: PosePrior, axis_angle: np.ndarray) -> np.ndarray:
     """Returns [N], which Gaussian explains each body pose [N, 24, 3] best."""
-    body = axis_angle[:, 1:].reshape(len(axis_angle), -1)
-    best = lambda pose: jnp.argmax(component_log_probs(prior, pose))  # noqa: E731
-    find = jax.jit(lambda rows: jax.lax.map(best, rows, batch_size=_POSES_PER_BATCH))
-    return np.asarray(find(body))
+    body = axis_angle[:, 1:].reshape(len(axis_angle), NUM_BODY)
+    found = []
+    for start in range(0, len(body), _POSES_PER_BATCH):
+        rows = body[start : start + _POSES_PER_BATCH]
+        # Filled up by repetition: one size, compiled once.
+        full = np.resize(rows, (_POSES_PER_BATCH, NUM_BODY))
+        found.append(np.asarray(_best_component(prior, full))[: len(rows)])
+    return np.concatenate(found)
+
+
+@jax.jit
+def _best_component(
+    prior: PosePrior, body_axis_angle: Float[Array, "N 69"]
+) -> Int[Array, " N"]:
+    return jnp.argmax(component_log_probs(prior, body_axis_angle), axis=-1)
