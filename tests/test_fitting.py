@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_flow import random_weights
+from fitting_cases import CONTEXT, FLOW, JOINTS, flow_weights, trained_rotmats
 
 from prohmr_jax import cameras, skeleton
 from prohmr_jax.body import body_joints
@@ -23,27 +23,11 @@ from prohmr_jax.fitting.objectives import (
     gmof,
 )
 from prohmr_jax.minimise import Reason, Settings, minimise_batch
-from prohmr_jax.models.flow import ConditionalGlow
 from prohmr_jax.models.prepared_flow import prepare_flow, project_context
-from prohmr_jax.rotations import pose_6d_to_rotmat
 from prohmr_jax.structs import Box, Keypoints2D, SmplParams, WeakCamera
 
-PEOPLE, CONTEXT, JOINTS = 3, 5, len(skeleton.JOINTS_44)
-FLOW = ConditionalGlow(
-    features=144, hidden_features=16, context_features=CONTEXT, num_layers=2,
-    num_blocks=1, use_batch_norm=False,
-)  # fmt: skip
+PEOPLE = 3
 QUICK = Settings(max_steps=150)
-
-
-@functools.cache
-def flow_weights():
-    noise = random_weights(FLOW, jnp.zeros((1, 144)), jnp.zeros((1, CONTEXT)))
-    # Poses near the identity, as those of a trained flow are near some pose.
-    small = jax.tree.map(lambda a: 0.2 * a, noise)
-    shift = small["params"]["layers_0"]["shift"]
-    small["params"]["layers_0"]["shift"] = shift - np.tile([1, 0, 0, 0, 1, 0], 24)
-    return small
 
 
 @pytest.fixture(scope="module")
@@ -88,13 +72,6 @@ def reference_objective(joints, params, keypoints, camera, side):
             total += (1000.0 / side) ** 2 * confidence**2 * robust
     total += 16.0 * sum(np.float64(v) ** 2 for v in params.z)
     return total + 36.0 * sum(np.float64(v) ** 2 for v in params.betas)
-
-
-def trained_rotmats(z, context):
-    """Rotations by the trainable flow."""
-    sample = jax.jit(functools.partial(FLOW.apply, method="sample"))
-    flat, _ = sample(flow_weights(), z, context)
-    return pose_6d_to_rotmat(flat.reshape(-1, 24, 6))
 
 
 @pytest.mark.parametrize("use_hips", [False, True])

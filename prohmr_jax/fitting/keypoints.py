@@ -59,6 +59,7 @@ def image_view(
     box: Box,
     image_size: Float[Array, "*b 2"],
     focal_length: Float[Array, "*b 2"] | float = cameras.FOCAL_LENGTH_PX,
+    center: Float[Array, "*b 2"] | None = None,
 ) -> View:
     """Returns the fit's view of whole images.
 
@@ -71,8 +72,10 @@ def image_view(
       box: where the crop was taken.
       image_size: (width, height), pixels.
       focal_length: of the true camera, pixels, or the official constant.
+      center: principal point, pixels; None: the image's middle, as officially.
     """
-    camera = cameras.image_camera(weak, box, image_size, focal_length)
+    twice = image_size if center is None else 2.0 * center
+    camera = cameras.image_camera(weak, box, twice, focal_length)
     return View(keypoints_px, camera, jnp.max(image_size, axis=-1))
 
 

@@ -136,20 +136,29 @@ def keypoint_objective(
     )
 
 
+def disagreement(
+    rotmats: Float[Array, "N R 3 3"], valid: Float[Array, " N"]
+) -> Float[Array, ""]:
+    """Returns the squared distances of the views' rotations from their mean, summed.
+
+    The mean is the plain mean of matrices; padded views do not count.
+    """
+    weight = valid[:, None, None, None]
+    mean = jnp.sum(weight * rotmats, axis=0) / jnp.maximum(jnp.sum(valid), 1.0)
+    return jnp.sum(weight * (rotmats - mean) ** 2)
+
+
 def multiview_objective(
     flow: PreparedFlow, z: Float[Array, "N 144"], data: ViewsData
 ) -> Float[Array, ""]:
     """Returns Eq. 12 of one person: body poses agree, and are likely in every view.
 
-    The mean pose is the plain mean of rotation matrices; the global orientation is
-    each view's own.
+    The global orientation is each view's own.
     """
     body_pose = decode_rotmats(flow, z, data.context)[:, 1:]
-    valid = data.valid[:, None, None, None]
-    mean = jnp.sum(valid * body_pose, axis=0) / jnp.maximum(jnp.sum(data.valid), 1.0)
-    disagreement = jnp.sum(valid * (body_pose - mean) ** 2)
+    agreement = AGREEMENT_WEIGHT * disagreement(body_pose, data.valid)
     # Of padding too, which then stays at zero.
-    return AGREEMENT_WEIGHT * disagreement + MULTIVIEW_LATENT_WEIGHT * jnp.sum(z**2)
+    return agreement + MULTIVIEW_LATENT_WEIGHT * jnp.sum(z**2)
 
 
 # Objectives as a compiled loop takes them: the weights are arguments, not constants.
