@@ -1,0 +1,98 @@
+"""A flow over body poses that sees no image: the learned prior of baselines.
+
+It has the form of ProHMR's flow without a context, over the 23 body rotations in 6D
+(the global one is left out, as in VPoser, whose place it takes). The weights that ship
+were made by `tools/make_pose_flow.py`.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
+from jaxtyping import Array, Float
+
+from prohmr_jax.files.arrays import Expected
+from prohmr_jax.files.npz import read_npz, write_npz
+from prohmr_jax.models.flow import ConditionalGlow
+from prohmr_jax.models.prepared_flow import PreparedFlow, prepare_flow
+from prohmr_jax.rotations import axis_angle_to_rotmat, rotmat_to_pose_6d
+from prohmr_jax.skeleton import SMPL_24
+from prohmr_jax.structs import LossTerms
+
+NUM_BODY = len(SMPL_24) - 1
+BODY_FEATURES = 6 * NUM_BODY
+LABEL_NOISE = 0.005
+"""Added to 6D poses in training, which without it fill no volume."""
+
+MODULE = ConditionalGlow(
+    features=BODY_FEATURES,
+    hidden_features=192,
+    context_features=0,
+    num_layers=6,
+    num_blocks=1,
+    use_batch_norm=False,
+    dropout_rate=0.0,
+)
+
+_SHIPPED = Path(__file__).parent / "assets" / "pose_flow.npz"
+
+
+def body_features(axis_angle: Float[Array, "*b 24 3"]) -> Float[Array, "*b 138"]:
+    """Returns the body's rotations in 6D, flat, as the flow sees them."""
+    pose_6d = rotmat_to_pose_6d(axis_angle_to_rotmat(axis_angle[..., 1:, :]))
+    return pose_6d.reshape(*pose_6d.shape[:-2], BODY_FEATURES)
+
+
+def init_params(key: jax.Array) -> dict:
+    """Returns fresh parameters."""
+    example = jnp.zeros((1, BODY_FEATURES))
+    return MODULE.init(key, example, method="forward")["params"]
+
+
+def whitened_params(params: dict, axis_angle: Float[Array, "P 24 3"]) -> dict:
+    """Returns parameters whose ActNorms whiten these poses."""
+    found, _ = MODULE.apply(
+        {"params": params}, body_features(axis_angle), method="actnorm_from_data"
+    )
+    return {**params, **found}
+
+
+def make_loss_function(batch_size: int):
+    """Returns the likelihood of poses drawn from a bank, a `LossFunction`."""
+
+    def loss_function(params, state, key, axis_angle: Float[Array, "P 24 3"]):
+        index_key, noise_key = jax.random.split(key)
+        index = jax.random.randint(index_key, (batch_size,), 0, len(axis_angle))
+        pose = body_features(axis_angle[index].astype(jnp.float32))
+        pose += LABEL_NOISE * jax.random.normal(noise_key, pose.shape)
+        log_prob, _ = MODULE.apply({"params": params}, pose, method="log_prob")
+        nll = -jnp.mean(log_prob)
+        none = dict.fromkeys(LossTerms.__dataclass_fields__, jnp.zeros(()))
+        return nll, (LossTerms(**none | {"nll": nll}), {})
+
+    return loss_function
+
+
+def save_pose_flow(path: str | os.PathLike, params: Mapping) -> None:
+    """Writes parameters as NPZ, in float16."""
+    flat = flatten_dict(dict(params), sep="/")
+    write_npz(path, {name: np.asarray(a, np.float16) for name, a in flat.items()})
+
+
+def load_pose_flow(path: str | os.PathLike | None = None) -> PreparedFlow:
+    """Returns the flow of a file, without one the flow that ships.
+
+    Raises:
+      InputError: the file holds no such flow.
+    """
+    abstract = jax.eval_shape(init_params, jax.random.key(0))
+    expected = {
+        name: Expected(a.shape) for name, a in flatten_dict(abstract, sep="/").items()
+    }
+    arrays = read_npz(_SHIPPED if path is None else path, expected)
+    params = {name: a.astype(np.float32) for name, a in arrays.items()}
+    return prepare_flow(MODULE, {"params": unflatten_dict(params, sep="/")})
