@@ -16,6 +16,7 @@ from prohmr_jax.errors import InputError
 from prohmr_jax.synthetic.dataset import (
     RenderedPeople,
     SyntheticSettings,
+    _photograph,
     make_synthetic_humans,
 )
 from prohmr_jax.synthetic.poses import Split
@@ -81,6 +82,19 @@ def test_processes_that_render_leave_the_device_alone():
         "assert not xla_bridge.backends_are_initialized()"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+class Deadly:
+    """Ends the process that receives it, as the system does for lack of memory."""
+
+    def __reduce__(self):
+        """Is unpickled by a call."""
+        return os._exit, (1,)
+
+
+def test_a_killed_worker_is_named():
+    with pytest.raises(InputError, match="workers: one of the processes was killed"):
+        list(_photograph(Deadly(), [None], workers=2))
 
 
 def test_a_dataset_of_the_same_settings_is_kept_and_another_refused(dataset):

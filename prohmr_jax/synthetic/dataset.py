@@ -11,14 +11,13 @@ two kinds of texture are seen in the test alone. `action` names the cluster, so 
 errors can be averaged over clusters.
 """
 
-import collections
-import concurrent.futures
 import dataclasses
 import functools
 import itertools
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -27,12 +26,13 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from prohmr_jax.boxes import box_around
+from prohmr_jax.data.ahead import map_ahead
 from prohmr_jax.data.datasets.builder import write_dataset
 from prohmr_jax.data.pipeline import dataset_directory
 from prohmr_jax.data.records import PersonRecord
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.body_files import read_body
-from prohmr_jax.synthetic.body_map import map_body
+from prohmr_jax.synthetic.body_map import BodyMap, map_body
 from prohmr_jax.synthetic.cameras import PictureCamera, frame_person
 from prohmr_jax.synthetic.people import Scene, sample_scenes
 from prohmr_jax.synthetic.pictures import Assignment, take_pictures
@@ -151,8 +151,7 @@ class RenderedPeople:
             )
             for number, scene, cameras in jobs
         )
-        take = functools.partial(take_pictures, map_body(body))
-        pictures = _map_ahead(take, assignments, self.workers)
+        pictures = _photograph(map_body(body), assignments, self.workers)
         records = (
             record
             for files, (number, scene, cameras) in zip(pictures, labelled, strict=False)
@@ -217,22 +216,19 @@ def _records(
         )
 
 
-def _map_ahead(work: Callable, items: Iterable, workers: int) -> Iterator:
-    """Yields work(item) in order, computed by processes that run a little ahead."""
+def _photograph(
+    body: BodyMap, assignments: Iterable[Assignment], workers: int
+) -> Iterator[list[bytes]]:
+    """Yields the files of each assignment in order."""
+    take = functools.partial(take_pictures, body)
     if workers == 1:
-        yield from map(work, items)
+        yield from map(take, assignments)
         return
     # Forked processes would share the device's threads and locks.
     spawn = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(workers, spawn) as pool:
-        pending: collections.deque = collections.deque()
+    with ProcessPoolExecutor(workers, spawn) as pool:
         try:
-            for item in items:
-                pending.append(pool.submit(work, item))
-                if len(pending) > 2 * workers:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
+            yield from map_ahead(pool, take, assignments, 2 * workers)
         except BrokenProcessPool as error:
             fault = "one of the processes was killed; for lack of memory, use fewer"
             raise InputError("workers", fault) from error

@@ -47,7 +47,7 @@ def take_pictures(body: BodyMap, assignment: Assignment) -> list[bytes]:
     """Returns a JPEG file per camera; the same assignment gives the same bytes."""
     rng = np.random.default_rng(assignment.seed)
     appearance = random_appearance(rng, body)
-    # What shading asks for takes float64; the clothes stand off along the normals.
+    # Clothes stand off along the normals of the body.
     vertices = assignment.vertices.astype(float)
     normals = vertex_normals(vertices, body.faces)
     dressed = vertices + appearance.thickness[:, None] * normals

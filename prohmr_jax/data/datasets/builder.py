@@ -4,7 +4,6 @@ ArrayRecord files, no TensorFlow. A dataset appears whole or not at all; people 
 photo is missing or damaged are named, left out and counted.
 """
 
-import collections
 import concurrent.futures
 import dataclasses
 import functools
@@ -20,6 +19,7 @@ import tensorflow_datasets as tfds
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from prohmr_jax.data.ahead import map_ahead
 from prohmr_jax.data.datasets.labels import clean
 from prohmr_jax.data.datasets.photos import with_photo
 from prohmr_jax.data.records import PersonRecord, record_features, to_example
@@ -162,21 +162,22 @@ def _examples(
     """Yields examples, and keeps the tally."""
     tally.people[split] = skipped = 0
     first = "there is nobody"
-    ready = _map_ahead(prepare, records, num_threads)
     total = operator.length_hint(records) or None
-    for record in tqdm(ready, desc=split, total=total, unit=" people"):
-        if isinstance(record, PersonRecord):
-            yield to_example(record)
-            tally.people[split] += 1
-            continue
-        fault = str(record)
-        first = first if skipped else fault
-        skipped += 1
-        tally.faults[fault] = tally.faults.get(fault, 0) + 1
-        if tally.faults[fault] == 1:
-            _LOG.warning("skipped, %d so far: %s", tally.skipped, fault)
-        if skipped >= _MOST_SKIPPED_AT_FIRST and not tally.people[split]:
-            break
+    with concurrent.futures.ThreadPoolExecutor(num_threads) as pool:
+        ready = map_ahead(pool, prepare, records, 2 * num_threads)
+        for record in tqdm(ready, desc=split, total=total, unit=" people"):
+            if isinstance(record, PersonRecord):
+                yield to_example(record)
+                tally.people[split] += 1
+                continue
+            fault = str(record)
+            first = first if skipped else fault
+            skipped += 1
+            tally.faults[fault] = tally.faults.get(fault, 0) + 1
+            if tally.faults[fault] == 1:
+                _LOG.warning("skipped, %d so far: %s", tally.skipped, fault)
+            if skipped >= _MOST_SKIPPED_AT_FIRST and not tally.people[split]:
+                break
     if not tally.people[split]:
         what = f"nobody of split {split!r} can be used; the first: {first}"
         raise InputError(images or split, what)
@@ -189,15 +190,3 @@ def _prepare(
         return with_photo(clean(record), images, box_px)
     except InputError as fault:
         return fault
-
-
-def _map_ahead(function: Callable, items: Iterable, num_threads: int) -> Iterator:
-    """Yields function(item) in order, computed by threads that run a little ahead."""
-    with concurrent.futures.ThreadPoolExecutor(num_threads) as pool:
-        pending: collections.deque = collections.deque()
-        for item in items:
-            pending.append(pool.submit(function, item))
-            if len(pending) > 2 * num_threads:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
