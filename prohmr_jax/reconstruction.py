@@ -160,7 +160,7 @@ class Reconstructor:
     def __call__(
         self,
         person: Detection,
-        photo: np.ndarray | None,
+        image: np.ndarray | None,
         image_size: tuple[int, int],
         **source,
     ) -> tuple[PersonResult, np.ndarray]:
@@ -168,7 +168,7 @@ class Reconstructor:
 
         Args:
           person: whose keypoints, or box, are in pixels of the photo.
-          photo: [H, W, 3], uint8; an image model needs it.
+          image: the photo [H, W, 3], uint8; an image model needs it.
           image_size: (width, height), pixels; zeros where it is not known.
           **source: `source`, `person_index` and `photo` of `Provenance`.
         """
@@ -176,7 +176,7 @@ class Reconstructor:
         made = reconstruct(
             self.model,
             self.body,
-            self._seen(person, photo),
+            self._seen(person, image),
             jnp.asarray(image_size, jnp.float32),
             jnp.full(2, self.focal_length_px, jnp.float32),
             person_key(self.made_by.seed, person),
@@ -212,7 +212,7 @@ class Reconstructor:
         )
         return result, made.meshes
 
-    def _seen(self, person: Detection, photo: np.ndarray | None) -> Keypoints2D | Crop:
+    def _seen(self, person: Detection, image: np.ndarray | None) -> Keypoints2D | Crop:
         """What the model looks at."""
         if self.crop_px is None:
             as_floats = lambda a: jnp.asarray(a, jnp.float32)  # noqa: E731
@@ -221,7 +221,7 @@ class Reconstructor:
         if box is None:
             box = jax.device_get(box_from_keypoints(person.keypoints))
         matrix = crop_matrix(box.center, float(box.size), self.crop_px)
-        return Crop(jnp.asarray(crop_image(photo, matrix, self.crop_px)), box)
+        return Crop(jnp.asarray(crop_image(image, matrix, self.crop_px)), box)
 
 
 def load_reconstructor(
