@@ -22,6 +22,12 @@ def golden_body(directory: GoldenDirectory) -> BodyModel:
     return _read_body(directory.open(BODY_FILE))
 
 
+def mean_camera_and_betas(directory: GoldenDirectory) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what the official head starts from: camera [3] and betas [10]."""
+    case = directory.open(BODY_FILE)
+    return case.input("mean_cam"), case.input("mean_shape")
+
+
 def _read_body(case: GoldenFile) -> BodyModel:
     template = case.input("v_template")
     correctives = case.input("posedirs_q").astype(np.float32)

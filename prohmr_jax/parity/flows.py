@@ -9,9 +9,10 @@ import numpy as np
 from prohmr_jax.models import prepared_flow
 from prohmr_jax.models.flow import ConditionalGlow, initialize_actnorm
 from prohmr_jax.official_parts import flow_from_official, flow_to_official
+from prohmr_jax.official_weights import FLOW_PREFIX
 from prohmr_jax.parity import states
 from prohmr_jax.parity.golden import GoldenFile
-from prohmr_jax.parity.recipe import FLOW_PREFIX, recipe_flow
+from prohmr_jax.parity.recipe import recipe_flow
 from prohmr_jax.parity.report import GRADIENTS, VALUES, VALUES_FLOAT64, Report
 
 PREPARED = " (prepared)"

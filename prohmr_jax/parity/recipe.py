@@ -1,5 +1,6 @@
 """Full-size weights that anyone can re-create: a seed and a rule per tensor."""
 
+import dataclasses
 import functools
 import math
 import zlib
@@ -9,12 +10,20 @@ import jax.numpy as jnp
 import numpy as np
 
 from prohmr_jax.models.flow import ConditionalGlow
+from prohmr_jax.models.prohmr import ProHMR
+from prohmr_jax.models.spec import ModelSpec, build_model
 from prohmr_jax.official_parts import flow_from_official, flow_to_official
+from prohmr_jax.official_weights import (
+    FLOW_PREFIX,
+    HEAD_PREFIX,
+    official_shapes,
+    prohmr_from_official,
+)
+from prohmr_jax.parity.bodies import mean_camera_and_betas
 from prohmr_jax.parity.golden import GoldenDirectory, GoldenFile
 from prohmr_jax.parity.report import Report
 
-# Where the flow stands in the official model.
-FLOW_PREFIX = "flow.flow."
+FULL_SIZE = ModelSpec(encoder="resnet50")
 # The draws are the same bits; products may differ in the last one.
 RECIPE = 1e-6
 _CONTEXT = 2048
@@ -80,7 +89,7 @@ def _gain(name: str, shape: tuple[int, ...]):
     return np.float32(gain / math.sqrt(fan_in))
 
 
-def official_shapes(flow: ConditionalGlow) -> dict[str, dict[str, tuple[int, ...]]]:
+def flow_shapes(flow: ConditionalGlow) -> dict[str, dict[str, tuple[int, ...]]]:
     """Returns collection -> official name -> shape of a flow, without computing it."""
     x = jnp.zeros((1, flow.features))
     context = jnp.zeros((1, flow.context_features)) if flow.context_features else None
@@ -104,10 +113,31 @@ def recipe_flow(directory: GoldenDirectory) -> tuple[ConditionalGlow, dict]:
         FLOW_PREFIX + name: recipe_tensor(
             directory.seed, directory.pose_sigma, FLOW_PREFIX + name, shape
         )
-        for shapes in official_shapes(flow).values()
+        for shapes in flow_shapes(flow).values()
         for name, shape in shapes.items()
     }  # fmt: skip
     return flow, flow_from_official(state, flow.context_features, FLOW_PREFIX)
+
+
+@functools.lru_cache(maxsize=1)
+def recipe_model(directory: GoldenDirectory) -> tuple[ProHMR, dict, dict]:
+    """Returns the paper's model, without dropout, its and the critic's weights.
+
+    The head's means are those that the directory's body brings.
+    """
+    camera, betas = mean_camera_and_betas(directory)
+    state = {
+        HEAD_PREFIX + "init_cam": camera.reshape(1, 1, -1),
+        HEAD_PREFIX + "init_betas": betas.reshape(1, 1, -1),
+    }
+    for name, shape in official_shapes(FULL_SIZE).items():
+        if name not in state:
+            state[name] = recipe_tensor(
+                directory.seed, directory.pose_sigma, name, shape
+            )
+    spec, variables, critic_params = prohmr_from_official(state)
+    model = build_model(dataclasses.replace(spec, flow_dropout=0.0))
+    return model, jax.tree.map(jnp.asarray, variables), critic_params
 
 
 def check_recipe(case: GoldenFile, report: Report) -> None:

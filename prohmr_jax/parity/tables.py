@@ -7,8 +7,9 @@ import numpy as np
 
 from prohmr_jax.models.flow import ConditionalGlow
 from prohmr_jax.official_parts import is_layout_buffer
+from prohmr_jax.official_weights import FLOW_PREFIX, is_dropped, official_shapes
 from prohmr_jax.parity.golden import GoldenFile
-from prohmr_jax.parity.recipe import FLOW_PREFIX, official_shapes
+from prohmr_jax.parity.recipe import FULL_SIZE, flow_shapes
 from prohmr_jax.parity.report import Report
 
 _GLOW = re.compile(r"ConditionalGlow_(\d+)_(\d+)_(\d+)_(\d+)(?:_ctx(\d+))?")
@@ -25,8 +26,7 @@ def check_param_tables(case: GoldenFile, report: Report) -> None:
             _check_flow(case, report, f"{table}/", flow)
         elif table == "ProHMR":
             _check_flow(case, report, f"{table}/{FLOW_PREFIX}", ConditionalGlow())
-            rest = [k for k in case.keys(f"{table}/") if k not in case.compared]
-            report.postpone(case, rest, "images")
+            _check_model(case, report, f"{table}/")
         elif table == "ProSkeleton":
             report.postpone(case, case.keys(f"{table}/"), "skeleton lifting")
 
@@ -36,7 +36,7 @@ def _check_flow(
 ) -> None:
     ours = {
         name: (shape, _KINDS[collection])
-        for collection, shapes in official_shapes(flow).items()
+        for collection, shapes in flow_shapes(flow).items()
         for name, shape in shapes.items()
     }
     table = {key.removeprefix(prefix): key for key in case.keys(prefix)}
@@ -56,6 +56,31 @@ def _check_flow(
             described = (shape, entry["kind"], entry["dtype"])
             report.measure(case, key, described == (*ours[name], "float32"), True,
                            reason="shape and kind")  # fmt: skip
+
+
+def _check_model(case: GoldenFile, report: Report, prefix: str) -> None:
+    """Checks all but the flow's entries, which have been."""
+    shapes = official_shapes(FULL_SIZE)
+    ours = {name for name in shapes if not name.startswith(FLOW_PREFIX)}
+    table = {
+        key.removeprefix(prefix): case.golden(key)
+        for key in case.keys(prefix)
+        if key not in case.compared
+    }
+    weights = {name for name in table if not is_dropped(name)}
+    same = weights == ours
+    report.measure(case, f"{prefix}* but the flow ({len(weights)} names)", same, True)
+    for name, entry in table.items():
+        key = prefix + name
+        if is_dropped(name):
+            dropped = entry["kind"] == "buffer"
+            report.measure(case, key, dropped, True, reason="a buffer; dropped")
+        elif name in ours:
+            is_buffer = re.search(r"\.(running_\w+|init_\w+)$", name) is not None
+            kind = "buffer" if is_buffer else "parameter"
+            expected = (shapes[name], kind, "float32", math.prod(shapes[name]))
+            found = (tuple(entry["shape"]), *(entry[k] for k in ("kind", "dtype", "n")))
+            report.measure(case, key, found == expected, True, reason="shape and kind")
 
 
 def _layout_shape(name: str, flow: ConditionalGlow) -> tuple[int, ...]:

@@ -1,0 +1,169 @@
+"""The objective on photos: every term, and the gradients of all weights."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from prohmr_jax.losses import orthogonality_loss
+from prohmr_jax.models.discriminator import Discriminator
+from prohmr_jax.models.prohmr import ProHMR
+from prohmr_jax.objective import Draws, Labels, Objective, objective_value
+from prohmr_jax.official_weights import prohmr_to_official
+from prohmr_jax.parity.bodies import golden_body
+from prohmr_jax.parity.encoders import images_of
+from prohmr_jax.parity.golden import GoldenFile
+from prohmr_jax.parity.gradients import compare_gradients
+from prohmr_jax.parity.predictions import compare_outputs, forward, latents_of
+from prohmr_jax.parity.recipe import recipe_model
+from prohmr_jax.parity.report import VALUES, Report
+from prohmr_jax.rotations import axis_angle_to_rotmat
+from prohmr_jax.structs import Keypoints2D, Keypoints3D, LossTerms, SmplParams
+
+# The official defaults.
+WEIGHTS = LossTerms(
+    nll=1e-3,
+    keypoints_2d_exp=1e-3,
+    keypoints_2d_mode=1e-2,
+    keypoints_3d_mode=5e-2,
+    global_orient_mode=1e-3,
+    body_pose_mode=1e-3,
+    betas_mode=5e-4,
+    orthogonal=0.1,
+    adversarial=5e-4,
+)
+OBJECTIVE = Objective(WEIGHTS)
+
+
+def smpl_of(case: GoldenFile) -> SmplParams:
+    """Returns the labelled bodies of a case."""
+    pose = case.input("in/body_pose")
+    return SmplParams(
+        global_orient=axis_angle_to_rotmat(case.input("in/global_orient")),
+        body_pose=axis_angle_to_rotmat(pose.reshape(len(pose), -1, 3)),
+        betas=case.input("in/betas"),
+    )
+
+
+def labels_of(case: GoldenFile) -> Labels:
+    """Returns what a case knows of its people."""
+    two, three = case.input("in/keypoints_2d"), case.input("in/keypoints_3d")
+    return Labels(
+        keypoints_2d=Keypoints2D(two[..., :-1], two[..., -1]),
+        mode_confidence_2d=two[..., -1],
+        keypoints_3d=Keypoints3D(three[..., :-1], three[..., -1]),
+        smpl=smpl_of(case),
+        has_pose=case.input("in/has_body_pose"),
+        has_betas=case.input("in/has_betas"),
+    )
+
+
+def check_losses_eval(case: GoldenFile, report: Report) -> None:
+    """Compares terms and gradients in evaluation mode, without noise on the labels.
+
+    A as it is, A0 without a labelled body, A1 with the mode alone.
+    """
+    model, variables, critic_params = recipe_model(case.directory)
+    body = golden_body(case.directory)
+    images, labels = images_of(case.input("in/img_int8")), labels_of(case)
+    z = latents_of(case.input("in/noise"))
+    context, hypotheses, _ = forward(model, variables, images, z)
+    compare_outputs(case, report, "A/out/", context, hypotheses)
+    smpl = hypotheses.smpl
+    scores = Discriminator().apply(
+        {"params": critic_params}, smpl.body_pose, smpl.betas
+    )
+    report.compare(case, "A/disc_out", scores.reshape(-1, scores.shape[-1]))
+
+    inputs = images, labels, z, body
+    value = functools.partial(value_and_gradients, model, variables, critic_params)
+    (total, terms), gradients = value(0.0, inputs)
+    report.compare(case, "A/total_loss", total)
+    compare_terms(case, report, "A/losses/", terms, hypotheses.pose_6d)
+    report.compare(case, "A/losses/loss", total)
+    report.compare(case, "A/loss_adv", terms.adversarial)
+    compare_gradients(
+        case, report, "A/grad_total/", prohmr_to_official({"params": gradients[0]})
+    )
+    (total, _), gradients = value(WEIGHTS.adversarial, inputs)
+    report.compare(case, "A/total_with_adv", total)
+    ours = prohmr_to_official({"params": gradients[0]}, gradients[1])
+    compare_gradients(case, report, "A/grad_total_with_adv/", ours)
+
+    if case.keys("A0/"):
+        unknown = jnp.zeros_like(labels.has_pose)
+        bare = labels.replace(has_pose=unknown, has_betas=unknown)
+        (total, terms), _ = value(0.0, (images, bare, z, body))
+        report.compare(case, "A0/total_loss", total)
+        report.compare(case, "A0/losses/loss", total)
+        compare_terms(case, report, "A0/losses/", terms, hypotheses.pose_6d)
+    if case.keys("A1/"):
+        _check_one_sample(case, report, model, variables, (images, labels, z, body))
+
+
+def _check_one_sample(case, report, model, variables, inputs) -> None:
+    images, labels, z, body = inputs
+    loss = jax.jit(_objective, static_argnames="model")
+    total, terms = loss(model, variables, None, 0.0, (images, labels, z[:, :1], body))
+    _, hypotheses, _ = forward(model, variables, images, z[:, :1])
+    compare_terms(case, report, "A1/losses/", terms, hypotheses.pose_6d)
+    for key in ("A1/total_loss", "A1/losses/loss"):
+        officially = np.isnan(case.golden(key)) and np.isfinite(total)
+        report.confirm(case, key, bool(officially), "no number officially; ours is")
+
+
+def _objective(model, variables, critic_params, adversarial, inputs):
+    """The objective in evaluation mode, and its terms."""
+    images, labels, z, body = inputs
+    draws = Draws(z, jnp.zeros((len(z), 24, 6)), jax.random.key(0))
+    loss, aux = objective_value(
+        model,
+        Objective(WEIGHTS.replace(adversarial=adversarial)),
+        variables,
+        draws,
+        images,
+        labels,
+        body,
+        critic_params=critic_params,
+        train=False,
+    )
+    return loss, aux.terms
+
+
+@functools.partial(jax.jit, static_argnames="model")
+def value_and_gradients(model: ProHMR, variables, critic_params, adversarial, inputs):
+    """Returns (objective, terms) and gradients by model's and critic's parameters."""
+
+    def value(params, critic_params):
+        given = {**variables, "params": params}
+        return _objective(model, given, critic_params, adversarial, inputs)
+
+    return jax.value_and_grad(value, argnums=(0, 1), has_aux=True)(
+        variables["params"], critic_params
+    )
+
+
+def compare_terms(
+    case: GoldenFile,
+    report: Report,
+    prefix: str,
+    terms: LossTerms,
+    pose_6d,
+    tolerance: float = VALUES,
+) -> None:
+    """Compares every term; orthogonality apart for draws and mode, as officially."""
+    orthogonality = orthogonality_loss(pose_6d)
+    ours = {
+        f"loss_{name}": getattr(terms, name) for name in LossTerms.__dataclass_fields__
+    }
+    ours["loss_pose_6d_mode"] = jnp.mean(orthogonality[:, 0])
+    exp_key = f"{prefix}loss_pose_6d_exp"
+    if pose_6d.shape[1] > 1:
+        ours["loss_pose_6d_exp"] = jnp.mean(orthogonality[:, 1:])
+    else:
+        finite = np.isnan(case.golden(exp_key)) and np.isfinite(terms.orthogonal)
+        report.confirm(case, exp_key, bool(finite), "no number officially; ours is 0")
+    for name, value in ours.items():
+        if prefix + name in case:
+            report.compare(case, prefix + name, value, tolerance)

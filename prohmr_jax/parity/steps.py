@@ -1,0 +1,216 @@
+"""One whole training step on photos, and what is initialised before the first."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import struct
+
+from prohmr_jax.body import BodyModel
+from prohmr_jax.losses import deception_loss
+from prohmr_jax.models.discriminator import Discriminator
+from prohmr_jax.models.prohmr import ProHMR
+from prohmr_jax.objective import (
+    Draws,
+    Labels,
+    discriminator_loss,
+    objective_value,
+    whitened_variables,
+)
+from prohmr_jax.official_parts import flow_to_official, is_layout_buffer
+from prohmr_jax.official_weights import (
+    BACKBONE_PREFIX,
+    DISCRIMINATOR_PREFIX,
+    FLOW_PREFIX,
+    prohmr_to_official,
+)
+from prohmr_jax.parity.bodies import golden_body
+from prohmr_jax.parity.encoders import BATCH_STATISTICS, images_of
+from prohmr_jax.parity.golden import GoldenFile
+from prohmr_jax.parity.gradients import compare_gradients
+from prohmr_jax.parity.objectives import (
+    OBJECTIVE,
+    WEIGHTS,
+    compare_terms,
+    labels_of,
+)
+from prohmr_jax.parity.predictions import compare_outputs, latents_of
+from prohmr_jax.parity.recipe import recipe_model
+from prohmr_jax.parity.report import Report
+from prohmr_jax.rotations import axis_angle_to_rotmat
+from prohmr_jax.structs import MocapPoses
+from prohmr_jax.train_state import (
+    Critic,
+    TrainState,
+    create_train_state,
+    make_train_step,
+)
+
+_AMPLIFIED = "statistics of a small batch amplify rounding"
+# An update is a sign times the learning rate, unless the gradient is tiny.
+_OF_THE_RATE, _TINY = 0.02, 1e-3
+# How often a step runs each: the backbone once; the flow on draws, mode and labels.
+_PASSES = {BACKBONE_PREFIX: 1, FLOW_PREFIX: 3}
+_FLOORED = "columns whose std is floored at 1e-3 amplify rounding 1000 times"
+_WHITENED = {"_transforms.3.shift": 2e-3}
+
+
+@struct.dataclass
+class _Inputs:
+    """Of the step: normalised images, and the official draws."""
+
+    images: jax.Array
+    labels: Labels
+    draws: Draws
+    mocap: MocapPoses
+    body: BodyModel
+
+
+def check_train_step(case: GoldenFile, report: Report) -> None:
+    """Compares a step in all that it reads, makes and changes, then the first one."""
+    model, variables, critic_params = recipe_model(case.directory)
+    inputs = _inputs(case, report)
+    (context, hypotheses), _ = _train_forward(
+        model, variables, inputs.images, inputs.draws.z
+    )
+    options = {"tolerance": BATCH_STATISTICS, "reason": _AMPLIFIED}
+    if case.keys("B/"):
+        compare_outputs(case, report, "B/out/", context, hypotheses, **options)
+        _check_step(case, report, model, variables, critic_params, inputs, hypotheses)
+    if case.keys("C/"):
+        report.compare(case, "C/feats", context, **options)
+        _check_first(case, report, model, variables, inputs)
+
+
+def _inputs(case: GoldenFile, report: Report) -> _Inputs:
+    labels = labels_of(case)
+    z = latents_of(case.input("in/noise"))
+    # Drawn for the labelled people alone.
+    noise = np.zeros((len(z), 24, 6), np.float32)
+    parts = [case.input(f"in/param_noise/{name}")[:, 0]
+             for name in ("global_orient", "body_pose")]  # fmt: skip
+    drawn = np.concatenate(parts, axis=-1)
+    noise[labels.has_pose > 0] = drawn.reshape(len(drawn), 24, 6)
+    key = "in/param_noise/betas"
+    report.confirm(case, key, len(case.golden(key)) == len(drawn), "read by nothing")
+    pose = case.input("in/mocap/body_pose")
+    rotmats = axis_angle_to_rotmat(pose.reshape(len(pose), -1, 3))
+    return _Inputs(
+        images=images_of(case.input("in/img_int8")),
+        labels=labels,
+        draws=Draws(z, noise, jax.random.key(0)),
+        mocap=MocapPoses(rotmats, case.input("in/mocap/betas")),
+        body=golden_body(case.directory),
+    )
+
+
+@functools.partial(jax.jit, static_argnames="model")
+def _train_forward(model: ProHMR, variables, images, z):
+    def forward(module: ProHMR):
+        context = module.encode(images, True)
+        return context, module.hypotheses(context, z, True)
+
+    return model.apply(variables, method=forward, mutable=["batch_stats"])
+
+
+def _check_step(
+    case, report, model, variables, critic_params, inputs, hypotheses
+) -> None:
+    rate, beta1, beta2, epsilon, decay = case.input("B/adamw")
+    optimizer = optax.adamw(rate, beta1, beta2, eps=epsilon, weight_decay=decay)
+
+    def loss_function(params, state: TrainState, key, inputs: _Inputs):
+        given = {
+            "params": params,
+            "batch_stats": state.batch_stats,
+            "mean_params": state.mean_params,
+        }
+        return objective_value(
+            model, OBJECTIVE, given, inputs.draws, inputs.images, inputs.labels,
+            inputs.body, critic_params=state.critic_params,
+        )  # fmt: skip
+
+    def critic_loss(critic_params, made, inputs: _Inputs):
+        return discriminator_loss(critic_params, made, inputs.mocap)
+
+    critic = Critic(critic_loss, WEIGHTS.adversarial, optimizer)
+    state = create_train_state(
+        variables, optimizer, averaged=False, critic=critic, critic_params=critic_params
+    )
+    step = make_train_step(loss_function, optimizer, 0, 0.0, critic=critic)
+    after, metrics = jax.jit(step)(state, inputs)
+
+    terms = metrics.terms
+    compare_terms(case, report, "B/losses/", terms, hypotheses.pose_6d,
+                  BATCH_STATISTICS)  # fmt: skip
+    total = metrics.loss - WEIGHTS.adversarial * terms.adversarial
+    report.compare(case, "B/losses/loss", total, BATCH_STATISTICS)
+    report.compare(case, "B/losses/loss_gen", terms.adversarial, BATCH_STATISTICS)
+    report.compare(case, "B/losses/loss_disc", metrics.critic_loss, BATCH_STATISTICS)
+
+    # The first moments after one step are the gradients, but for a factor.
+    first_moments = lambda opt_state: jax.tree.map(  # noqa: E731
+        lambda m: m / (1.0 - beta1), optax.tree.get(opt_state, "mu")
+    )
+    through_critic = _critic_gradients(critic_params, hypotheses.smpl)
+    gradients = first_moments(after.opt_state)
+    ours = prohmr_to_official({"params": gradients}, through_critic)
+    compare_gradients(case, report, "B/grad_gen/", ours, train=True)
+    ours = prohmr_to_official({}, first_moments(after.critic_opt_state))
+    compare_gradients(case, report, "B/grad_disc/", ours, train=True)
+
+    ours = prohmr_to_official({"params": after.params}, after.critic_params)
+    _compare_updates(case, report, ours, float(rate))
+    _compare_buffers(case, report, prohmr_to_official({"s": after.batch_stats}))
+
+
+@jax.jit
+def _critic_gradients(critic_params, made):
+    """Of the model's adversarial term by the critic's weights, which a step leaves."""
+
+    def deception(params):
+        scores = Discriminator().apply({"params": params}, made.body_pose, made.betas)
+        return WEIGHTS.adversarial * jnp.mean(jnp.sum(deception_loss(scores), axis=1))
+
+    return jax.grad(deception)(critic_params)
+
+
+def _compare_updates(case, report, ours, rate: float) -> None:
+    prefix = "B/after_param_first256/"
+    for key in case.keys(prefix):
+        name = key.removeprefix(prefix)
+        player = "disc" if name.startswith(DISCRIMINATOR_PREFIX) else "gen"
+        gradient = np.abs(case.golden(f"B/grad_{player}/first256/{name}"))
+        clear = gradient > _TINY * gradient.max()
+        leading = ours[name].ravel()[: len(gradient)]
+        report.compare(
+            case, key, leading, _OF_THE_RATE * rate, where=clear, absolute=True,
+            reason=f"{clear.sum()} of {clear.size} entries: the gradient is not tiny",
+        )  # fmt: skip
+
+
+def _compare_buffers(case, report, ours) -> None:
+    prefix = "B/after_buffer/"
+    for key in case.keys(prefix):
+        name = key.removeprefix(prefix)
+        if name.endswith("num_batches_tracked"):
+            passes = next(n for start, n in _PASSES.items() if name.startswith(start))
+            counted = case.golden(key) == passes
+            report.confirm(case, key, bool(counted), f"{passes} a step")
+        else:
+            report.compare(case, key, ours[name])
+
+
+def _check_first(case, report, model, variables, inputs: _Inputs) -> None:
+    found = whitened_variables(model, variables, inputs.images, inputs.labels)
+    ours = flow_to_official(found["params"]["flow"], FLOW_PREFIX)
+    for key in case.keys("C/after/"):
+        name = key.removeprefix("C/after/")
+        if is_layout_buffer(name):
+            report.confirm(case, key, bool(case.golden(key)), "is true")
+        else:
+            ends = (t for end, t in _WHITENED.items() if name.endswith(end))
+            report.compare(case, key, ours[name], next(ends, 1e-3), absolute=True,
+                           reason=_FLOORED)  # fmt: skip
