@@ -22,6 +22,7 @@ from prohmr_jax.models.prepared_flow import PreparedFlow, prepare_flow
 from prohmr_jax.rotations import axis_angle_to_rotmat, rotmat_to_pose_6d
 from prohmr_jax.skeleton import SMPL_24
 from prohmr_jax.structs import LossTerms
+from prohmr_jax.train_state import LossAux
 
 NUM_BODY = len(SMPL_24) - 1
 BODY_FEATURES = 6 * NUM_BODY
@@ -72,7 +73,8 @@ def make_loss_function(batch_size: int):
         log_prob, _ = MODULE.apply({"params": params}, pose, method="log_prob")
         nll = -jnp.mean(log_prob)
         none = dict.fromkeys(LossTerms.__dataclass_fields__, jnp.zeros(()))
-        return nll, (LossTerms(**none | {"nll": nll}), {})
+        terms = LossTerms(**none | {"nll": nll})
+        return nll, LossAux(terms=terms, batch_stats={})
 
     return loss_function
 

@@ -102,7 +102,7 @@ def test_before_is_what_the_demo_says(run, tmp_path, tiny_weights):
     )  # fmt: skip
     (one, _) = read_detections(tmp_path / "in" / "1_openpose.json").people
     source = {"source": "", "person_index": 0, "photo": ""}
-    result, _ = demo(one.keypoints, (0, 0), **source)
+    result, _ = demo(one, None, (0, 0), **source)
     same = "pose_axis_angle", "joints", "betas", "log_prob", "translation", "intrinsics"
     for name in same:
         np.testing.assert_allclose(
