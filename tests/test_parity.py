@@ -129,11 +129,11 @@ def test_unknown_and_broken_files_fail(tmp_path):
 
 
 def test_families_of_other_parts_are_listed_and_do_not_fail(tmp_path):
-    np.savez(tmp_path / "resnet50_anything.npz", a=np.zeros(2), b=np.zeros(2))
+    np.savez(tmp_path / "proskeleton_anything.npz", a=np.zeros(2), b=np.zeros(2))
     report = run(tmp_path)
     (row,) = report.rows
     assert row.verdict == LATER
-    assert "images (later)" in str(row)
+    assert "skeleton lifting (later)" in str(row)
     assert not report.failed
 
 
