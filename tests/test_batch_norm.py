@@ -120,3 +120,34 @@ def test_gradients_flow_through_shared_statistics(rng):
 
     gradient = jax.jit(jax.grad(loss), static_argnums=1)
     np.testing.assert_allclose(gradient(x, "data"), gradient(x, None), atol=1e-5)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_written_gradient_is_that_of_the_definition(rng, weighted):
+    variables = state(rng)
+    x = jnp.asarray(rng.normal(2.0, 3.0, (4, 6, FEATURES)), jnp.float32)
+    target = jnp.asarray(rng.normal(size=x.shape), jnp.float32)
+    counts = jnp.asarray(rng.uniform(size=(4, 6)) < 0.6, jnp.float32)
+    weights = counts if weighted else jnp.ones((4, 6))
+
+    def ours(params, x):
+        norm = BatchNorm(use_running_average=False)
+        given = {**variables, "params": params}
+        mask = counts if weighted else None
+        y, _ = norm.apply(given, x, mask, mutable=["batch_stats"])
+        return jnp.sum(y * target)
+
+    def defined(params, x):
+        mask = weights[..., None]
+        mean = jnp.sum(x * mask, axis=(0, 1)) / jnp.sum(mask)
+        var = jnp.sum((x - mean) ** 2 * mask, axis=(0, 1)) / jnp.sum(mask)
+        y = (x - mean) / jnp.sqrt(var + 1e-5) * params["scale"] + params["bias"]
+        return jnp.sum(y * target)
+
+    found, expected = (
+        jax.jit(jax.grad(f, argnums=(0, 1)))(variables["params"], x)
+        for f in (ours, defined)
+    )
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), found, expected
+    )

@@ -1,5 +1,6 @@
 """Layers that differ from linen's: torch's initial weights and batch statistics."""
 
+import functools
 from collections.abc import Callable
 
 import flax.linen as nn
@@ -83,37 +84,87 @@ class BatchNorm(nn.Module):
         mean_state = self.variable("batch_stats", "mean", jnp.zeros, features)
         var_state = self.variable("batch_stats", "var", jnp.ones, features)
         if self.use_running_average:
-            mean, var = mean_state.value, var_state.value
-        else:
-            mean, var, count = self._batch_statistics(x, weights)
-            if not self.is_initializing():
-                unbiased = var * count / jnp.maximum(count - 1.0, 1.0)
-                # A batch in which nothing counts changes nothing.
-                step = jnp.where(count > 0, self.momentum, 0.0)
-                mean_state.value += step * (mean - mean_state.value)
-                var_state.value += step * (unbiased - var_state.value)
-        gain = scale * jax.lax.rsqrt(var + self.epsilon)
-        # Centred first: x * gain - mean * gain would cancel, in the gradient above all.
-        return ((x - mean) * gain + bias).astype(x.dtype)
+            gain = scale * jax.lax.rsqrt(var_state.value + self.epsilon)
+            # Centred first: x * gain - mean * gain would cancel.
+            return ((x - mean_state.value) * gain + bias).astype(x.dtype)
+        axis_name = None if self.is_initializing() else self.axis_name
+        weights = jnp.ones(()) if weights is None else weights
+        y, mean, var, count = batch_normalize(
+            x, scale, bias, weights, self.epsilon, axis_name
+        )
+        if not self.is_initializing():
+            unbiased = var * count / jnp.maximum(count - 1.0, 1.0)
+            # A batch in which nothing counts changes nothing.
+            step = jnp.where(count > 0, self.momentum, 0.0)
+            mean_state.value += step * (mean - mean_state.value)
+            var_state.value += step * (unbiased - var_state.value)
+        return y
 
-    def _batch_statistics(self, x, weights):
-        """Mean, biased variance and count over the batch, in float32, all devices."""
-        axes = tuple(range(x.ndim - 1))
-        x = x.astype(jnp.float32)
-        if weights is None:
-            weights = jnp.ones((), x.dtype)
-        mask = jnp.broadcast_to(weights[..., None], x.shape[:-1] + (1,))
-        total = lambda value: self._sum_over_devices(jnp.sum(value, axis=axes))  # noqa: E731
-        count = total(mask)
-        divisor = jnp.maximum(count, 1.0)
-        mean = total(x * mask) / divisor
-        var = total(jnp.square(x - mean) * mask) / divisor
-        return mean, var, count
 
-    def _sum_over_devices(self, value):
-        if self.axis_name is None or self.is_initializing():
-            return value
-        return jax.lax.psum(value, self.axis_name)
+@functools.partial(jax.custom_vjp, nondiff_argnums=(4, 5))
+def batch_normalize(
+    x: Float[Array, "*b D"],
+    scale: Float[Array, " D"],
+    bias: Float[Array, " D"],
+    weights: Float[Array, "*#b"],
+    epsilon: float,
+    axis_name: str | None,
+):
+    """Returns x normalised over its rows, and their mean, biased variance and count.
+
+    The gradient is written out (Ioffe & Szegedy, 2015, Sec. 3): one pass for both of
+    its sums, and one exchange between devices. No gradient flows from the statistics,
+    nor to the weights.
+
+    Args:
+      x: features, of any precision; the statistics are in float32.
+      scale: of each feature.
+      bias: of each feature.
+      weights: 1 for rows that count in the statistics, 0 for the others.
+      epsilon: added to the variance.
+      axis_name: mapped axis over which the rows are spread, if any.
+    """
+    return _normalize(x, scale, bias, weights, epsilon, axis_name)[0]
+
+
+def _normalize(x, scale, bias, weights, epsilon, axis_name):
+    total = lambda value: _over_devices(_sum_rows(value), axis_name)  # noqa: E731
+    mask = jnp.broadcast_to(weights[..., None], (*x.shape[:-1], 1))
+    count = total(mask)
+    divisor = jnp.maximum(count, 1.0)
+    mean = total(_wide(x) * mask) / divisor
+    var = total(jnp.square(_wide(x) - mean) * mask) / divisor
+    rate = jax.lax.rsqrt(var + epsilon)
+    y = (_wide(x) - mean) * (rate * scale) + bias
+    kept = (x, scale, weights, mean, rate, divisor)
+    return (y.astype(x.dtype), mean, var, count), kept
+
+
+def _normalize_gradient(epsilon, axis_name, kept, gradients):
+    x, scale, weights, mean, rate, divisor = kept
+    g = _wide(gradients[0])
+    standard = (_wide(x) - mean) * rate
+    of_bias, of_scale = _sum_rows(g), _sum_rows(g * standard)
+    # What every row gets for having moved mean and variance.
+    total, total_standard = _over_devices((of_bias, of_scale), axis_name)
+    shared = (total + standard * total_standard) / divisor
+    of_x = rate * scale * (g - weights[..., None] * shared)
+    return of_x.astype(x.dtype), of_scale, of_bias, jnp.zeros_like(weights)
+
+
+batch_normalize.defvjp(_normalize, _normalize_gradient)
+
+
+def _wide(value):
+    return value.astype(jnp.promote_types(value.dtype, jnp.float32))
+
+
+def _sum_rows(value):
+    return jnp.sum(value, axis=tuple(range(value.ndim - 1)))
+
+
+def _over_devices(tree, axis_name):
+    return tree if axis_name is None else jax.lax.psum(tree, axis_name)
 
 
 class Dropout(nn.Module):

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from prohmr_jax.models.layers import BatchNorm
+from prohmr_jax.models.layers import HIGHEST, BatchNorm
 
 # Name -> (bottlenecks instead of pairs of 3x3 convolutions, blocks of each stage).
 RESNETS = {
@@ -38,8 +38,8 @@ class Conv(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "B H W C"]) -> Float[Array, "B h w D"]:
         """Returns the filtered images; a stride divides their sides, rounded up."""
-        exact = jnp.dtype(self.dtype) == jnp.float32
-        precision = jax.lax.Precision.HIGHEST if exact else jax.lax.Precision.DEFAULT
+        half = jnp.dtype(self.dtype) == jnp.bfloat16
+        precision = jax.lax.Precision.DEFAULT if half else HIGHEST
         shape = (self.size, self.size, x.shape[-1], self.features)
         init = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
         kernel = self.param("kernel", init, shape).astype(self.dtype)
@@ -143,7 +143,7 @@ class ResNet(nn.Module):
                     axis_name=self.axis_name,
                     name=f"layer{stage + 1}_{block}",
                 )(x, train)
-        return jnp.mean(x.astype(jnp.float32), axis=(1, 2))
+        return jnp.mean(x, axis=(1, 2), dtype=jnp.promote_types(x.dtype, jnp.float32))
 
 
 def resnet(name: str, dtype: str, axis_name: str | None = None) -> ResNet:
