@@ -101,12 +101,6 @@ def critic_loss(
     return total / num_made
 
 
-def without_mode(weights: LossTerms) -> LossTerms:
-    """Returns the weights of the paper's ablation: no loss on the mode (Table 5)."""
-    names = [n for n in LossTerms.__dataclass_fields__ if n.endswith("_mode")]
-    return weights.replace(**dict.fromkeys(names, 0.0))
-
-
 def weighted_sum(terms: LossTerms, weights: LossTerms) -> Float[Array, ""]:
     """Returns the objective (Eq. 9): the terms times their weights, summed."""
     return sum(

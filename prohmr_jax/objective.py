@@ -283,13 +283,14 @@ def whitened_variables(
         flat = labels.pose_6d.reshape(len(labels.has_pose), -1)
 
         def whiten(module: ProHMR):
-            context = module.encode(inputs, True)
-            return module.flow.actnorm_from_data(flat, context, True, labels.has_pose)[
-                0
-            ]
+            context, weights = module.encode(inputs, True), labels.has_pose
+            return module.flow.actnorm_from_data(flat, context, True, weights)
 
         whole = model.clone(flow=model.flow.clone(dropout_rate=0.0))
-        return whole.apply(variables, method=whiten, mutable=["batch_stats"])[0]
+        (actnorms, _), _ = whole.apply(
+            variables, method=whiten, mutable=["batch_stats"]
+        )
+        return actnorms
 
     params = variables["params"]
     flow = initialize_actnorm(params["flow"], found(variables, inputs, labels))

@@ -19,7 +19,7 @@ from prohmr_jax.models.flow import (
     initialize_actnorm,
     standard_normal_log_prob,
 )
-from prohmr_jax.parity.recipe import official_shapes
+from prohmr_jax.parity.recipe import flow_shapes
 
 FEATURES, CONTEXT = 7, 3
 
@@ -260,7 +260,7 @@ def test_the_full_size_has_the_official_names_and_shapes():
         for name, entry in official.items()
         if entry["kind"] == "parameter"
     }
-    ours = official_shapes(ConditionalGlow())["params"]
+    ours = flow_shapes(ConditionalGlow())["params"]
     assert ours == parameters
     count = sum(math.prod(shape) for shape in ours.values())
     assert count == sum(math.prod(shape) for shape in parameters.values())

@@ -21,6 +21,7 @@ from prohmr_jax.objective import (
     draw,
     objective_value,
     supervised_terms,
+    without_mode,
 )
 from prohmr_jax.recovery import (
     encoder_input,
@@ -288,7 +289,7 @@ def test_the_objective_falls_with_gradients_accumulated_over_steps(batch, tiny_b
 
 
 def test_the_ablation_is_a_matter_of_weights():
-    weights = losses.without_mode(WEIGHTS)
+    weights = without_mode(WEIGHTS)
     for name in LossTerms.__dataclass_fields__:
         kept = 0.0 if name.endswith("_mode") else getattr(WEIGHTS, name)
         assert getattr(weights, name) == kept
