@@ -29,7 +29,10 @@ from prohmr_jax.files.npz import read_npz, write_npz
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 from prohmr_jax.train_state import TrainState
 
-SHIPPED_WEIGHTS = pathlib.Path(__file__).parent / "assets" / "prohmr_keypoints.npz"
+_ASSETS = pathlib.Path(__file__).parent / "assets"
+SHIPPED_WEIGHTS = _ASSETS / "prohmr_keypoints.npz"
+SHIPPED_REGRESSION = _ASSETS / "regression_keypoints.npz"
+"""Of its deterministic twin."""
 _SPEC_FILE = "model.json"
 _STATES = "states"
 _FORMAT_VERSION = 1

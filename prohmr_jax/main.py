@@ -48,6 +48,10 @@ def run(config, workdir: str) -> None:
             from prohmr_jax.evaluate import run_evaluation
 
             run_evaluation(config)
+        case "evaluate_fitting":
+            from prohmr_jax.evaluate_fitting import run_fitting_evaluation
+
+            run_fitting_evaluation(config)
         case "demo":
             from prohmr_jax.demo import run_demo
 
@@ -60,10 +64,6 @@ def run(config, workdir: str) -> None:
             from prohmr_jax.benchmark import run_benchmark
 
             run_benchmark(config)
-        case "benchmark_fitting":
-            from prohmr_jax.benchmark_fitting import run_benchmark_fitting
-
-            run_benchmark_fitting(config)
         case "make_dataset":
             from prohmr_jax.make_dataset import make_dataset
 

@@ -8,16 +8,10 @@ from typing import Protocol
 
 import numpy as np
 
-from prohmr_jax.data.ahead import map_ahead
-from prohmr_jax.data.crops import cut_person, decode_image
-from prohmr_jax.errors import InputError
+from prohmr_jax.data.crops import decode_image
 from prohmr_jax.files.detections import Detection
 from prohmr_jax.files.images import read_image
-from prohmr_jax.structs import Box, Crop, Keypoints2D
-
-_READERS = 2
-# Several small files, or the records of one.
-_UNITS_AHEAD = 8
+from prohmr_jax.structs import Keypoints2D
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +19,7 @@ class Sighting:
     """One person to fit, NumPy, pixels of the photo."""
 
     detection: Detection
-    """What a keypoint encoder is shown, and the person's place in the source."""
+    """What the encoder is shown, and the person's place in the source."""
     keypoints: Keypoints2D
     """JOINTS_44, what is fitted to."""
     source: str
@@ -37,8 +31,6 @@ class Sighting:
     """(width, height); zeros where it is not known."""
     intrinsics: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((3, 3)))
     """K of the photo's camera; zeros where it is not known."""
-    crop: Crop | None = None
-    """What an image encoder is shown."""
 
     @property
     def name(self) -> str:
@@ -46,25 +38,10 @@ class Sighting:
         return f"{self.source}: person {self.detection.person_index}"
 
     def read_photo(self, exif: str) -> np.ndarray | None:
-        """Returns the photo [H, W, 3], uint8, if there is one; InputError if bad."""
+        """Returns the photo [H, W, 3], uint8, if there is one."""
         if isinstance(self.photo, bytes):
             return decode_image(self.photo, self.photo_name)
         return None if self.photo is None else read_image(self.photo, exif=exif)
-
-    def cropped(self, photo: np.ndarray | None, box: Box, side_px: int) -> "Sighting":
-        """Returns the person with what an image encoder is shown.
-
-        Args:
-          photo: as `read_photo` returns it.
-          box: around the person.
-          side_px: of the crop.
-
-        Raises:
-          InputError: there is no photo.
-        """
-        if photo is None:
-            raise InputError(self.source, "has no photo, which the model looks at")
-        return dataclasses.replace(self, crop=cut_person(photo, box, side_px))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,17 +87,11 @@ class Window:
 def windows(source: Source, start: Position, size: int) -> Iterator[Window]:
     """Yields the people from a position on, `size` at a time; the last may be fewer.
 
-    In memory are one window and a few units, which threads read ahead.
+    Only one window and one unit are in memory.
     """
-    with ThreadPoolExecutor(_READERS) as pool:
-        numbers = range(start.unit, len(source))
-        units = map_ahead(pool, source.read, numbers, _UNITS_AHEAD)
-        yield from _windows(zip(numbers, units, strict=True), start, size, len(source))
-
-
-def _windows(units, start: Position, size: int, end: int) -> Iterator[Window]:
     people, left_out = [], []
-    for number, unit in units:
+    for number in range(start.unit, len(source)):
+        unit = source.read(number)
         done = start.person if number == start.unit else 0
         if not done:
             left_out += unit.left_out
@@ -136,4 +107,13 @@ def _windows(units, start: Position, size: int, end: int) -> Iterator[Window]:
         else:
             people += unit.people[done:]
     if people or left_out:
-        yield Window(people, left_out, Position(end))
+        yield Window(people, left_out, Position(len(source)))
+
+
+def prefetch(items: Iterator[Window]) -> Iterator[Window]:
+    """Yields windows, the next of which is read meanwhile."""
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        coming = reader.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = reader.submit(next, items, None)
+            yield item

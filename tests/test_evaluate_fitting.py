@@ -1,0 +1,150 @@
+"""The comparison of fits: who is compared on what, and the tables that come out."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from test_regression import SPEC
+from test_training import TINY
+
+from configs.evaluate_fitting import get_config
+from prohmr_jax.body_errors import mean_pose
+from prohmr_jax.checkpoint import SHIPPED_WEIGHTS, save_weights
+from prohmr_jax.data.poses.bank import HeldOutClip, write_held_out_clips
+from prohmr_jax.data.poses.clips import Clip
+from prohmr_jax.data.poses.splits import Split
+from prohmr_jax.errors import InputError
+from prohmr_jax.evaluate_fitting import (
+    measure,
+    over_actions,
+    run_fitting_evaluation,
+    spread_people,
+)
+from prohmr_jax.fitting import eft, joint_views, keypoints, multiview, smplify
+from prohmr_jax.fitting_errors import (
+    Contestants,
+    FitErrors,
+    fit_errors,
+    make_scenes,
+)
+from prohmr_jax.lifting_errors import CONDITIONS
+from prohmr_jax.minimise import Minimum
+from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
+from prohmr_jax.pose_prior import load_pose_prior, sample_axis_angle
+
+
+@pytest.fixture(scope="module")
+def poses():
+    return np.asarray(sample_axis_angle(load_pose_prior(), jax.random.key(0), (40,)))
+
+
+@pytest.fixture(scope="module")
+def clips(poses):
+    return (
+        HeldOutClip("walking__3", Split.SEEN_ACTION, poses[:10]),
+        HeldOutClip("running__1", Split.SEEN_ACTION, poses[10:14]),
+        HeldOutClip("walking__7", Split.SEEN_ACTION, poses[14:24]),
+        HeldOutClip("soccer__1", Split.UNSEEN_ACTION, poses[24:]),
+    )
+
+
+def test_people_are_spread_over_actions_and_frames(clips, poses):
+    labels, chosen = spread_people(clips, 5)
+    assert labels.count((Split.SEEN_ACTION, "walking")) == 3
+    assert labels.count((Split.SEEN_ACTION, "running")) == 3
+    assert labels.count((Split.UNSEEN_ACTION, "soccer")) == 5
+    assert len({pose.tobytes() for pose in chosen}) == len(labels) == 11
+    walking = chosen[[label[1] == "walking" for label in labels]]
+    np.testing.assert_array_equal(walking, poses[[3, 14, 20]][: len(walking)])
+    with pytest.raises(InputError, match="running has 4 frames only"):
+        spread_people(clips, 10)
+
+
+def test_actions_count_alike():
+    labels = [(Split.SEEN_ACTION, a) for a in ("a", "a", "a", "b")]
+    labels.append((Split.UNSEEN_ACTION, "c"))
+    errors = FitErrors(np.array([1.0, 2.0, 3.0, 10.0, 99.0]), np.arange(5.0))
+    means = over_actions(errors, labels, Split.SEEN_ACTION)
+    assert means.pa_mpjpe == pytest.approx(6.0)
+    assert means.mpjpe == pytest.approx(2.0)
+
+
+def test_the_truth_has_no_error_and_batches_do_not_matter(tiny_body, poses):
+    models = Contestants(
+        prohmr=None, twin=None, body=tiny_body, mixture=None, flow=None,
+        mean_body_pose=mean_pose(load_pose_prior(), 10),
+    )  # fmt: skip
+    scenes_of = make_scenes(tiny_body, CONDITIONS["exact"], 2)
+
+    def perfect(scenes):
+        turn = jnp.swapaxes(scenes.extrinsics.rotation, -1, -2)
+        body = jax.tree.map(lambda joints: joints[:, None] @ turn, scenes.body)
+        return {"truth": body, "twice": jax.tree.map(lambda a: 2.0 * a, body)}
+
+    one = measure(perfect, models, scenes_of, poses[:5], 5, 0)
+    two = measure(perfect, models, scenes_of, poses[:5], 2, 0)
+    assert set(one) == {"truth", "twice", "mean pose"}
+    assert np.max(one["truth"].mpjpe) < 0.01
+    assert np.max(one["twice"].pa_mpjpe) < 0.01
+    assert np.min(one["twice"].mpjpe) > 100.0
+    assert np.min(one["mean pose"].pa_mpjpe) > 10.0
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-2), one, two)
+    scenes = scenes_of(jax.random.split(jax.random.key(0), 2), jnp.asarray(poses[:2]))
+    assert fit_errors(perfect(scenes)["truth"], scenes).mpjpe.shape == (2,)
+
+
+def stay(objective, initial, data, settings):
+    """A solver that stays where it starts: each fit is tested with its own room."""
+    people = jax.tree.leaves(initial)[0].shape[:1]
+    zero = jnp.zeros(people, jnp.int32)
+    none = jnp.zeros(people)
+    return Minimum(initial, none, none, zero, zero, zero)
+
+
+def test_the_program_writes_its_tables(tmp_path, clips, monkeypatch):
+    for room in (eft, joint_views, keypoints, multiview, smplify):
+        name = "minimise" if room is eft else "minimise_batch"
+        monkeypatch.setattr(room, name, stay)
+    weights, twin = tmp_path / "prohmr.npz", tmp_path / "regression.npz"
+    spec = ModelSpec(**TINY, flow_batch_norm=False, flow_affine=True)
+    for path, of in ((weights, spec), (twin, SPEC)):
+        save_weights(path, of, init_variables(build_model(of), jax.random.key(0)))
+    write_held_out_clips(
+        tmp_path / "held_out.npz",
+        [(Clip(c.name, c.axis_angle, c.axis_angle[:, 0]), c.split) for c in clips],
+    )
+    config = get_config()
+    config.update(
+        checkpoint=str(weights), regression=str(twin), people_per_split=1, views=2,
+        held_out=str(tmp_path / "held_out.npz"), conditions=("half hidden",),
+        data_weights=(1.0,), batch_size=2,
+        output=str(tmp_path / "report.md"),
+    )  # fmt: skip
+    report = run_fitting_evaluation(config.lock())
+    assert (tmp_path / "report.md").read_text() == report
+    assert "## seen-action test: 2 actions, 2 people" in report
+    assert "### 2 views together" in report
+    rows = [line.split(" | ") for line in report.splitlines()
+            if line.startswith("|") and " / " in line]  # fmt: skip
+    cells = {}
+    for name, cell in rows:
+        numbers = [float(number) for number in cell.strip(" |").split(" / ")]
+        assert np.all(np.isfinite(numbers))
+        cells.setdefault(name.strip("| "), []).append(numbers)
+    assert len(cells["mean pose"]) == 4
+    # Nothing was fitted: each method has the error of its start.
+    for fitted in ("ProHMR + fitting", "ProHMR + SMPLify, mixture"):
+        np.testing.assert_allclose(cells[fitted], cells["ProHMR"], atol=0.2)
+    for fitted in ("regression + SMPLify, flow", "regression + EFT"):
+        np.testing.assert_allclose(cells[fitted], cells["regression"], atol=0.2)
+    np.testing.assert_allclose(
+        np.array(cells["ProHMR + joint fit, cameras unknown"])[:, 0],
+        np.array(cells["ProHMR"])[:, 0], atol=3.0,
+    )  # fmt: skip
+
+
+def test_a_model_with_a_density_is_no_regression():
+    config = get_config()
+    config.regression = str(SHIPPED_WEIGHTS)
+    with pytest.raises(InputError, match="not deterministic"):
+        run_fitting_evaluation(config.lock())
