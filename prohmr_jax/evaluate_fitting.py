@@ -107,11 +107,13 @@ def measure(
         chosen = np.arange(start, start + batch_size)
         rows = np.minimum(chosen, len(poses) - 1)
         scenes = scenes_of(keys[rows], jnp.asarray(poses[rows]))
-        found = {n: fit_errors(body, scenes) for n, body in fits(scenes).items()}
-        found["mean pose"] = mean_pose_errors(models, scenes)
+        found = {"mean pose": mean_pose_errors(models, scenes)}
+        found |= {n: fit_errors(body, scenes) for n, body in fits(scenes).items()}
         real = slice(np.sum(chosen < len(poses)))
         parts.append(jax.tree.map(lambda a, real=real: np.asarray(a)[real], found))
-    return jax.tree.map(lambda *a: np.concatenate(a), *parts)
+    whole = jax.tree.map(lambda *a: np.concatenate(a), *parts)
+    # In the order of the methods, which `jax.tree.map` does not keep.
+    return {name: whole[name] for name in found}
 
 
 def over_actions(errors: FitErrors, labels: Labels, split: Split) -> FitErrors:
