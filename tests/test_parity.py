@@ -1,5 +1,6 @@
 """Equality with the official numbers, and that the comparison notices everything."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -60,6 +61,31 @@ def test_the_bodies_are_reproduced(shared_goldens, tmp_path):
     assert {row.file for row in report.rows} == {
         "smpl_synth.npz", "smpl_forward.npz", "smpl_forward2.npz"
     }  # fmt: skip
+
+
+@pytest.mark.skipif(
+    "PROHMR_SHARED" not in os.environ, reason="minutes: PROHMR_SHARED asks for it"
+)
+@pytest.mark.parametrize(
+    "name", ["resnet50.npz", "prohmr_forward.npz", "losses_eval.npz", "train_step.npz"]
+)
+def test_the_image_model_is_reproduced(shared_goldens, tmp_path, name):
+    for needed in ("smpl_synth.npz", "recipe_check.json", name):
+        shutil.copy(shared_goldens / needed, tmp_path)
+    report = run(tmp_path)
+    assert not failures(report)
+    assert any(row.file == name for row in report.rows)
+
+
+def test_a_gradient_of_the_discriminator_that_is_wrong_fails(tmp_path):
+    key = "disc/grad_betas_of_sum_(d-1)^2"
+
+    def change(arrays):
+        arrays[key][2, 3] += 1e-3 * np.abs(arrays[key]).max()
+
+    shutil.copy(GOLDENS / "recipe_check.json", tmp_path)
+    (line,) = failures(run(with_change(tmp_path, "loss_pieces.npz", change)))
+    assert key in line
 
 
 def test_detections_are_reproduced(shared_goldens):

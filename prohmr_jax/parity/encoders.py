@@ -40,6 +40,25 @@ def encode(directory: GoldenDirectory, levels: np.ndarray) -> np.ndarray:
     )
 
 
+def compare_regression(case: GoldenFile, report: Report) -> None:
+    """Compares what the images of a fit became: features, first shape and camera."""
+    if "in/img_int8" not in case:
+        return
+    model, variables, _ = recipe_model(case.directory)
+    features = encode(case.directory, case.input("in/img_int8"))
+    report.compare(case, "in/feats", features)
+    betas, camera = model.apply(variables, features, method="shape_and_camera")
+    camera = jnp.concatenate([camera.scale[:, None], camera.xy], axis=-1)
+    for key, ours in (("in/pred_betas", betas), ("in/pred_cam", camera)):
+        if key in case:
+            report.compare(
+                case, key, np.repeat(ours[:, None], case.golden(key).shape[1], axis=1)
+            )
+    key = "in/noise"
+    report.confirm(case, key, len(case.golden(key)) == len(features),
+                   "of samples of which nothing else is kept")  # fmt: skip
+
+
 def check_resnet(case: GoldenFile, report: Report) -> None:
     """Compares features and stages at every size, and a pass in training."""
     model, variables, _ = recipe_model(case.directory)

@@ -34,6 +34,7 @@ from prohmr_jax.minimise import Minimum, Reason
 from prohmr_jax.models import prepared_flow
 from prohmr_jax.models.prepared_flow import prepare_flow, project_context
 from prohmr_jax.parity.bodies import golden_body
+from prohmr_jax.parity.encoders import compare_regression
 from prohmr_jax.parity.golden import GoldenDirectory, GoldenFile
 from prohmr_jax.parity.recipe import recipe_flow
 from prohmr_jax.parity.report import GRADIENTS, VALUES, Report
@@ -45,8 +46,6 @@ _AT_THE_END = " (ours at the official end)"
 _VERTEX_STEP = 10
 # What float32 leaves of the flow's 6D entries, official and ours together.
 _ROUNDING_6D = 2e-6
-# By which the images became the context, and random hypotheses of the regression.
-_OF_IMAGES = ("in/img_int8", "in/noise")
 # A rectifier's input of 1.7e-7 stands on either side of zero.
 _AT_A_KINK = {"multiview_hard.npz": (1e-3, "a rectifier's input of 1.7e-7")}
 
@@ -71,7 +70,7 @@ def _values_and_gradients(objective, params, data):
 def check_fit(case: GoldenFile, report: Report) -> None:
     """Compares a fit to keypoints: start, a random point, the official end, our end."""
     model = fitting_model(case.directory)
-    _leave_images(case, report)
+    compare_regression(case, report)
     view = _view(case, report)
     arguments = (model, case.input("in/feats"), case.input("in/pred_betas")[:, 0], view)
     use_hips = bool(case.input("use_hips"))
@@ -117,7 +116,8 @@ def _posed_options(model: FittingModel, z, context) -> dict:
     A fit may end where the two columns of a joint are short and nearly collinear.
     """
     flat, _ = prepared_flow.inverse(model.flow, z, context)
-    first, second = np.split(np.reshape(flat, (-1, 6)).astype(np.float64), 2, axis=1)
+    columns = np.asarray(flat, np.float64).reshape(-1, 6)
+    first, second = np.split(columns, 2, axis=1)
     area = np.linalg.norm(np.cross(first, second), axis=1)
     longest = np.maximum(*(np.linalg.norm(v, axis=1) for v in (first, second)))
     amplified = float(np.max(longest / area))
@@ -126,13 +126,6 @@ def _posed_options(model: FittingModel, z, context) -> dict:
         return {}
     reason = f"6D columns nearly collinear: rounding times {amplified:.0f}"
     return {"tolerance": tolerance, "reason": reason}
-
-
-def _leave_images(case: GoldenFile, report: Report) -> None:
-    """Leaves to the image encoder what it made the conditioning vectors of."""
-    present = [key for key in _OF_IMAGES if key in case]
-    if present:
-        report.postpone(case, present, "images")
 
 
 def _params(case: GoldenFile, prefix: str, translation: str) -> KeypointParams:
@@ -192,7 +185,7 @@ def _compare_run(case, report, run, initial, minimum: Minimum) -> None:
 def check_multiview(case: GoldenFile, report: Report) -> None:
     """Compares a fusion of views: start, a random point, the official end, our end."""
     model = fitting_model(case.directory)
-    _leave_images(case, report)
+    compare_regression(case, report)
     context, betas = case.input("in/feats"), case.input("in/pred_betas")[:, 0]
     valid = jnp.ones(len(context))
     data = ViewsData(project_context(model.flow, context), valid)
