@@ -24,11 +24,10 @@ NUM_ROTATIONS = len(skeleton.SMPL_24)
 POSE_FEATURES = 6 * NUM_ROTATIONS
 
 
-class ProHMR(nn.Module):
-    """The trainable model; the encoder decides what it is conditioned on."""
+class BodyNetwork(nn.Module):
+    """An encoder, and the head that reads shape and camera off its context."""
 
     encoder: nn.Module
-    flow: ConditionalGlow
     head: ShapeCameraHead
 
     def encode(self, inputs: Any, train: bool = False) -> Float[Array, "B C"]:
@@ -40,6 +39,16 @@ class ProHMR(nn.Module):
     ) -> tuple[Float[Array, "B S"], WeakCamera]:
         """Returns betas and the crop's camera."""
         return self.head(context)
+
+    def __call__(self, inputs: Any, z: Float[Array, "B K 144"]) -> Hypotheses:
+        """Returns hypotheses of inputs; touches every weight, for initialisation."""
+        return self.hypotheses(self.encode(inputs), z)
+
+
+class ProHMR(BodyNetwork):
+    """The trainable model; the encoder decides what it is conditioned on."""
+
+    flow: ConditionalGlow
 
     def hypotheses(
         self,
@@ -71,10 +80,6 @@ class ProHMR(nn.Module):
         """Returns ln p(pose | context) (Eq. 2)."""
         flat = pose_6d.reshape(*pose_6d.shape[:-2], POSE_FEATURES)
         return self.flow.log_prob(flat, context, train, weights)[0]
-
-    def __call__(self, inputs: Any, z: Float[Array, "B K 144"]) -> Hypotheses:
-        """Returns hypotheses of inputs; touches every weight, for initialisation."""
-        return self.hypotheses(self.encode(inputs), z)
 
 
 def assemble_hypotheses(

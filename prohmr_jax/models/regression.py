@@ -4,41 +4,26 @@ Encoder and head are the same, so that what a distribution adds can be told apar
 what a network of this size and this data can do at all.
 """
 
-from typing import Any
-
-import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from prohmr_jax.models.conditioner import ResidualNet
-from prohmr_jax.models.heads import ShapeCameraHead
 from prohmr_jax.models.prohmr import (
     NUM_ROTATIONS,
     POSE_FEATURES,
+    BodyNetwork,
     assemble_hypotheses,
 )
-from prohmr_jax.structs import Hypotheses, WeakCamera
+from prohmr_jax.structs import Hypotheses
 
 _IDENTITY_6D = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
 
-class PoseRegressor(nn.Module):
+class PoseRegressor(BodyNetwork):
     """A trainable model with the methods of `ProHMR`, but for those of a density."""
 
-    encoder: nn.Module
     pose: ResidualNet
     """From the context to 24 rotations (6D), about the identity."""
-    head: ShapeCameraHead
-
-    def encode(self, inputs: Any, train: bool = False) -> Float[Array, "B C"]:
-        """Returns the context of images or keypoints."""
-        return self.encoder(inputs, train)
-
-    def shape_and_camera(
-        self, context: Float[Array, "B C"]
-    ) -> tuple[Float[Array, "B S"], WeakCamera]:
-        """Returns betas and the crop's camera."""
-        return self.head(context)
 
     def hypotheses(
         self,
@@ -55,7 +40,3 @@ class PoseRegressor(nn.Module):
         flat = jnp.broadcast_to(flat[:, None], (*z.shape[:-1], POSE_FEATURES))
         betas, camera = self.shape_and_camera(context)
         return assemble_hypotheses(z, flat, jnp.zeros(z.shape[:-1]), betas, camera)
-
-    def __call__(self, inputs: Any, z: Float[Array, "B K 144"]) -> Hypotheses:
-        """Returns hypotheses of inputs; touches every weight, for initialisation."""
-        return self.hypotheses(self.encode(inputs), z)
