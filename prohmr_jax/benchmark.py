@@ -15,22 +15,16 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 import numpy as np
-from jaxtyping import Array, Float
 
 from prohmr_jax import skeleton
 from prohmr_jax.benchmark_packages import other_packages
-from prohmr_jax.body import (
-    BodyModel,
-    body_joints,
-    body_mesh,
-    forward_kinematics,
-    make_body_model,
-)
+from prohmr_jax.body import BodyModel, body_joints, body_mesh, make_body_model
 from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.files.body_files import BodyArrays, read_body_arrays
 from prohmr_jax.models import prepared_flow
 from prohmr_jax.models.flow import ConditionalGlow
 from prohmr_jax.models.prohmr import POSE_FEATURES
+from prohmr_jax.naive import dense_body, dense_mesh
 from prohmr_jax.rotations import axis_angle_to_rotmat
 from prohmr_jax.structs import SmplParams
 
@@ -146,39 +140,6 @@ def flow_work(images: int, hypotheses: int) -> dict[str, Callable]:
     }
 
 
-def naive_mesh(
-    arrays: BodyArrays,
-) -> Callable[[SmplParams], tuple[Float[Array, "B V 3"], Float[Array, "B 19 3"]]]:
-    """Returns SMPL as it is usually written: every vertex, dense, for any output."""
-    arrays = jax.tree.map(jnp.asarray, vars(arrays))
-    correctives = arrays["posedirs"].reshape(-1, arrays["posedirs"].shape[-1]).T
-
-    def mesh(arrays, correctives, params):
-        people = len(params.betas)
-        shaped = jnp.einsum("bs,vcs->bvc", params.betas, arrays["shapedirs"])
-        shaped = arrays["v_template"] + shaped
-        joints = jnp.einsum("jv,bvc->bjc", arrays["joint_regressor"], shaped)
-        features = (params.body_pose - jnp.eye(3)).reshape(people, -1)
-        rest = shaped + (features @ correctives).reshape(shaped.shape)
-        rotmats = jnp.concatenate(
-            [params.global_orient[:, None], params.body_pose], axis=1
-        )
-        rotations, positions = forward_kinematics(joints, rotmats)
-        shifts = positions - jnp.einsum("bjrc,bjc->bjr", rotations, joints)
-        bones = jnp.concatenate([rotations, shifts[..., None]], axis=-1)
-        last = jnp.broadcast_to(jnp.array([0.0, 0, 0, 1]), (*shifts.shape[:2], 1, 4))
-        bones = jnp.concatenate([bones, last], axis=-2)
-        blended = jnp.einsum("vj,bjrc->bvrc", arrays["weights"], bones)
-        ones = jnp.ones_like(rest[..., :1])
-        homogeneous = jnp.concatenate([rest, ones], axis=-1)
-        vertices = jnp.einsum("bvrc,bvc->bvr", blended, homogeneous)[..., :3]
-        extra = jnp.einsum("jv,bvc->bjc", arrays["extra_regressor"], vertices)
-        return vertices, extra
-
-    compiled = jax.jit(mesh)
-    return lambda params: compiled(arrays, correctives, params)
-
-
 def random_people(count: int) -> SmplParams:
     """Returns random poses and shapes."""
     pose_key, shape_key = jax.random.split(jax.random.key(0))
@@ -201,12 +162,13 @@ def body_work(arrays: BodyArrays, params: SmplParams) -> dict[str, Callable]:
     kinematic = jax.jit(
         lambda model, params: body_joints(model, params).kinematic_joints
     )
-    naive = naive_mesh(arrays)
+    dense = dense_body(arrays)
+    naive = jax.jit(dense_mesh)
     return {
         "meshes": lambda: meshes(model, params),
         "44 joints": lambda: joints(model, params),
         "24 joints": lambda: kinematic(model, params),
-        "naive": lambda: naive(params),
+        "naive": lambda: naive(dense, params),
     }
 
 

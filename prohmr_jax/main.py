@@ -64,6 +64,10 @@ def run(config, workdir: str) -> None:
             from prohmr_jax.benchmark import run_benchmark
 
             run_benchmark(config)
+        case "benchmark_fitting":
+            from prohmr_jax.benchmark_fitting import run_benchmark_fitting
+
+            run_benchmark_fitting(config)
         case "make_dataset":
             from prohmr_jax.make_dataset import make_dataset
 

@@ -149,6 +149,14 @@ def minimise_batch(
     return _minimise_batch(as_pytree(objective), initials, data, settings)
 
 
+def compile_batch(
+    objective: Objective, initials: Any, data: Any, settings: Settings
+) -> jax.stages.Compiled:
+    """Returns what `minimise_batch` runs, compiled, for its analyses."""
+    arguments = as_pytree(objective), initials, data
+    return _minimise_batch.lower(*arguments, settings=settings).compile()
+
+
 def as_pytree(objective: Objective) -> jax.tree_util.Partial:
     """Returns the objective as something that a jitted function takes."""
     partial = jax.tree_util.Partial

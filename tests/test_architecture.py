@@ -19,11 +19,11 @@ LEVELS = (
     ("losses", "metrics", "body_errors", "synthesis", "predict", "fitting"),
     ("train_state", "objective", "lifting", "recovery", "checkpoint",
      "results", "pictures", "reconstruction",
-     "demo_report", "benchmark_packages", "lifting_errors", "fitting_errors",
+     "demo_report", "benchmark_packages", "naive", "lifting_errors", "fitting_errors",
      "image_errors", "image_report", "training_loop", "conversion", "synthetic",
      "labelling", "pose_flow"),
     ("train", "train_images", "evaluate", "evaluate_fitting", "evaluate_images", "demo",
-     "fit", "benchmark", "make_dataset", "parity"),
+     "fit", "benchmark", "benchmark_fitting", "make_dataset", "parity"),
     ("main",),
 )  # fmt: skip
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
@@ -53,6 +53,8 @@ NEIGHBOURS = {
     ("reconstruction", "checkpoint"),
     ("reconstruction", "results"),
     ("labelling", "results"),
+    ("benchmark_fitting", "benchmark"),
+    ("benchmark_fitting", "parity"),
 }
 
 # Only procedures read configs; what they call takes explicit arguments.

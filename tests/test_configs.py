@@ -13,6 +13,7 @@ CONFIGS = sorted(path.stem for path in (ROOT / "configs").glob("*.py"))
 READERS = {
     "benchmark": "benchmark.py",
     "demo": "demo.py",
+    "benchmark_fitting": "benchmark_fitting.py",
     "fit": "fit.py",
     "evaluate_keypoints": "evaluate.py",
     "evaluate_fitting": "evaluate_fitting.py",

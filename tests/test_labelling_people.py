@@ -11,7 +11,7 @@ from PIL import Image
 from prohmr_jax.data.datasets.builder import write_dataset
 from prohmr_jax.data.records import PersonRecord
 from prohmr_jax.errors import InputError
-from prohmr_jax.labelling.people import Position, Unit, prefetch, windows
+from prohmr_jax.labelling.people import Position, Unit, windows
 from prohmr_jax.labelling.sources import open_source
 from prohmr_jax.skeleton import BODY_25, JOINTS_44
 
@@ -47,7 +47,6 @@ def test_windows_go_on_from_any_of_them(size):
     assert [len(window.people) for window in found[:-1]] == [size] * (len(found) - 1)
     for number, window in enumerate(found):
         assert list(windows(source, window.next, size)) == found[number + 1 :]
-    assert list(prefetch(windows(source, Position(), size))) == found
 
 
 def test_of_nobody_there_are_the_reasons():

@@ -8,10 +8,15 @@ from typing import Protocol
 
 import numpy as np
 
+from prohmr_jax.data.ahead import map_ahead
 from prohmr_jax.data.crops import decode_image
 from prohmr_jax.files.detections import Detection
 from prohmr_jax.files.images import read_image
 from prohmr_jax.structs import Keypoints2D
+
+_READERS = 2
+# Several small files, or the records of one.
+_UNITS_AHEAD = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,11 +92,17 @@ class Window:
 def windows(source: Source, start: Position, size: int) -> Iterator[Window]:
     """Yields the people from a position on, `size` at a time; the last may be fewer.
 
-    Only one window and one unit are in memory.
+    In memory are one window and a few units, which threads read ahead.
     """
+    with ThreadPoolExecutor(_READERS) as pool:
+        numbers = range(start.unit, len(source))
+        units = map_ahead(pool, source.read, numbers, _UNITS_AHEAD)
+        yield from _windows(zip(numbers, units, strict=True), start, size, len(source))
+
+
+def _windows(units, start: Position, size: int, end: int) -> Iterator[Window]:
     people, left_out = [], []
-    for number in range(start.unit, len(source)):
-        unit = source.read(number)
+    for number, unit in units:
         done = start.person if number == start.unit else 0
         if not done:
             left_out += unit.left_out
@@ -107,13 +118,4 @@ def windows(source: Source, start: Position, size: int) -> Iterator[Window]:
         else:
             people += unit.people[done:]
     if people or left_out:
-        yield Window(people, left_out, Position(len(source)))
-
-
-def prefetch(items: Iterator[Window]) -> Iterator[Window]:
-    """Yields windows, the next of which is read meanwhile."""
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        coming = reader.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = reader.submit(next, items, None)
-            yield item
+        yield Window(people, left_out, Position(end))

@@ -12,7 +12,7 @@ import numpy as np
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.labelling.journal import Journal
-from prohmr_jax.labelling.people import Source, prefetch, windows
+from prohmr_jax.labelling.people import Source, windows
 from prohmr_jax.labelling.progress import Progress
 from prohmr_jax.labelling.solving import Columns, Job, solve_windows
 from prohmr_jax.minimise import Reason
@@ -87,8 +87,8 @@ def run_job(
         if before:
             _LOG.info("going on after %d people", before)
         progress = Progress(len(source), journal.position.unit)
-        ahead = prefetch(windows(source, journal.position, size))
-        for window, columns, sound in solve_windows(slots, ahead, job):
+        people = windows(source, journal.position, size)
+        for window, columns, sound in solve_windows(slots, people, job):
             people = list(zip(window.people, sound, strict=True))
             left_out = [
                 *window.left_out,

@@ -105,14 +105,17 @@ def flow_shapes(flow: ConditionalGlow) -> dict[str, dict[str, tuple[int, ...]]]:
     }
 
 
-@functools.lru_cache(maxsize=1)
 def recipe_flow(directory: GoldenDirectory) -> tuple[ConditionalGlow, dict]:
+    """Returns the paper's flow with the recipe weights of a directory."""
+    return recipe_weights(directory.seed, directory.pose_sigma)
+
+
+@functools.lru_cache(maxsize=1)
+def recipe_weights(seed: int, pose_sigma: float) -> tuple[ConditionalGlow, dict]:
     """Returns the paper's flow, without dropout, and its recipe weights."""
     flow = ConditionalGlow(dropout_rate=0.0)
     state = {
-        FLOW_PREFIX + name: recipe_tensor(
-            directory.seed, directory.pose_sigma, FLOW_PREFIX + name, shape
-        )
+        FLOW_PREFIX + name: recipe_tensor(seed, pose_sigma, FLOW_PREFIX + name, shape)
         for shapes in flow_shapes(flow).values()
         for name, shape in shapes.items()
     }  # fmt: skip
