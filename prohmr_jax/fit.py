@@ -56,9 +56,6 @@ def run_fit(config: ml_collections.ConfigDict) -> LabelReport:
         the input can, or the output holds a run with other settings.
     """
     settings = _settings(config)
-    source = open_source(
-        config.input, config.photo, config.exif, tuple(config.image_size)
-    )
     output = pathlib.Path(config.output)
     _LOG.info("reading the body and the weights")
     loaded = load_reconstructor(
@@ -68,6 +65,13 @@ def run_fit(config: ml_collections.ConfigDict) -> LabelReport:
         num_hypotheses=config.num_samples,
         num_meshes=0,
         focal_length_px=config.focal_length_px,
+    )
+    source = open_source(
+        config.input,
+        config.photo,
+        config.exif,
+        tuple(config.image_size),
+        loaded.crop_px,
     )
     identity = _identity(config, source, loaded)
     artist = _Artist(

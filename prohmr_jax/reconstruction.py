@@ -16,7 +16,7 @@ from prohmr_jax import __version__, cameras
 from prohmr_jax.body import BodyModel, pose_body, shape_body
 from prohmr_jax.boxes import box_from_keypoints
 from prohmr_jax.checkpoint import SHIPPED_WEIGHTS, load_weights
-from prohmr_jax.data.crops import crop_image, crop_matrix
+from prohmr_jax.data.crops import cut_person
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.body_files import read_body
 from prohmr_jax.files.detections import Detection
@@ -96,12 +96,7 @@ def reconstruct(
             prediction.hypotheses.smpl,
         ),
     )
-    known = jnp.any(image_size > 0)
-    size = jnp.where(known, image_size, 2.0 * box.center)
-    side = jnp.where(known, jnp.max(image_size), box.size)
-    like_crop = side * cameras.FOCAL_LENGTH_PX / cameras.CROP_SIZE_PX
-    focal_length = jnp.where(focal_length > 0, focal_length, like_crop)
-    camera = cameras.image_camera(weak, box, size, focal_length)
+    camera, _ = cameras.photo_camera(weak, box, image_size, focal_length)
     shaped = shape_body(body, smpl.betas[0])
     vertices = jax.lax.map(
         lambda pose: pose_body(shaped, *pose).vertices,
@@ -122,14 +117,19 @@ def reconstruct(
     )
 
 
-def person_key(seed: int, person: Detection) -> jax.Array:
-    """Returns the key of a person's draws: of the seed and of its own detection.
+def draw_number(person: Detection) -> int:
+    """Returns what of a person says which draws are theirs: 32 bits of the detection.
 
     So the same detections give the same draws, whoever else is in the file.
     """
     leaves = jax.tree.leaves((person.keypoints, person.box))
     values = [np.asarray(a, np.float32).tobytes() for a in leaves]
-    return jax.random.fold_in(jax.random.key(seed), zlib.crc32(b"".join(values)))
+    return zlib.crc32(b"".join(values))
+
+
+def person_key(seed: int, person: Detection) -> jax.Array:
+    """Returns the key of a person's draws: of the seed and of its own detection."""
+    return jax.random.fold_in(jax.random.key(seed), draw_number(person))
 
 
 def fingerprint(tree) -> str:
@@ -220,8 +220,7 @@ class Reconstructor:
         box = person.box
         if box is None:
             box = jax.device_get(box_from_keypoints(person.keypoints))
-        matrix = crop_matrix(box.center, float(box.size), self.crop_px)
-        return Crop(jnp.asarray(crop_image(image, matrix, self.crop_px)), box)
+        return jax.tree.map(jnp.asarray, cut_person(image, box, self.crop_px))
 
 
 def load_reconstructor(

@@ -52,6 +52,7 @@ NEIGHBOURS = {
     ("pictures", "results"),
     ("reconstruction", "checkpoint"),
     ("reconstruction", "results"),
+    ("labelling", "reconstruction"),
     ("labelling", "results"),
     ("benchmark_fitting", "benchmark"),
     ("benchmark_fitting", "parity"),

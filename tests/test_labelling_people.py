@@ -91,7 +91,7 @@ def test_a_folder(folder):
     for line, fault in zip(
         left_out,
         ["a.json: person 1 has no joint", "b.json: is truncated",
-         "deep/c.json: person 0: its photo x.png is 20 x 20 pixels"],
+         "deep/c.json: person 0: x.png is 20 x 20 pixels"],
         strict=True,
     ):  # fmt: skip
         # Names within the input: the same wherever it lies.

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from prohmr_jax.errors import InputError
+from prohmr_jax.structs import Box, Crop
 
 
 def decode_image(data: bytes, name: str) -> np.ndarray:
@@ -78,6 +79,18 @@ def crop_image(image: np.ndarray, matrix: np.ndarray, side_px: int) -> np.ndarra
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=0,
     )
+
+
+def cut_person(photo: np.ndarray, box: Box, side_px: int) -> Crop:
+    """Returns what an image model looks at, NumPy.
+
+    Args:
+      photo: [H, W, 3], uint8.
+      box: around the person, pixels of the photo.
+      side_px: of the crop.
+    """
+    matrix = crop_matrix(box.center, float(box.size), side_px)
+    return Crop(crop_image(photo, matrix, side_px), box)
 
 
 def move_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:

@@ -1,7 +1,6 @@
 """What the model says of people, and the views that their fits start from."""
 
 import functools
-import zlib
 from collections.abc import Sequence
 
 import jax
@@ -16,15 +15,16 @@ from prohmr_jax.fitting.keypoints import View, crop_view
 from prohmr_jax.labelling.people import Sighting
 from prohmr_jax.models.prohmr import PreparedProHMR
 from prohmr_jax.predict import Prediction, predict
+from prohmr_jax.reconstruction import draw_number
 from prohmr_jax.rotations import rotmat_to_axis_angle
-from prohmr_jax.structs import Camera, Keypoints2D
+from prohmr_jax.structs import Camera, Crop, Keypoints2D
 
 
 @struct.dataclass
 class Seen:
     """People as the device gets them; pixels of their photos."""
 
-    shown: Keypoints2D
+    shown: Keypoints2D | Crop
     """What the encoder looks at."""
     keypoints: Keypoints2D
     """JOINTS_44, what is fitted to."""
@@ -93,23 +93,19 @@ def gather(people: Sequence[Sighting], focal_length_px: float) -> Seen:
       focal_length_px: of photos whose camera is not known; 0: like the crop's.
     """
     stack = lambda trees: jax.tree.map(  # noqa: E731
-        lambda *leaves: np.stack(leaves).astype(np.float32), *trees
+        lambda *leaves: np.stack(leaves), *trees
     )
+    shown = [p.detection.keypoints if p.crop is None else p.crop for p in people]
     known = np.stack([person.intrinsics for person in people]).astype(np.float32)
     focal = known[:, [0, 1], [0, 1]]
     return Seen(
-        shown=stack([person.detection.keypoints for person in people]),
+        shown=stack(shown),
         keypoints=stack([person.keypoints for person in people]),
         image_size=np.array([person.image_size for person in people], np.float32),
         focal_length=np.where(focal > 0, focal, np.float32(focal_length_px)),
         principal_point=known[:, :2, 2],
-        draw=np.array([_draw_number(person) for person in people], np.uint32),
+        draw=np.array([draw_number(p.detection) for p in people], np.uint32),
     )
-
-
-def _draw_number(person: Sighting) -> int:
-    leaves = jax.tree.leaves(person.detection.keypoints)
-    return zlib.crc32(b"".join(np.asarray(a, np.float32).tobytes() for a in leaves))
 
 
 def person_columns(

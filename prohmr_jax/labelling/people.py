@@ -9,10 +9,11 @@ from typing import Protocol
 import numpy as np
 
 from prohmr_jax.data.ahead import map_ahead
-from prohmr_jax.data.crops import decode_image
+from prohmr_jax.data.crops import cut_person, decode_image
+from prohmr_jax.errors import InputError
 from prohmr_jax.files.detections import Detection
 from prohmr_jax.files.images import read_image
-from prohmr_jax.structs import Keypoints2D
+from prohmr_jax.structs import Box, Crop, Keypoints2D
 
 _READERS = 2
 # Several small files, or the records of one.
@@ -24,7 +25,7 @@ class Sighting:
     """One person to fit, NumPy, pixels of the photo."""
 
     detection: Detection
-    """What the encoder is shown, and the person's place in the source."""
+    """What a keypoint encoder is shown, and the person's place in the source."""
     keypoints: Keypoints2D
     """JOINTS_44, what is fitted to."""
     source: str
@@ -36,6 +37,8 @@ class Sighting:
     """(width, height); zeros where it is not known."""
     intrinsics: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((3, 3)))
     """K of the photo's camera; zeros where it is not known."""
+    crop: Crop | None = None
+    """What an image encoder is shown."""
 
     @property
     def name(self) -> str:
@@ -43,10 +46,25 @@ class Sighting:
         return f"{self.source}: person {self.detection.person_index}"
 
     def read_photo(self, exif: str) -> np.ndarray | None:
-        """Returns the photo [H, W, 3], uint8, if there is one."""
+        """Returns the photo [H, W, 3], uint8, if there is one; InputError if bad."""
         if isinstance(self.photo, bytes):
             return decode_image(self.photo, self.photo_name)
         return None if self.photo is None else read_image(self.photo, exif=exif)
+
+    def cropped(self, photo: np.ndarray | None, box: Box, side_px: int) -> "Sighting":
+        """Returns the person with what an image encoder is shown.
+
+        Args:
+          photo: as `read_photo` returns it.
+          box: around the person.
+          side_px: of the crop.
+
+        Raises:
+          InputError: there is no photo.
+        """
+        if photo is None:
+            raise InputError(self.source, "has no photo, which the model looks at")
+        return dataclasses.replace(self, crop=cut_person(photo, box, side_px))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,19 +7,21 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import jax
 import numpy as np
 import tensorflow_datasets as tfds
 
-from prohmr_jax.boxes import MIN_CONFIDENCE
+from prohmr_jax.boxes import MIN_CONFIDENCE, box_from_keypoints
+from prohmr_jax.data.crops import decode_image
 from prohmr_jax.data.pipeline import dataset_directory
 from prohmr_jax.data.records import PersonRecord, from_example
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.detections import Detection, as_body25, read_detections
-from prohmr_jax.files.images import image_size
+from prohmr_jax.files.images import image_size, read_image
 from prohmr_jax.files.photos import photo_of, require_within
 from prohmr_jax.labelling.people import Sighting, Source, Unit
 from prohmr_jax.skeleton import BODY_25, JOINTS_44, TWINS_44
-from prohmr_jax.structs import Keypoints2D
+from prohmr_jax.structs import Box, Keypoints2D
 
 DATASET = "dataset"
 _LIST_SUFFIX = ".txt"
@@ -38,6 +40,8 @@ class Files:
     exif: str
     image_size: tuple[int, int]
     """Of photos that are not there; zeros: not known."""
+    crop_px: int | None = None
+    """Side of the crops that the model looks at, if it looks at photos."""
 
     def __len__(self) -> int:
         """Returns the number of files."""
@@ -66,24 +70,21 @@ class Files:
             f"{name}: person {person.person_index} {person.reason}"
             for person in found.left_out
         ]
-        sizes: dict[Path, tuple[int, int]] = {}
+        photos = _Photos(self.exif, self.crop_px is not None)
         for person in found.people:
             try:
-                people.append(self._with_photo(path, name, person, sizes))
+                people.append(self._with_photo(path, name, person, photos))
             except InputError as error:
                 who = f"{name}: person {person.person_index}"
-                photo = Path(error.path).name
-                left_out.append(f"{who}: its photo {photo} {error.what}")
+                left_out.append(f"{who}: {Path(error.path).name} {error.what}")
         return Unit(people, left_out)
 
-    def _with_photo(self, path, name, person, sizes) -> Sighting:
+    def _with_photo(self, path, name, person: Detection, photos: "_Photos") -> Sighting:
         photo, size = photo_of(path, person, self.photo), self.image_size
         if photo is not None:
-            if photo not in sizes:
-                sizes[photo] = image_size(photo, exif=self.exif)
-            size = sizes[photo]
+            size = photos.size(photo)
             require_within(photo, size, person)
-        return Sighting(
+        sighting = Sighting(
             detection=person,
             keypoints=_as_44(person.keypoints),
             source=name,
@@ -91,14 +92,52 @@ class Files:
             photo_name="" if photo is None else photo.name,
             image_size=size,
         )
+        if self.crop_px is None:
+            return sighting
+        box = jax.device_get(box_from_keypoints(person.keypoints))
+        pixels = None if photo is None else photos.pixels(photo)
+        return sighting.cropped(pixels, box, self.crop_px)
+
+
+@dataclasses.dataclass
+class _Photos:
+    """The photos of one file: each is opened once, and only the last one is kept."""
+
+    exif: str
+    decode: bool
+    sizes: dict[Path, tuple[int, int]] = dataclasses.field(default_factory=dict)
+    last: tuple[Path, np.ndarray] | None = None
+
+    def size(self, path: Path) -> tuple[int, int]:
+        """Returns (width, height)."""
+        if path not in self.sizes:
+            self.sizes[path] = (
+                self.pixels(path).shape[1::-1]
+                if self.decode
+                else image_size(path, exif=self.exif)
+            )
+        return self.sizes[path]
+
+    def pixels(self, path: Path) -> np.ndarray:
+        """Returns the photo [H, W, 3]."""
+        if self.last is None or self.last[0] != path:
+            self.last = path, read_image(path, exif=self.exif)
+        return self.last[1]
 
 
 class Records:
     """The people of a dataset on disk, split after split."""
 
-    def __init__(self, directory: Path, name: str):
-        """Opens a dataset; InputError if it cannot be read."""
+    def __init__(self, directory: Path, name: str, crop_px: int | None = None):
+        """Opens a dataset; InputError if it cannot be read.
+
+        Args:
+          directory: of the dataset, or one above it.
+          name: what results call it.
+          crop_px: see `Files`.
+        """
         self._directory, self._name = dataset_directory(directory), name
+        self._crop_px = crop_px
         try:
             builder = tfds.builder_from_directory(self._directory)
             self._splits = [
@@ -140,11 +179,11 @@ class Records:
         try:
             person = self._sighting(record, number, keypoints, shown)
         except InputError as error:
-            return Unit(left_out=[f"{who}: its photo {error.what}"])
+            return Unit(left_out=[f"{who}: {error.what}"])
         return Unit([person])
 
     def _sighting(self, record: PersonRecord, number, keypoints, shown) -> Sighting:
-        return Sighting(
+        sighting = Sighting(
             detection=Detection(shown, number, DATASET, record.name),
             keypoints=keypoints,
             source=self._name,
@@ -156,6 +195,11 @@ class Records:
             ),
             intrinsics=np.asarray(record.intrinsics),
         )
+        if self._crop_px is None:
+            return sighting
+        box = Box(record.box_center.astype(np.float32), np.float32(record.box_size))
+        photo = decode_image(record.image, record.name)
+        return sighting.cropped(photo, box, self._crop_px)
 
 
 def _as_44(body_25: Keypoints2D) -> Keypoints2D:
@@ -184,7 +228,11 @@ def _shown_of(keypoints: Keypoints2D) -> Keypoints2D:
 
 
 def open_source(
-    path: str | os.PathLike, photo: str, exif: str, size: tuple[int, int]
+    path: str | os.PathLike,
+    photo: str,
+    exif: str,
+    size: tuple[int, int],
+    crop_px: int | None = None,
 ) -> Source:
     """Returns the people of a path.
 
@@ -194,13 +242,14 @@ def open_source(
       photo: see `Files`, as the next two.
       exif: see `read_image`.
       size: (width, height).
+      crop_px: see `Files`.
 
     Raises:
       InputError: there is no such thing, or it holds nothing.
     """
     path = Path(path)
     if path.is_dir() and any(path.glob(f"**/{_DATASET_FILE}")):
-        return Records(path, path.name)
+        return Records(path, path.name, crop_px)
     if path.is_dir():
         paths = sorted(file for file in path.rglob("*.json") if file.is_file())
         names = [file.relative_to(path).as_posix() for file in paths]
@@ -213,7 +262,7 @@ def open_source(
             raise InputError(path, "no such file or folder")
     if not paths:
         raise InputError(path, "holds no .json file" if path.is_dir() else "is empty")
-    return Files(paths, names, photo, exif, size)
+    return Files(paths, names, photo, exif, size, crop_px)
 
 
 def _lines(path: Path) -> list[str]:
