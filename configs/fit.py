@@ -31,9 +31,10 @@ def get_config() -> ConfigDict:
     config.seed = 0
 
     # "crop": the data term counts pixels of the person's crop, and every person has
-    # the crop's camera; "image": pixels of the photo, all before the photo's camera.
+    # the crop's long lens; "image": pixels of the photo, all before the photo's camera;
+    # "crop_of_image": pixels of the crop, before the photo's camera.
     config.frame = "crop"
-    # Of photos whose camera is not known, frame "image"; 0: a lens like the crop's.
+    # Of photos whose camera is not known, but for frame "crop"; 0: like the crop's.
     config.focal_length_px = 0.0
     # Whether detected hips are fitted to; detectors put them where bodies have none.
     config.use_hips = False

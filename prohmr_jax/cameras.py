@@ -80,6 +80,16 @@ def crop_camera_in_image(weak: WeakCamera, box: Box) -> Camera:
     return Camera(crop.translation, focal, jnp.broadcast_to(box.center, focal.shape))
 
 
+def in_crop_pixels(camera: Camera, box: Box) -> Camera:
+    """Returns a camera of the image as it is in pixels of the network's input."""
+    scale = (CROP_SIZE_PX / box.size)[..., None]
+    return Camera(
+        translation=camera.translation,
+        focal_length=camera.focal_length * scale,
+        center=(camera.center - box.center) * scale + CROP_SIZE_PX / 2.0,
+    )
+
+
 def photo_camera(
     weak: WeakCamera,
     box: Box,

@@ -16,6 +16,7 @@ import time
 import ml_collections
 
 from prohmr_jax.boxes import MIN_CONFIDENCE
+from prohmr_jax.config_checks import PHOTO_WORDS, require_least, require_words
 from prohmr_jax.demo_report import DemoReport, PersonSummary
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.atomic import write_atomically
@@ -32,8 +33,15 @@ SHIPPED_INPUT = (
     pathlib.Path(__file__).parent / "assets" / "demo" / "astronaut_keypoints.json"
 )
 _MESH_WRITERS = {"glb": write_glb, "obj": write_obj}
-# The mode and two draws, of which the spread can be taken.
-_FEWEST_SAMPLES = 3
+_LEAST = {
+    "num_samples": 3,  # the mode and two draws, of which the spread can be taken
+    "seed": 0,
+    "focal_length_px": 0,
+    "overlay.longest_side_px": 16,
+    "sheet.num_shown": 0,
+    "sheet.panel_px": 64,
+    "image_size": 0,
+}
 _LOG = logging.getLogger(__name__)
 
 
@@ -113,20 +121,8 @@ def _settings(config: ml_collections.ConfigDict) -> DemoSettings:
                 raise InputError(
                     f"config.{key}", f"no {name!r}; there are {', '.join(names)}"
                 )
-    if config.exif not in ("honour", "ignore"):
-        raise InputError("config.exif", f'{config.exif!r}: "honour" or "ignore"')
-    least = {
-        "num_samples": (config.num_samples, _FEWEST_SAMPLES),
-        "seed": (config.seed, 0),
-        "focal_length_px": (config.focal_length_px, 0),
-        "overlay.longest_side_px": (config.overlay.longest_side_px, 16),
-        "sheet.num_shown": (config.sheet.num_shown, 0),
-        "sheet.panel_px": (config.sheet.panel_px, 64),
-        "image_size": (min(config.image_size), 0),
-    }
-    for key, (value, bound) in least.items():
-        if not value >= bound:
-            raise InputError(f"config.{key}", f"{value} is less than {bound}")
+    require_words(config, PHOTO_WORDS)
+    require_least(config, _LEAST)
     return DemoSettings(
         output=pathlib.Path(config.output),
         photo=config.photo,

@@ -12,15 +12,17 @@ import pathlib
 from collections.abc import Sequence
 
 import ml_collections
-import numpy as np
 
+from prohmr_jax.config_checks import PHOTO_WORDS, require_least, require_words
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.photos import NO_PHOTO
 from prohmr_jax.labelling.fitter import FitSettings, Fitter
+from prohmr_jax.labelling.guesses import FRAMES
 from prohmr_jax.labelling.journal import Journal
 from prohmr_jax.labelling.people import Sighting, Source
 from prohmr_jax.labelling.pictures import side_by_side
 from prohmr_jax.labelling.running import LabelReport, run_job
+from prohmr_jax.labelling.sightings import PhotoSettings
 from prohmr_jax.labelling.solving import Columns
 from prohmr_jax.labelling.sources import open_source
 from prohmr_jax.labelling.tables import FitTable, read_table
@@ -31,8 +33,8 @@ from prohmr_jax.reconstruction import Reconstructor, load_reconstructor
 TABLE, OVERLAYS = "fits.npz", "overlays"
 _WORDS = {
     "photo": ("", NO_PHOTO),
-    "exif": ("honour", "ignore"),
-    "frame": ("crop", "image"),
+    **PHOTO_WORDS,
+    "frame": FRAMES,
 }
 _LEAST = {
     "image_size": 0,
@@ -66,13 +68,10 @@ def run_fit(config: ml_collections.ConfigDict) -> LabelReport:
         num_meshes=0,
         focal_length_px=config.focal_length_px,
     )
-    source = open_source(
-        config.input,
-        config.photo,
-        config.exif,
-        tuple(config.image_size),
-        loaded.crop_px,
+    photos = PhotoSettings(
+        config.photo, config.exif, tuple(config.image_size), loaded.crop_px
     )
+    source = open_source(config.input, photos)
     identity = _identity(config, source, loaded)
     artist = _Artist(
         loaded,
@@ -139,13 +138,8 @@ def _settings(config: ml_collections.ConfigDict) -> FitSettings:
     """Reads the config, and refuses what could only fail later."""
     if not config.input:
         raise InputError("config.input", "is empty: name a file, folder or dataset")
-    for key, words in _WORDS.items():
-        if config[key] not in words:
-            allowed = " or ".join(f'"{word}"' for word in words)
-            raise InputError(f"config.{key}", f'"{config[key]}" is not {allowed}')
-    for key, least in _LEAST.items():
-        if not min(np.atleast_1d(config[key])) >= least:
-            raise InputError(f"config.{key}", f"{config[key]} is less than {least}")
+    require_words(config, _WORDS)
+    require_least(config, _LEAST)
     return FitSettings(
         frame=config.frame,
         use_hips=config.use_hips,
@@ -158,15 +152,10 @@ def _settings(config: ml_collections.ConfigDict) -> FitSettings:
 
 def _identity(config, source: Source, loaded: Reconstructor) -> dict[str, str]:
     """What results depend on; drawing and the size of shards are not of it."""
-    made_by = loaded.made_by
     return {
         "input": pathlib.Path(config.input).name,
         "input_fingerprint": source.fingerprint(),
-        "weights": made_by.weights,
-        "weights_sha256": made_by.weights_sha256,
-        "body": made_by.body,
-        "body_sha256": made_by.body_sha256,
-        "package_version": made_by.package_version,
+        **loaded.made_by.of_model(),
         "photo": config.photo,
         "exif": config.exif,
         "image_size": "x".join(str(side) for side in config.image_size),

@@ -60,6 +60,10 @@ def run(config, workdir: str) -> None:
             from prohmr_jax.fit import run_fit
 
             run_fit(config)
+        case "multiview":
+            from prohmr_jax.multiview import run_multiview
+
+            run_multiview(config)
         case "benchmark":
             from prohmr_jax.benchmark import run_benchmark
 

@@ -51,6 +51,11 @@ class Provenance:
     package_version: str
     seed: int
 
+    def of_model(self) -> dict[str, str]:
+        """Returns what of it every result of the same model shares."""
+        names = "weights", "weights_sha256", "body", "body_sha256", "package_version"
+        return {name: getattr(self, name) for name in names}
+
 
 @dataclasses.dataclass(frozen=True)
 class PersonResult:

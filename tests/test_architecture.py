@@ -11,8 +11,8 @@ PACKAGE = Path(__file__).parents[1] / "prohmr_jax"
 
 LEVELS = (
     ("errors", "structs", "skeleton", "__version__"),
-    ("optimizers", "rotations", "cameras", "boxes", "pixels", "procrustes",
-     "quasi_newton", "randomness", "wolfe"),
+    ("config_checks", "optimizers", "rotations", "cameras", "boxes", "pixels",
+     "procrustes", "quasi_newton", "randomness", "wolfe"),
     ("body", "minimise"),
     ("models", "official_parts", "official_weights", "data", "files", "open_body",
      "pose_prior", "rendering", "slots"),
@@ -23,7 +23,7 @@ LEVELS = (
      "image_errors", "image_report", "training_loop", "conversion", "synthetic",
      "labelling", "pose_flow"),
     ("train", "train_images", "evaluate", "evaluate_fitting", "evaluate_images", "demo",
-     "fit", "benchmark", "benchmark_fitting", "make_dataset", "parity"),
+     "fit", "multiview", "benchmark", "benchmark_fitting", "make_dataset", "parity"),
     ("main",),
 )  # fmt: skip
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}

@@ -127,6 +127,16 @@ def test_the_crops_camera_in_the_image_sees_what_the_crop_does(rng, batch):
 
 
 @pytest.mark.parametrize("batch", BATCHES)
+def test_a_camera_in_crop_pixels_is_the_same_one(rng, batch):
+    camera, box = some_camera(rng, *batch), some_box(rng, *batch)
+    joints = float32(rng.normal(size=(*batch, 5, 3)))
+    xy = cameras.image_to_crop(cameras.project(joints, camera), box)
+    there = cameras.project(joints, cameras.in_crop_pixels(camera, box))
+    expected = (xy + 0.5) * cameras.CROP_SIZE_PX
+    np.testing.assert_allclose(there, expected, rtol=2e-3, atol=0.05)
+
+
+@pytest.mark.parametrize("batch", BATCHES)
 def test_a_photos_camera_fills_in_what_is_not_known(rng, batch):
     weak, box = some_weak(rng, *batch), some_box(rng, *batch)
     nothing = np.zeros((*batch, 2), np.float32)

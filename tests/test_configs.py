@@ -15,6 +15,7 @@ READERS = {
     "demo": "demo.py",
     "benchmark_fitting": "benchmark_fitting.py",
     "fit": "fit.py",
+    "multiview": "multiview.py",
     "evaluate_keypoints": "evaluate.py",
     "evaluate_fitting": "evaluate_fitting.py",
     "evaluate_images": "evaluate_images.py",

@@ -12,6 +12,7 @@ from prohmr_jax.data.datasets.builder import write_dataset
 from prohmr_jax.data.records import PersonRecord
 from prohmr_jax.errors import InputError
 from prohmr_jax.labelling.people import Position, Unit, windows
+from prohmr_jax.labelling.sightings import PhotoSettings
 from prohmr_jax.labelling.sources import open_source
 from prohmr_jax.skeleton import BODY_25, JOINTS_44
 
@@ -77,7 +78,7 @@ def people_of(source):
 
 
 def test_a_folder(folder):
-    source = open_source(folder, "", "honour", (0, 0))
+    source = open_source(folder, PhotoSettings())
     people, left_out = people_of(source)
     assert [(p.source, p.detection.person_index) for p in people] == [
         ("a.json", 0), ("a.json", 2), ("deep/c.json", 1),
@@ -96,7 +97,7 @@ def test_a_folder(folder):
     ):  # fmt: skip
         # Names within the input: the same wherever it lies.
         assert line.startswith(fault)
-    no_photos = open_source(folder, "none", "honour", (30, 40))
+    no_photos = open_source(folder, PhotoSettings("none", image_size=(30, 40)))
     people, left_out = people_of(no_photos)
     assert (len(people), len(left_out)) == (4, 2)
     assert {tuple(p.image_size) for p in people} == {(30, 40)}
@@ -105,17 +106,19 @@ def test_a_folder(folder):
 def test_a_list_and_a_file(folder):
     (folder / "list.txt").write_text("# mine\ndeep/c.json\n\n a.json\nmissing.json\n")
     people, left_out = people_of(
-        open_source(folder / "list.txt", "none", "honour", (0, 0))
+        open_source(folder / "list.txt", PhotoSettings("none"))
     )
     assert [p.source for p in people] == ["deep/c.json"] * 2 + ["a.json"] * 2
     assert "missing.json: cannot be read" in left_out[-1]
-    people, _ = people_of(open_source(folder / "a.json", "none", "honour", (0, 0)))
+    people, _ = people_of(
+        open_source(folder / "a.json", PhotoSettings("none"))
+    )
     assert [p.source for p in people] == ["a.json"] * 2
 
 
 def test_fingerprints_change_with_the_input(folder):
     def now():
-        return open_source(folder, "", "honour", (0, 0)).fingerprint()
+        return open_source(folder, PhotoSettings()).fingerprint()
 
     before = now()
     assert before == now()
@@ -134,7 +137,7 @@ def test_nothing_to_read(tmp_path, name, fault):
     (tmp_path / "empty").mkdir()
     (tmp_path / "a.txt").write_text("# nothing\n")
     with pytest.raises(InputError, match=fault):
-        open_source(tmp_path / name, "", "honour", (0, 0))
+        open_source(tmp_path / name, PhotoSettings())
 
 
 def record(tmp_path, number: int, joints: dict[str, tuple[float, float]]):
@@ -170,7 +173,7 @@ def test_a_dataset(tmp_path):
         "a_test": [record(tmp_path, 2, labels)],
     }
     write_dataset(tmp_path / "set", "mine", records)
-    source = open_source(tmp_path / "set", "", "honour", (0, 0))
+    source = open_source(tmp_path / "set", PhotoSettings())
     assert len(source) == 3
     people, left_out = people_of(source)
     assert [p.detection.person_index for p in people] == [0, 1]

@@ -6,10 +6,8 @@ used is left out with the reason, and the others of the file survive.
 """
 
 import dataclasses
-import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -31,6 +29,7 @@ from prohmr_jax.files.detection_formats.raw import (
     PLAIN_BOXES,
     RawPerson,
 )
+from prohmr_jax.files.json_text import read_json
 from prohmr_jax.skeleton import BODY_25
 from prohmr_jax.structs import Box, Keypoints2D
 
@@ -117,7 +116,7 @@ def read_detections(
       InputError: the file is missing, empty, truncated or of another format; there are
         no people, or none can be used.
     """
-    people = _raw_people(path, _load_json(path))
+    people = _raw_people(path, read_json(path))
     if not people:
         raise InputError(path, "no people were detected")
     kept, left_out = [], []
@@ -168,30 +167,6 @@ def as_body25(keypoints: Keypoints2D, names: Sequence[str]) -> Keypoints2D:
         least = keypoints.confidence[..., pair].min(-1)
         confidence[..., BODY_25.index(middle)] = least
     return Keypoints2D(xy, confidence)
-
-
-def _load_json(path: str | os.PathLike) -> object:
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(path, f"cannot be read: {error.strerror}") from error
-    if not data.strip():
-        raise InputError(path, "is empty")
-    try:
-        return json.loads(data.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise InputError(path, "is not JSON: it is not text in UTF-8") from error
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        cut = error.pos >= len(error.doc.rstrip()) or error.msg.startswith(
-            "Unterminated string"
-        )
-        fault = "is truncated, or not JSON" if cut else "is not JSON"
-        raise InputError(path, f"{fault}: {error.msg} at {where}") from error
-    except RecursionError as error:
-        raise InputError(path, "is nested too deeply for keypoints") from error
-    except ValueError as error:  # an integer of thousands of digits
-        raise InputError(path, "holds a number that is far too long") from error
 
 
 def _raw_people(path: str | os.PathLike, content: object) -> list[RawPerson]:

@@ -231,7 +231,7 @@ def fit_uncalibrated(
     """
     start, data = joint_problem(model, context, betas, view, valid, None, use_hips)
     minimum = minimise_batch(bind_joint(model), start, data, settings)
-    smpl, body, camera = _placed(model, minimum.params, data)
+    smpl, body, camera = placed_views(model, minimum.params, data)
     return ViewsFit(smpl, body, camera, minimum)
 
 
@@ -257,7 +257,12 @@ def fit_calibrated(
     return WorldFit(smpl, body, minimum)
 
 
-_placed = jax.jit(_decoded)
+@jax.jit
+def placed_views(
+    model: FittingModel, params: JointParams, data: JointViews
+) -> tuple[SmplParams, Body, Camera]:
+    """Returns each view's body, and the camera that has it in its place."""
+    return _decoded(model, params, data)
 
 
 @jax.jit

@@ -46,7 +46,7 @@ def fuse_views(
       settings: of the optimiser.
     """
     valid = jnp.ones(context.shape[:-1]) if valid is None else jnp.asarray(valid)
-    start, data, betas = _problem(model, context, betas, valid)
+    start, data, betas = fusion_problem(model, context, betas, valid)
     objective = bind_multiview(model.flow)
     minimum = minimise_batch(objective, start, data, settings)
     smpl, body = _decode(model, minimum.params, betas, data.context)
@@ -54,7 +54,16 @@ def fuse_views(
 
 
 @jax.jit
-def _problem(model, context, betas, valid):
+def fusion_problem(
+    model: FittingModel,
+    context: Float[Array, "G N C"],
+    betas: Float[Array, "G N S"],
+    valid: Float[Array, "G N"],
+) -> tuple[Float[Array, "G N 144"], ViewsData, Float[Array, "G N S"]]:
+    """Returns where fusions start (the modes), what they are of, and everyone's shape.
+
+    Args: see `fuse_views`.
+    """
     start = jnp.zeros((*context.shape[:-1], POSE_FEATURES), betas.dtype)
     data = ViewsData(project_context(model.flow, context), valid)
     # `where`, so that what stands in a padded view is not read.

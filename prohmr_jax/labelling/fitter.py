@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -24,8 +23,8 @@ from prohmr_jax.slots import Slots, map_batches
 class FitSettings:
     """How to fit."""
 
-    frame: Literal["crop", "image"] = "crop"
-    """Whose pixels the data term counts."""
+    frame: str = "crop"
+    """One of `guesses.FRAMES`."""
     use_hips: bool = False
     num_hypotheses: int = 1
     seed: int = 0

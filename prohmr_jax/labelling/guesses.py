@@ -19,6 +19,10 @@ from prohmr_jax.reconstruction import draw_number
 from prohmr_jax.rotations import rotmat_to_axis_angle
 from prohmr_jax.structs import Camera, Crop, Keypoints2D
 
+# Whose pixels the data term counts, under which camera: the crop's, under its own long
+# lens; the photo's, under the photo's camera; the crop's, under the photo's camera.
+FRAMES = ("crop", "image", "crop_of_image")
+
 
 @struct.dataclass
 class Seen:
@@ -46,7 +50,7 @@ class Guess:
     camera: Camera
     """Of the photo."""
     view: View
-    """What is fitted; crop frame: in pixels of the crop."""
+    """What is fitted, in the pixels of the frame."""
     pose_axis_angle: Float[Array, "*b K 24 3"]
 
 
@@ -60,7 +64,16 @@ def guess(
     num_hypotheses: int,
     frame: str,
 ) -> Guess:
-    """Returns modes and draws of people, and the views that they are fitted to."""
+    """Returns modes and draws of people, and the views that they are fitted to.
+
+    Args:
+      model: prepared weights.
+      body: the body that the weights were trained on.
+      key: of the draws.
+      seen: the people.
+      num_hypotheses: K, the mode included.
+      frame: see `FRAMES`.
+    """
 
     def one(shown, draw):
         alone = jax.tree.map(lambda a: a[None], shown)
@@ -74,10 +87,13 @@ def guess(
         weak, box, seen.image_size, seen.focal_length, seen.principal_point
     )
     view = View(seen.keypoints, camera, side)
-    if frame == "crop":
+    if frame != "image":
         xy = cameras.image_to_crop(seen.keypoints.xy, box)
         view = crop_view(seen.keypoints.replace(xy=xy), weak)
+    if frame == "crop":
         camera = cameras.crop_camera_in_image(weak, box)
+    elif frame == "crop_of_image":
+        view = view.replace(camera=cameras.in_crop_pixels(camera, box))
     smpl = prediction.hypotheses.smpl
     rotmats = jnp.concatenate(
         [smpl.global_orient[..., None, :, :], smpl.body_pose], axis=-3

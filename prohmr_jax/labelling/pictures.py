@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import jax
 import numpy as np
+from jaxtyping import Array, Float
 
 from prohmr_jax.body import BodyModel, body_mesh
 from prohmr_jax.boxes import MIN_CONFIDENCE
@@ -15,8 +16,13 @@ from prohmr_jax.structs import SmplParams
 
 
 @jax.jit
-def _vertices(body: BodyModel, pose, betas, translation):
-    """[N, V, 3], placed."""
+def placed_vertices(
+    body: BodyModel,
+    pose: Float[Array, "N 24 3"],
+    betas: Float[Array, "N S"],
+    translation: Float[Array, "N 3"],
+) -> Float[Array, "N V 3"]:
+    """Returns the meshes of poses (axis-angle), metres, camera frame."""
     rotmats = axis_angle_to_rotmat(pose)
     smpl = SmplParams(rotmats[:, 0], rotmats[:, 1:], betas)
     return body_mesh(body, smpl).vertices + translation[:, None]
@@ -62,6 +68,21 @@ def side_by_side(
             confidence=seen if seen.any() else None,
             longest_side=longest_side_px,
         )
-        for vertices in np.asarray(_vertices(body, *stacked))
+        for vertices in np.asarray(placed_vertices(body, *stacked))
     ]
     return np.concatenate(pictures, axis=1)
+
+
+def one_above_the_other(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns pictures in a column, the narrower ones with white beside them."""
+    width = max(picture.shape[1] for picture in pictures)
+    return np.concatenate(
+        [
+            np.pad(
+                picture,
+                ((0, 0), (0, width - picture.shape[1]), (0, 0)),
+                constant_values=255,
+            )
+            for picture in pictures
+        ]
+    )

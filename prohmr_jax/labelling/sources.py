@@ -7,25 +7,36 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import jax
 import numpy as np
 import tensorflow_datasets as tfds
 
-from prohmr_jax.boxes import MIN_CONFIDENCE, box_from_keypoints
+from prohmr_jax.boxes import MIN_CONFIDENCE
 from prohmr_jax.data.crops import decode_image
 from prohmr_jax.data.pipeline import dataset_directory
 from prohmr_jax.data.records import PersonRecord, from_example
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.detections import Detection, as_body25, read_detections
-from prohmr_jax.files.images import image_size, read_image
-from prohmr_jax.files.photos import photo_of, require_within
+from prohmr_jax.files.images import image_size
 from prohmr_jax.labelling.people import Sighting, Source, Unit
-from prohmr_jax.skeleton import BODY_25, JOINTS_44, TWINS_44
+from prohmr_jax.labelling.sightings import Photos, PhotoSettings
+from prohmr_jax.skeleton import BODY_25, TWINS_44
 from prohmr_jax.structs import Box, Keypoints2D
 
 DATASET = "dataset"
 _LIST_SUFFIX = ".txt"
 _DATASET_FILE = "dataset_info.json"
+
+
+def fingerprint(paths: Sequence[Path], names: Sequence[str]) -> str:
+    """Returns a digest of files' names, sizes and times."""
+    digest = hashlib.sha256()
+    for path, name in zip(paths, names, strict=True):
+        try:
+            found = path.stat()
+            digest.update(f"{name} {found.st_size} {found.st_mtime_ns}\n".encode())
+        except OSError:
+            digest.update(f"{name} missing\n".encode())
+    return digest.hexdigest()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,13 +46,7 @@ class Files:
     paths: Sequence[Path]
     names: Sequence[str]
     """What results call the files."""
-    photo: str
-    """"none", or empty for the photo beside the detections, if any."""
-    exif: str
-    image_size: tuple[int, int]
-    """Of photos that are not there; zeros: not known."""
-    crop_px: int | None = None
-    """Side of the crops that the model looks at, if it looks at photos."""
+    settings: PhotoSettings
 
     def __len__(self) -> int:
         """Returns the number of files."""
@@ -49,14 +54,7 @@ class Files:
 
     def fingerprint(self) -> str:
         """Returns a digest of the files' names, sizes and times."""
-        digest = hashlib.sha256()
-        for path, name in zip(self.paths, self.names, strict=True):
-            try:
-                found = path.stat()
-                digest.update(f"{name} {found.st_size} {found.st_mtime_ns}\n".encode())
-            except OSError:
-                digest.update(f"{name} missing\n".encode())
-        return digest.hexdigest()
+        return fingerprint(self.paths, self.names)
 
     def read(self, number: int) -> Unit:
         """Returns the people of a file."""
@@ -70,59 +68,14 @@ class Files:
             f"{name}: person {person.person_index} {person.reason}"
             for person in found.left_out
         ]
-        photos = _Photos(self.exif, self.crop_px is not None)
+        photos = Photos(self.settings)
         for person in found.people:
             try:
-                people.append(self._with_photo(path, name, person, photos))
+                people.append(photos.sighting(path, name, person))
             except InputError as error:
                 who = f"{name}: person {person.person_index}"
                 left_out.append(f"{who}: {Path(error.path).name} {error.what}")
         return Unit(people, left_out)
-
-    def _with_photo(self, path, name, person: Detection, photos: "_Photos") -> Sighting:
-        photo, size = photo_of(path, person, self.photo), self.image_size
-        if photo is not None:
-            size = photos.size(photo)
-            require_within(photo, size, person)
-        sighting = Sighting(
-            detection=person,
-            keypoints=_as_44(person.keypoints),
-            source=name,
-            photo=photo,
-            photo_name="" if photo is None else photo.name,
-            image_size=size,
-        )
-        if self.crop_px is None:
-            return sighting
-        box = jax.device_get(box_from_keypoints(person.keypoints))
-        pixels = None if photo is None else photos.pixels(photo)
-        return sighting.cropped(pixels, box, self.crop_px)
-
-
-@dataclasses.dataclass
-class _Photos:
-    """The photos of one file: each is opened once, and only the last one is kept."""
-
-    exif: str
-    decode: bool
-    sizes: dict[Path, tuple[int, int]] = dataclasses.field(default_factory=dict)
-    last: tuple[Path, np.ndarray] | None = None
-
-    def size(self, path: Path) -> tuple[int, int]:
-        """Returns (width, height)."""
-        if path not in self.sizes:
-            self.sizes[path] = (
-                self.pixels(path).shape[1::-1]
-                if self.decode
-                else image_size(path, exif=self.exif)
-            )
-        return self.sizes[path]
-
-    def pixels(self, path: Path) -> np.ndarray:
-        """Returns the photo [H, W, 3]."""
-        if self.last is None or self.last[0] != path:
-            self.last = path, read_image(path, exif=self.exif)
-        return self.last[1]
 
 
 class Records:
@@ -134,7 +87,7 @@ class Records:
         Args:
           directory: of the dataset, or one above it.
           name: what results call it.
-          crop_px: see `Files`.
+          crop_px: see `PhotoSettings`.
         """
         self._directory, self._name = dataset_directory(directory), name
         self._crop_px = crop_px
@@ -160,7 +113,7 @@ class Records:
         """Returns a digest of the names, sizes and times of the dataset's files."""
         files = sorted(file for file in self._directory.iterdir() if file.is_file())
         names = [file.name for file in files]
-        return Files(files, names, "", "", (0, 0)).fingerprint()
+        return fingerprint(files, names)
 
     def read(self, number: int) -> Unit:
         """Returns the one person of a record."""
@@ -202,15 +155,6 @@ class Records:
         return sighting.cropped(photo, box, self._crop_px)
 
 
-def _as_44(body_25: Keypoints2D) -> Keypoints2D:
-    """The same people with the joints that detectors do not know missing."""
-    missing = len(JOINTS_44) - len(BODY_25)
-    return Keypoints2D(
-        np.pad(body_25.xy, ((0, missing), (0, 0))),
-        np.pad(body_25.confidence, (0, missing)),
-    )
-
-
 def _shown_of(keypoints: Keypoints2D) -> Keypoints2D:
     """BODY_25 for the encoder: a joint that is missing stands where its twin does."""
     xy, confidence = keypoints.xy.copy(), keypoints.confidence.copy()
@@ -227,29 +171,20 @@ def _shown_of(keypoints: Keypoints2D) -> Keypoints2D:
     return Keypoints2D(shown.xy.astype(np.float32), shown.confidence.astype(np.float32))
 
 
-def open_source(
-    path: str | os.PathLike,
-    photo: str,
-    exif: str,
-    size: tuple[int, int],
-    crop_px: int | None = None,
-) -> Source:
+def open_source(path: str | os.PathLike, settings: PhotoSettings) -> Source:
     """Returns the people of a path.
 
     Args:
       path: a file of detections; a folder of them, with those in it; a `.txt` file that
         lists them, a path per line, relative to it; or a dataset of `data.records`.
-      photo: see `Files`, as the next two.
-      exif: see `read_image`.
-      size: (width, height).
-      crop_px: see `Files`.
+      settings: of their photos.
 
     Raises:
       InputError: there is no such thing, or it holds nothing.
     """
     path = Path(path)
     if path.is_dir() and any(path.glob(f"**/{_DATASET_FILE}")):
-        return Records(path, path.name, crop_px)
+        return Records(path, path.name, settings.crop_px)
     if path.is_dir():
         paths = sorted(file for file in path.rglob("*.json") if file.is_file())
         names = [file.relative_to(path).as_posix() for file in paths]
@@ -262,7 +197,7 @@ def open_source(
             raise InputError(path, "no such file or folder")
     if not paths:
         raise InputError(path, "holds no .json file" if path.is_dir() else "is empty")
-    return Files(paths, names, photo, exif, size, crop_px)
+    return Files(paths, names, settings)
 
 
 def _lines(path: Path) -> list[str]:

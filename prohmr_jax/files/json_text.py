@@ -1,0 +1,36 @@
+"""JSON from elsewhere: every fault is one line."""
+
+import json
+import os
+from pathlib import Path
+
+from prohmr_jax.errors import InputError
+
+
+def read_json(path: str | os.PathLike) -> object:
+    """Returns what a JSON file holds.
+
+    Raises:
+      InputError: it cannot be read, is empty, truncated, or not JSON.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(path, f"cannot be read: {error.strerror}") from error
+    if not data.strip():
+        raise InputError(path, "is empty")
+    try:
+        return json.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise InputError(path, "is not JSON: it is not text in UTF-8") from error
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        cut = error.pos >= len(error.doc.rstrip()) or error.msg.startswith(
+            "Unterminated string"
+        )
+        fault = "is truncated, or not JSON" if cut else "is not JSON"
+        raise InputError(path, f"{fault}: {error.msg} at {where}") from error
+    except RecursionError as error:
+        raise InputError(path, "is nested too deeply") from error
+    except ValueError as error:  # an integer of thousands of digits
+        raise InputError(path, "holds a number that is far too long") from error

@@ -1,0 +1,198 @@
+"""The mode "multiview": views of people in, one body of each out.
+
+`OUTPUT/views.npz` is one table of all people (docs/multiview.md), `OUTPUT/left_out.txt`
+says which people, and views, could not be used and why. A run that is killed goes on
+where it was.
+"""
+
+import contextlib
+import dataclasses
+import logging
+import pathlib
+from collections.abc import Sequence
+
+import ml_collections
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from prohmr_jax.config_checks import PHOTO_WORDS, require_least, require_words
+from prohmr_jax.errors import InputError
+from prohmr_jax.files.meshes import write_glb
+from prohmr_jax.files.photos import NO_PHOTO
+from prohmr_jax.labelling.fuser import FUSION, JOINT, Fuser, FuseSettings
+from prohmr_jax.labelling.groups import Group, Groups, open_groups
+from prohmr_jax.labelling.guesses import FRAMES
+from prohmr_jax.labelling.journal import Journal
+from prohmr_jax.labelling.pictures import (
+    one_above_the_other,
+    placed_vertices,
+    side_by_side,
+)
+from prohmr_jax.labelling.running import LabelReport, run_job
+from prohmr_jax.labelling.sightings import PhotoSettings
+from prohmr_jax.labelling.solving import Columns
+from prohmr_jax.labelling.tables import read_table
+from prohmr_jax.labelling.view_tables import ViewsTable, WorldTable
+from prohmr_jax.pictures import write_png
+from prohmr_jax.reconstruction import Reconstructor, load_reconstructor
+
+TABLE, OVERLAYS, MESHES = "views.npz", "overlays", "meshes"
+_WORDS = {
+    **PHOTO_WORDS,
+    "photo": ("", NO_PHOTO),
+    "method": (FUSION, JOINT),
+    "frame": FRAMES,
+}
+_LEAST = {
+    "image_size": 0,
+    "focal_length_px": 0,
+    "max_steps": 1,
+    "slots": 1,
+    "people_per_shard": 1,
+    "overlays": 0,
+    "meshes": 0,
+    "overlay_longest_side_px": 16,
+}
+_LOG = logging.getLogger(__name__)
+
+
+def run_multiview(config: ml_collections.ConfigDict) -> LabelReport:
+    """Makes one body of everyone's views; see `configs/multiview.py`.
+
+    Raises:
+      InputError: the config, input, body, weights or output cannot be used, nobody of
+        the input can, or the output holds a run with other settings.
+    """
+    if not config.input:
+        raise InputError("config.input", "is empty: name a manifest or a folder")
+    require_words(config, _WORDS)
+    require_least(config, _LEAST)
+    output = pathlib.Path(config.output)
+    _LOG.info("reading the body and the weights")
+    loaded = load_reconstructor(
+        config.checkpoint,
+        config.body,
+        seed=0,
+        num_hypotheses=1,
+        num_meshes=0,
+        focal_length_px=config.focal_length_px,
+    )
+    photos = PhotoSettings(
+        config.photo, config.exif, tuple(config.image_size), loaded.crop_px
+    )
+    groups = open_groups(config.input, photos, config.use_cameras)
+    settings = FuseSettings(
+        views=groups.most_views,
+        method=config.method,
+        calibrated=groups.calibrated and config.method == JOINT,
+        frame=config.frame,
+        use_hips=config.use_hips,
+        slots=config.slots,
+        max_steps=config.max_steps,
+    )
+    fuser = Fuser(loaded.model, loaded.body, settings, config.focal_length_px)
+    artist = _Artist(
+        loaded,
+        output,
+        config.overlays,
+        config.meshes,
+        config.overlay_longest_side_px,
+        config.exif,
+    )
+    schema = WorldTable if settings.calibrated else ViewsTable
+    identity = _identity(config, groups, settings, loaded)
+    with contextlib.closing(Journal(output / TABLE, schema, identity)) as journal:
+        report = run_job(
+            journal,
+            groups,
+            fuser,
+            fuser.slots(),
+            config.people_per_shard,
+            artist.draw,
+        )
+    table, _, _ = read_table(report.table, schema)
+    print("\n".join(report.lines(table.fit_reason)))
+    return report
+
+
+@dataclasses.dataclass(frozen=True)
+class _Artist:
+    """Draws and writes the first people."""
+
+    loaded: Reconstructor
+    output: pathlib.Path
+    most_drawn: int
+    most_written: int
+    longest_side_px: int
+    exif: str
+
+    def draw(self, number: int, groups: Sequence[Group], columns: Columns) -> None:
+        """Draws those people whose numbers are low enough.
+
+        Args:
+          number: of the first of these people, in the whole run.
+          groups: as read.
+          columns: of the table.
+        """
+        for row, group in enumerate(groups):
+            of = {name: column[row] for name, column in columns.items()}
+            name = f"{number + row:06d}"
+            if number + row < self.most_drawn:
+                picture = one_above_the_other(
+                    [self._view(of, n, view) for n, view in enumerate(group.views)]
+                )
+                path = self.output / OVERLAYS / f"{name}_before_after.png"
+                write_png(path, picture)
+            if number + row < self.most_written:
+                pose, translation = _one_body(of, 0)
+                vertices = placed_vertices(
+                    self.loaded.body, pose[None], of["fit_betas"][None],
+                    translation[None],
+                )  # fmt: skip
+                faces = np.asarray(self.loaded.body.faces)
+                path = self.output / MESHES / f"{name}.glb"
+                write_glb(path, np.asarray(vertices[0]), faces)
+
+    def _view(self, of: Columns, number: int, view) -> np.ndarray:
+        pose, translation = _one_body(of, number)
+        return side_by_side(
+            self.loaded.body,
+            [of["pose_axis_angle"][number], pose],
+            [of["betas"][number], of["fit_betas"]],
+            [of["translation"][number], translation],
+            intrinsics=of["intrinsics"][number],
+            keypoints_px=of["keypoints_px"][number],
+            confidence=of["keypoint_confidence"][number],
+            photo=view.read_photo(self.exif),
+            longest_side_px=self.longest_side_px,
+        )
+
+
+def _one_body(of: Columns, view: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pose and translation of the one body before the camera of a view."""
+    orient, translation = (
+        of["fit_pose_axis_angle"][view, 0],
+        of["fit_translation"][view],
+    )
+    if "world_orient" in of:
+        # The one body stands in the world, about its own root joint.
+        camera = Rotation.from_matrix(of["camera_rotation"][view])
+        orient = (camera * Rotation.from_rotvec(of["world_orient"])).as_rotvec()
+    pose = np.concatenate([orient[None], of["fit_body_pose"]]).astype(np.float32)
+    return pose, of["fit_translation"][view]
+
+
+def _identity(
+    config, groups: Groups, settings: FuseSettings, loaded: Reconstructor
+) -> dict[str, str]:
+    """What results depend on; drawing and the size of shards are not of it."""
+    return {
+        "input": pathlib.Path(config.input).name,
+        "input_fingerprint": groups.fingerprint(),
+        **loaded.made_by.of_model(),
+        "photo": config.photo,
+        "exif": config.exif,
+        "image_size": "x".join(str(side) for side in config.image_size),
+        "focal_length_px": str(config.focal_length_px),
+        **{name: str(value) for name, value in dataclasses.asdict(settings).items()},
+    }

@@ -1,0 +1,286 @@
+"""Bulk labelling of views as users run it: manifests and folders in, bodies out."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+from demo_cases import ROOT, openpose, write_photo, write_weights
+from fit_cases import UNSEEN, config_of, projected
+
+from prohmr_jax.errors import InputError
+from prohmr_jax.labelling.tables import read_table
+from prohmr_jax.labelling.view_tables import ViewsTable, WorldTable
+from prohmr_jax.multiview import run_multiview
+
+DOCUMENT = ROOT / "docs" / "multiview.md"
+LENS = [[900.0, 0, 100], [0, 900.0, 120], [0, 0, 1]]
+
+
+def camera(heading: float) -> dict:
+    """Four metres away, in some direction, upright."""
+    c, s = np.cos(heading), np.sin(heading)
+    rotation = np.diag([1.0, -1, -1]) @ [[c, 0, s], [0, 1, 0], [-s, 0, c]]
+    return {"K": LENS, "R": rotation.tolist(), "t": [0.0, 0.0, 4.0]}
+
+
+CAMERAS = {name: camera(turn) for name, turn in zip("abc", (0.0, 1.0, 2.2), strict=True)}
+
+
+def detections(seed: int, of: dict, *others: list) -> str:
+    """A cloud of joints as a camera sees it, with others before it in the list."""
+    rng = np.random.default_rng(seed)
+    cloud = rng.normal(size=(25, 3)) * [0.25, 0.5, 0.15]
+    rotation, translation = np.array(of["R"]), np.array(of["t"])
+    xy = projected(cloud @ rotation.T, translation, np.array(of["K"]))
+    return openpose(*others, np.concatenate([xy, np.ones((25, 1))], 1).ravel().tolist())
+
+
+@pytest.fixture(scope="module")
+def tiny_weights(tmp_path_factory):
+    return write_weights(tmp_path_factory.mktemp("weights") / "w.npz")
+
+
+@pytest.fixture
+def work(tmp_path, tiny_weights):
+    """A folder with people in it, and what runs them."""
+    folder = tmp_path / "in"
+    for seed, (person, views) in enumerate({"p": "abc", "q": "ab", "r": "ca"}.items()):
+        (folder / person).mkdir(parents=True)
+        for view in views:
+            others = [UNSEEN] if view == "b" else []
+            text = detections(seed, CAMERAS[view], *others)
+            (folder / person / f"{view}_keypoints.json").write_text(text)
+
+    def run(**changes):
+        settings = {
+            "input": str(folder),
+            "output": str(tmp_path / "out"),
+            "checkpoint": str(tiny_weights),
+            "max_steps": 40,
+            "slots": 2,
+            "people_per_shard": 2,
+        }
+        return run_multiview(config_of("multiview", **{**settings, **changes}))
+
+    run.folder = folder
+    return run
+
+
+def manifest(cameras: bool) -> dict:
+    def view(person, name):
+        entry = {"detections": f"{person}/{name}_keypoints.json"}
+        entry["person_index"] = 1 if name == "b" else 0
+        return {**entry, "camera": name} if cameras else entry
+
+    people = {"p": "abc", "q": "ab", "r": "ac"}
+    entries = [
+        {"person": person, "views": [view(person, name) for name in views]}
+        for person, views in people.items()
+    ]
+    return {"people": entries, "cameras": CAMERAS} if cameras else entries
+
+
+def test_a_folder_without_cameras(work):
+    report = work()
+    assert report.people == 3
+    table, provenance, left_out = read_table(report.table, ViewsTable)
+    assert provenance["method"] == "joint"
+    assert left_out == []
+    assert list(table.person) == ["p", "q", "r"]
+    np.testing.assert_array_equal(table.valid, [[1, 1, 1], [1, 1, 0], [1, 1, 0]])
+    assert list(table.source[2]) == ["r/a_keypoints.json", "r/c_keypoints.json", ""]
+    assert list(table.person_index[0]) == [0, 1, 0]
+    assert np.all(table.fit_loss < table.fit_start_loss)
+    for name in ("fit_z", "joints", "fit_joints", "fit_translation", "intrinsics"):
+        column = getattr(table, name)
+        assert not column[table.valid == 0].any(), name
+        assert np.all(np.any(column[table.valid == 1] != 0, axis=-1).any(axis=-1)), name
+    # Near the one body's keypoints, in every view.
+    errors = {}
+    for name in ("", "fit_"):
+        joints, translation = (
+            getattr(table, name + of) for of in ("joints", "translation")
+        )
+        shown = [
+            np.abs(projected(joints[p, n], translation[p, n], table.intrinsics[p, n])
+                   - table.keypoints_px[p, n])[:25].mean()
+            for p, n in np.argwhere(table.valid)
+        ]  # fmt: skip
+        errors[name] = np.mean(shown)
+    assert errors["fit_"] < errors[""]
+
+
+def test_a_manifest_says_the_same_as_a_folder(work, tmp_path):
+    (work.folder / "people.json").write_text(json.dumps(manifest(cameras=False)))
+    first, _, _ = read_table(work().table, ViewsTable)
+    report = work(input=str(work.folder / "people.json"), output=str(tmp_path / "b"))
+    second, _, _ = read_table(report.table, ViewsTable)
+    for name, column in vars(first).items():
+        np.testing.assert_array_equal(column, getattr(second, name), err_msg=name)
+
+
+def test_fusion_makes_poses_agree(work):
+    table, _, _ = read_table(work(method="fusion").table, ViewsTable)
+
+    def apart(poses):
+        return np.linalg.norm(poses[0, :, 1:] - poses[0, :1, 1:])
+
+    before, after = apart(table.pose_axis_angle), apart(table.fit_pose_axis_angle)
+    assert after < 0.2 * before
+    np.testing.assert_allclose(table.fit_translation, table.translation)
+    mean = np.sum(table.betas[1] * table.valid[1][:, None], axis=0) / 2
+    np.testing.assert_allclose(table.fit_betas[1], mean, atol=1e-5)
+    np.testing.assert_allclose(
+        table.fit_body_pose[0], table.fit_pose_axis_angle[0, 0, 1:], atol=0.05
+    )
+
+
+def test_known_cameras_give_one_body_in_the_world(work, tmp_path):
+    (work.folder / "cameras.json").write_text(json.dumps(CAMERAS))
+    table, provenance, _ = read_table(work(max_steps=150).table, WorldTable)
+    assert provenance["calibrated"] == "True"
+    np.testing.assert_allclose(table.intrinsics[0], [LENS] * 3, rtol=1e-5)
+    for person, view in np.argwhere(table.valid):
+        rotation = table.camera_rotation[person, view]
+        there = table.world_joints[person] @ rotation.T
+        there = there + table.camera_translation[person, view]
+        # What the view itself says is near, up to how far views disagree.
+        own = table.fit_joints[person, view] + table.fit_translation[person, view]
+        assert np.linalg.norm(there - own, axis=1).mean() < 0.1
+    assert np.linalg.norm(table.world_joints.mean(axis=1), axis=1).max() < 0.6
+    # The manifest's cameras are the same.
+    (work.folder / "people.json").write_text(json.dumps(manifest(cameras=True)))
+    report = work(
+        input=str(work.folder / "people.json"), output=str(tmp_path / "b"),
+        max_steps=150,
+    )  # fmt: skip
+    other, _, _ = read_table(report.table, WorldTable)
+    np.testing.assert_array_equal(other.world_joints, table.world_joints)
+    forgotten = work(output=str(tmp_path / "c"), use_cameras=False)
+    with np.load(forgotten.table) as archive:
+        assert "world_joints" not in archive.files
+
+
+def test_bad_views_cost_their_person_only_themselves(work):
+    (work.folder / "p" / "b_keypoints.json").write_text("{")
+    (work.folder / "q" / "a_keypoints.json").write_text(openpose(UNSEEN))
+    (work.folder / "q" / "b_keypoints.json").write_text("")
+    table, _, left_out = read_table(work().table, ViewsTable)
+    assert list(table.person) == ["p", "r"]
+    np.testing.assert_array_equal(table.valid, [[1, 1, 0], [1, 1, 0]])
+    assert list(table.source[0]) == ["p/a_keypoints.json", "p/c_keypoints.json", ""]
+    faults = [
+        "p: p/b_keypoints.json: is truncated", "q: q/a_keypoints.json: none of its",
+        "q: q/b_keypoints.json: is empty", "q: has no view",
+    ]  # fmt: skip
+    for line, fault in zip(left_out, faults, strict=True):
+        assert line.startswith(fault)
+
+
+def test_it_goes_on_where_it_was(work, tmp_path, monkeypatch):
+    whole = work(output=str(tmp_path / "whole")).table.read_bytes()
+    append, count = "prohmr_jax.labelling.journal.Journal.append", iter((0, 1))
+    from prohmr_jax.labelling.journal import Journal
+
+    kept = Journal.append
+
+    def killed(self, *arguments):
+        if next(count):
+            raise KeyboardInterrupt
+        kept(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(append, killed)
+        with pytest.raises(KeyboardInterrupt):
+            work()
+    report = work()
+    assert report.new_people == 1
+    assert report.table.read_bytes() == whole
+    with pytest.raises(InputError, match="another method"):
+        work(method="fusion")
+
+
+def test_pictures_and_meshes(work, tmp_path):
+    write_photo(work.folder / "p" / "a.png")
+    (work.folder / "cameras.json").write_text(json.dumps(CAMERAS))
+    work(overlays=1, meshes=2, overlay_longest_side_px=64)
+    names = {
+        folder: sorted(path.name for path in (tmp_path / "out" / folder).iterdir())
+        for folder in ("overlays", "meshes")
+    }
+    assert names == {
+        "overlays": ["000000_before_after.png"],
+        "meshes": ["000000.glb", "000001.glb"],
+    }
+
+
+BAD = {
+    "nothing": ("[]", "holds nobody"),
+    "a number": ("3", 'no list of "people"'),
+    "no JSON": ("{", "truncated"),
+    "no views": ('[{"person": "a"}]', "entry 0 of people has no list of views"),
+    "no file": ('[{"views": [{}]}]', "does not say which detections"),
+    "unknown camera": (
+        '[{"views": [{"detections": "a", "camera": "x"}]}]', "unknown camera x",
+    ),
+    "half a camera": (
+        json.dumps({"people": [], "cameras": {"x": {"K": LENS}}}),
+        "camera x has not K, R and t",
+    ),
+    "a skewed camera": (
+        json.dumps({"people": [], "cameras": {"x": {**CAMERAS["a"], "R": LENS}}}),
+        "camera x: R is no rotation",
+    ),
+    "a mirror": (
+        json.dumps({"people": [], "cameras": {
+            "x": {**CAMERAS["a"], "R": [[1, 0, 0], [0, 1, 0], [0, 0, -1]]}}}),
+        "R is a reflection",
+    ),
+    "no lens": (
+        json.dumps({"people": [], "cameras": {
+            "x": {**CAMERAS["a"], "K": [[0, 0, 1], [0, 0, 1], [0, 0, 1]]}}}),
+        "K has no focal length",
+    ),
+    "NaN": (
+        json.dumps({"people": [], "cameras": {
+            "x": {**CAMERAS["a"], "t": [0, 0, float("nan")]}}}),
+        "t is not [3] numbers",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_manifests(work, tmp_path, name):
+    text, fault = BAD[name]
+    path = tmp_path / "people.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=re.escape(fault)) as caught:
+        work(input=str(path))
+    assert caught.value.path == str(path)
+
+
+def test_values_and_inputs_that_are_refused(work, tmp_path):
+    for key, value in {"input": "", "method": "mean", "slots": 0, "frame": "x"}.items():
+        with pytest.raises(InputError, match=f"config.{key}"):
+            work(**{key: value})
+    with pytest.raises(InputError, match="cannot be read"):
+        work(input=str(tmp_path / "none.json"))
+    shutil.rmtree(work.folder)
+    work.folder.mkdir()
+    with pytest.raises(InputError, match="holds nobody"):
+        work()
+
+
+def test_the_table_is_documented(work):
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \|", DOCUMENT.read_text(), re.MULTILINE)
+    documented = {name: shape.split() for name, shape in rows}
+    sizes = {"P": 3, "N": 3, "S": 10, "L": 0}
+    (work.folder / "cameras.json").write_text(json.dumps(CAMERAS))
+    with np.load(work().table, allow_pickle=False) as archive:
+        assert set(documented) == set(archive.files)
+        for name in archive.files:
+            axes = [] if documented[name] == ["scalar"] else documented[name]
+            expected = [sizes[a] if a in sizes else int(a) for a in axes]
+            assert list(archive[name].shape) == expected, name
