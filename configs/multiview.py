@@ -24,7 +24,7 @@ def get_config() -> ConfigDict:
     config.checkpoint = ""
     # "joint": agree, and fit the keypoints of all views; "fusion": agree (Eq. 12).
     config.method = "joint"
-    # Cameras that the input has are used; False forgets them.
+    # Cameras that the input has are used in joint fits; False forgets them.
     config.use_cameras = True
 
     # See `configs/fit.py`; with known cameras always "crop_of_image".

@@ -6,7 +6,6 @@ who could not be used and why. While a run is under way, what is finished stands
 """
 
 import contextlib
-import dataclasses
 import logging
 import pathlib
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from prohmr_jax.labelling.fitter import FitSettings, Fitter
 from prohmr_jax.labelling.guesses import FRAMES
 from prohmr_jax.labelling.journal import Journal
 from prohmr_jax.labelling.people import Sighting, Source
-from prohmr_jax.labelling.pictures import side_by_side
+from prohmr_jax.labelling.pictures import Placed, side_by_side
 from prohmr_jax.labelling.running import LabelReport, run_job
 from prohmr_jax.labelling.sightings import PhotoSettings
 from prohmr_jax.labelling.solving import Columns
@@ -73,13 +72,20 @@ def run_fit(config: ml_collections.ConfigDict) -> LabelReport:
     )
     source = open_source(config.input, photos)
     identity = _identity(config, source, loaded)
-    artist = _Artist(
-        loaded,
-        output / OVERLAYS,
-        config.overlays,
-        config.overlay_longest_side_px,
-        config.exif,
-    )
+
+    def draw(number: int, people: Sequence[Sighting], columns: Columns) -> None:
+        for row, person in enumerate(people[: max(config.overlays - number, 0)]):
+            of = {name: column[row] for name, column in columns.items()}
+            picture = side_by_side(
+                loaded.body,
+                _before_and_after(of),
+                of,
+                person.read_photo(config.exif),
+                config.overlay_longest_side_px,
+            )
+            name = f"{number + row:06d}_before_after.png"
+            write_png(output / OVERLAYS / name, picture)
+
     fitter = Fitter(loaded.model, loaded.body, settings, config.focal_length_px)
     with contextlib.closing(Journal(output / TABLE, FitTable, identity)) as journal:
         report = run_job(
@@ -88,7 +94,7 @@ def run_fit(config: ml_collections.ConfigDict) -> LabelReport:
             fitter,
             fitter.slots(),
             config.people_per_shard,
-            artist.draw,
+            draw,
         )
     table, _, _ = read_table(report.table)
     before, after = table.fit_start_loss.mean(), table.fit_loss.mean()
@@ -100,38 +106,11 @@ def run_fit(config: ml_collections.ConfigDict) -> LabelReport:
     return report
 
 
-@dataclasses.dataclass(frozen=True)
-class _Artist:
-    """Draws the first people before and after."""
-
-    loaded: Reconstructor
-    folder: pathlib.Path
-    most: int
-    longest_side_px: int
-    exif: str
-
-    def draw(self, number: int, people: Sequence[Sighting], columns: Columns) -> None:
-        """Draws those people whose numbers are low enough.
-
-        Args:
-          number: of the first of these people, in the whole run.
-          people: as read.
-          columns: of the table.
-        """
-        for row, person in enumerate(people[: max(self.most - number, 0)]):
-            of = {name: column[row] for name, column in columns.items()}
-            picture = side_by_side(
-                self.loaded.body,
-                [of["pose_axis_angle"][0], of["fit_pose_axis_angle"]],
-                [of["betas"], of["fit_betas"]],
-                [of["translation"], of["fit_translation"]],
-                intrinsics=of["intrinsics"],
-                keypoints_px=of["keypoints_px"],
-                confidence=of["keypoint_confidence"],
-                photo=person.read_photo(self.exif),
-                longest_side_px=self.longest_side_px,
-            )
-            write_png(self.folder / f"{number + row:06d}_before_after.png", picture)
+def _before_and_after(of: Columns) -> list[Placed]:
+    return [
+        Placed(of["pose_axis_angle"][0], of["betas"], of["translation"]),
+        Placed(of["fit_pose_axis_angle"], of["fit_betas"], of["fit_translation"]),
+    ]
 
 
 def _settings(config: ml_collections.ConfigDict) -> FitSettings:

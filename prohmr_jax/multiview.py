@@ -24,6 +24,8 @@ from prohmr_jax.labelling.groups import Group, Groups, open_groups
 from prohmr_jax.labelling.guesses import FRAMES
 from prohmr_jax.labelling.journal import Journal
 from prohmr_jax.labelling.pictures import (
+    OF_PICTURES,
+    Placed,
     one_above_the_other,
     placed_vertices,
     side_by_side,
@@ -53,6 +55,7 @@ _LEAST = {
     "meshes": 0,
     "overlay_longest_side_px": 16,
 }
+_PREDICTED = "pose_axis_angle", "betas", "translation"
 _LOG = logging.getLogger(__name__)
 
 
@@ -80,27 +83,33 @@ def run_multiview(config: ml_collections.ConfigDict) -> LabelReport:
     photos = PhotoSettings(
         config.photo, config.exif, tuple(config.image_size), loaded.crop_px
     )
-    groups = open_groups(config.input, photos, config.use_cameras)
+    use_cameras = config.use_cameras and config.method == JOINT
+    groups = open_groups(config.input, photos, use_cameras)
     settings = FuseSettings(
         views=groups.most_views,
         method=config.method,
-        calibrated=groups.calibrated and config.method == JOINT,
+        calibrated=groups.calibrated,
         frame=config.frame,
         use_hips=config.use_hips,
         slots=config.slots,
         max_steps=config.max_steps,
     )
     fuser = Fuser(loaded.model, loaded.body, settings, config.focal_length_px)
-    artist = _Artist(
-        loaded,
-        output,
-        config.overlays,
-        config.meshes,
-        config.overlay_longest_side_px,
-        config.exif,
-    )
     schema = WorldTable if settings.calibrated else ViewsTable
     identity = _identity(config, groups, settings, loaded)
+
+    def draw(number: int, people: Sequence[Group], columns: Columns) -> None:
+        for row, group in enumerate(people):
+            of = {name: column[row] for name, column in columns.items()}
+            name = f"{number + row:06d}"
+            if number + row < config.overlays:
+                picture = _draw_views(
+                    loaded, group, of, config.exif, config.overlay_longest_side_px
+                )
+                write_png(output / OVERLAYS / f"{name}_before_after.png", picture)
+            if number + row < config.meshes:
+                _write_mesh(output / MESHES / f"{name}.glb", loaded, of)
+
     with contextlib.closing(Journal(output / TABLE, schema, identity)) as journal:
         report = run_job(
             journal,
@@ -108,78 +117,44 @@ def run_multiview(config: ml_collections.ConfigDict) -> LabelReport:
             fuser,
             fuser.slots(),
             config.people_per_shard,
-            artist.draw,
+            draw,
         )
     table, _, _ = read_table(report.table, schema)
     print("\n".join(report.lines(table.fit_reason)))
     return report
 
 
-@dataclasses.dataclass(frozen=True)
-class _Artist:
-    """Draws and writes the first people."""
-
-    loaded: Reconstructor
-    output: pathlib.Path
-    most_drawn: int
-    most_written: int
-    longest_side_px: int
-    exif: str
-
-    def draw(self, number: int, groups: Sequence[Group], columns: Columns) -> None:
-        """Draws those people whose numbers are low enough.
-
-        Args:
-          number: of the first of these people, in the whole run.
-          groups: as read.
-          columns: of the table.
-        """
-        for row, group in enumerate(groups):
-            of = {name: column[row] for name, column in columns.items()}
-            name = f"{number + row:06d}"
-            if number + row < self.most_drawn:
-                picture = one_above_the_other(
-                    [self._view(of, n, view) for n, view in enumerate(group.views)]
-                )
-                path = self.output / OVERLAYS / f"{name}_before_after.png"
-                write_png(path, picture)
-            if number + row < self.most_written:
-                pose, translation = _one_body(of, 0)
-                vertices = placed_vertices(
-                    self.loaded.body, pose[None], of["fit_betas"][None],
-                    translation[None],
-                )  # fmt: skip
-                faces = np.asarray(self.loaded.body.faces)
-                path = self.output / MESHES / f"{name}.glb"
-                write_glb(path, np.asarray(vertices[0]), faces)
-
-    def _view(self, of: Columns, number: int, view) -> np.ndarray:
-        pose, translation = _one_body(of, number)
-        return side_by_side(
-            self.loaded.body,
-            [of["pose_axis_angle"][number], pose],
-            [of["betas"][number], of["fit_betas"]],
-            [of["translation"][number], translation],
-            intrinsics=of["intrinsics"][number],
-            keypoints_px=of["keypoints_px"][number],
-            confidence=of["keypoint_confidence"][number],
-            photo=view.read_photo(self.exif),
-            longest_side_px=self.longest_side_px,
-        )
-
-
-def _one_body(of: Columns, view: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pose and translation of the one body before the camera of a view."""
-    orient, translation = (
-        of["fit_pose_axis_angle"][view, 0],
-        of["fit_translation"][view],
-    )
+def _one_body(of: Columns, view: int) -> Placed:
+    """The one body of a person before the camera of a view."""
+    orient = of["fit_pose_axis_angle"][view, 0]
     if "world_orient" in of:
-        # The one body stands in the world, about its own root joint.
         camera = Rotation.from_matrix(of["camera_rotation"][view])
         orient = (camera * Rotation.from_rotvec(of["world_orient"])).as_rotvec()
     pose = np.concatenate([orient[None], of["fit_body_pose"]]).astype(np.float32)
-    return pose, of["fit_translation"][view]
+    return Placed(pose, of["fit_betas"], of["fit_translation"][view])
+
+
+def _draw_views(loaded: Reconstructor, group: Group, of: Columns, exif: str, side: int):
+    """Returns the one body, right of what was predicted, view below view."""
+    pictures = []
+    for number, view in enumerate(group.views):
+        here = {name: of[name][number] for name in (*OF_PICTURES, *_PREDICTED)}
+        predicted = Placed(*(here[name] for name in _PREDICTED))
+        pictures.append(
+            side_by_side(
+                loaded.body,
+                [predicted, _one_body(of, number)],
+                here,
+                view.read_photo(exif),
+                side,
+            )
+        )
+    return one_above_the_other(pictures)
+
+
+def _write_mesh(path: pathlib.Path, loaded: Reconstructor, of: Columns) -> None:
+    vertices = placed_vertices(loaded.body, _one_body(of, 0))
+    write_glb(path, np.asarray(vertices), np.asarray(loaded.body.faces))
 
 
 def _identity(

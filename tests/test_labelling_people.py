@@ -110,9 +110,7 @@ def test_a_list_and_a_file(folder):
     )
     assert [p.source for p in people] == ["deep/c.json"] * 2 + ["a.json"] * 2
     assert "missing.json: cannot be read" in left_out[-1]
-    people, _ = people_of(
-        open_source(folder / "a.json", PhotoSettings("none"))
-    )
+    people, _ = people_of(open_source(folder / "a.json", PhotoSettings("none")))
     assert [p.source for p in people] == ["a.json"] * 2
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from prohmr_jax.body import BodyModel
 from prohmr_jax.fitting.keypoints import fitted, keypoint_problem
 from prohmr_jax.fitting.objectives import FittingModel, bind_keypoints
-from prohmr_jax.labelling.guesses import gather, guess, person_columns
+from prohmr_jax.labelling.guesses import Guesser, person_columns
 from prohmr_jax.labelling.people import Window
 from prohmr_jax.labelling.solving import Columns, minimum_columns
 from prohmr_jax.minimise import Minimum, Settings
@@ -43,15 +43,15 @@ class Fitter:
         focal_length_px: float,
     ):
         """Takes what every person shares; `focal_length_px` as in `gather`."""
-        self._settings, self._focal_length_px = settings, focal_length_px
+        self._settings = settings
         self._model = FittingModel(model.flow, body)
-        self._guess = functools.partial(
-            guess,
+        self._guesser = Guesser(
             model,
             body,
-            jax.random.key(settings.seed),
-            num_hypotheses=settings.num_hypotheses,
-            frame=settings.frame,
+            settings.frame,
+            focal_length_px,
+            settings.num_hypotheses,
+            settings.seed,
         )
 
     def slots(self) -> Slots:
@@ -62,8 +62,7 @@ class Fitter:
     def open(self, window: Window):
         """Returns what the model says of people, and the fits that start from it."""
         size = self._settings.slots
-        seen = gather(window.people, self._focal_length_px)
-        made = map_batches(self._guess, (seen,), size)
+        seen, made = self._guesser(window.people, size)
         problem = functools.partial(
             keypoint_problem, self._model, use_hips=self._settings.use_hips
         )

@@ -26,7 +26,7 @@ from prohmr_jax.fitting.joint_views import (
 from prohmr_jax.fitting.multiview import fusion_problem
 from prohmr_jax.fitting.objectives import FittingModel, bind_multiview, decode_body
 from prohmr_jax.labelling.groups import Group
-from prohmr_jax.labelling.guesses import gather, guess, person_columns
+from prohmr_jax.labelling.guesses import Guesser, person_columns
 from prohmr_jax.labelling.people import Window
 from prohmr_jax.labelling.solving import Columns, minimum_columns
 from prohmr_jax.minimise import Minimum, Settings
@@ -52,7 +52,6 @@ class FuseSettings:
     frame: str = "crop"
     """One of `guesses.FRAMES`; known cameras count pixels of crops before them."""
     use_hips: bool = False
-    seed: int = 0
     slots: int = 8
     max_steps: int = 1000
 
@@ -74,16 +73,10 @@ class Fuser:
         focal_length_px: float,
     ):
         """Takes what every person shares; `focal_length_px` as in `gather`."""
-        self._settings, self._focal_length_px = settings, focal_length_px
+        self._settings = settings
         self._model = FittingModel(model.flow, body)
-        self._guess = functools.partial(
-            guess,
-            model,
-            body,
-            jax.random.key(settings.seed),
-            num_hypotheses=1,
-            frame="crop_of_image" if settings.calibrated else settings.frame,
-        )
+        frame = "crop_of_image" if settings.calibrated else settings.frame
+        self._guesser = Guesser(model, body, frame, focal_length_px)
 
     def slots(self) -> Slots:
         """Returns the places in which people are solved."""
@@ -98,8 +91,7 @@ class Fuser:
         """Returns what the model says of every view, and the fits that start there."""
         groups, size = window.people, self._settings.slots
         views = [view for group in groups for view in group.views]
-        seen = gather(views, self._focal_length_px)
-        made = map_batches(self._guess, (seen,), size * self._settings.views)
+        seen, made = self._guesser(views, size * self._settings.views)
         padded = functools.partial(_padded, groups, self._settings.views)
         valid = padded(np.ones(len(views), np.float32))
         people = (

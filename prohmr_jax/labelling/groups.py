@@ -15,15 +15,16 @@ by the views' files. K is in pixels; R and t take the world to the camera, metre
 """
 
 import dataclasses
+import functools
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.detections import read_detections
+from prohmr_jax.files.detections import Detections, read_detections
 from prohmr_jax.files.json_text import read_json
 from prohmr_jax.labelling.known_cameras import (
     KnownCamera,
@@ -36,6 +37,7 @@ from prohmr_jax.labelling.sources import fingerprint
 
 CAMERAS = "cameras.json"
 _KEYPOINTS_ENDING = "_keypoints"
+_FILES_KEPT = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +74,10 @@ class Groups:
     settings: PhotoSettings
     calibrated: bool
     """Whether cameras are used; views without one are then left out."""
+    detections: Callable[[Path], Detections] = dataclasses.field(
+        default_factory=lambda: functools.lru_cache(_FILES_KEPT)(read_detections)
+    )
+    """Reads a file; many people may be in one."""
 
     def __len__(self) -> int:
         """Returns the number of people."""
@@ -115,7 +121,7 @@ class Groups:
     def _read_view(self, view: ViewFile) -> Sighting:
         if self.calibrated and view.camera is None:
             raise InputError(view.path, "has no camera")
-        found = read_detections(view.path)
+        found = self.detections(view.path)
         index = view.person_index
         people = {person.person_index: person for person in found.people}
         if index is None:

@@ -17,6 +17,7 @@ from prohmr_jax.models.prohmr import PreparedProHMR
 from prohmr_jax.predict import Prediction, predict
 from prohmr_jax.reconstruction import draw_number
 from prohmr_jax.rotations import rotmat_to_axis_angle
+from prohmr_jax.slots import map_batches
 from prohmr_jax.structs import Camera, Crop, Keypoints2D
 
 # Whose pixels the data term counts, under which camera: the crop's, under its own long
@@ -122,6 +123,35 @@ def gather(people: Sequence[Sighting], focal_length_px: float) -> Seen:
         principal_point=known[:, :2, 2],
         draw=np.array([draw_number(p.detection) for p in people], np.uint32),
     )
+
+
+class Guesser:
+    """A model, a body and settings, for any number of people."""
+
+    def __init__(
+        self,
+        model: PreparedProHMR,
+        body: BodyModel,
+        frame: str,
+        focal_length_px: float,
+        num_hypotheses: int = 1,
+        seed: int = 0,
+    ):
+        """Takes what every person shares; see `guess`, `gather`."""
+        self._focal_length_px = focal_length_px
+        self._guess = functools.partial(
+            guess,
+            model,
+            body,
+            jax.random.key(seed),
+            num_hypotheses=num_hypotheses,
+            frame=frame,
+        )
+
+    def __call__(self, people: Sequence[Sighting], size: int) -> tuple[Seen, Guess]:
+        """Returns people and what the model says of them, NumPy, `size` at a time."""
+        seen = gather(people, self._focal_length_px)
+        return seen, map_batches(self._guess, (seen,), size)
 
 
 def person_columns(

@@ -8,6 +8,9 @@ import numpy as np
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.json_text import read_json
 
+# Of the focal length; cameras of the project have none.
+_MOST_SKEW = 1e-3
+
 
 @dataclasses.dataclass(frozen=True)
 class KnownCamera:
@@ -57,4 +60,8 @@ def _parse_camera(path: Path, name: str, content: object) -> KnownCamera:
         raise InputError(path, f"camera {name}: R is a reflection")
     if not min(intrinsics[0, 0], intrinsics[1, 1]) > 0:
         raise InputError(path, f"camera {name}: K has no focal length")
+    pinhole = np.diag(np.diagonal(intrinsics))
+    pinhole[:2, 2], pinhole[2, 2] = intrinsics[:2, 2], 1.0
+    if not np.allclose(intrinsics, pinhole, atol=_MOST_SKEW * intrinsics[0, 0]):
+        raise InputError(path, f"camera {name}: K has a skew, or no last row 0 0 1")
     return KnownCamera(intrinsics, rotation, translation)

@@ -4,71 +4,74 @@ from collections.abc import Sequence
 
 import jax
 import numpy as np
+from flax import struct
 from jaxtyping import Array, Float
 
 from prohmr_jax.body import BodyModel, body_mesh
 from prohmr_jax.boxes import MIN_CONFIDENCE
+from prohmr_jax.labelling.solving import Columns
 from prohmr_jax.rendering.overlay import overlay
 from prohmr_jax.rendering.views import Perspective
 from prohmr_jax.rotations import axis_angle_to_rotmat
 from prohmr_jax.skeleton import BODY_25
 from prohmr_jax.structs import SmplParams
 
+# Columns that say where a person was seen.
+OF_PICTURES = "intrinsics", "keypoints_px", "keypoint_confidence"
+
+
+@struct.dataclass
+class Placed:
+    """Bodies before a camera."""
+
+    pose: Float[Array, "*b 24 3"]
+    """Axis-angle."""
+    betas: Float[Array, "*b S"]
+    translation: Float[Array, "*b 3"]
+    """Metres, camera frame."""
+
 
 @jax.jit
-def placed_vertices(
-    body: BodyModel,
-    pose: Float[Array, "N 24 3"],
-    betas: Float[Array, "N S"],
-    translation: Float[Array, "N 3"],
-) -> Float[Array, "N V 3"]:
-    """Returns the meshes of poses (axis-angle), metres, camera frame."""
-    rotmats = axis_angle_to_rotmat(pose)
-    smpl = SmplParams(rotmats[:, 0], rotmats[:, 1:], betas)
-    return body_mesh(body, smpl).vertices + translation[:, None]
+def placed_vertices(body: BodyModel, placed: Placed) -> Float[Array, "*b V 3"]:
+    """Returns the meshes of bodies, metres, camera frame."""
+    rotmats = axis_angle_to_rotmat(placed.pose)
+    smpl = SmplParams(rotmats[..., 0, :, :], rotmats[..., 1:, :, :], placed.betas)
+    return body_mesh(body, smpl).vertices + placed.translation[..., None, :]
 
 
 def side_by_side(
     body: BodyModel,
-    poses: Sequence[np.ndarray],
-    betas: Sequence[np.ndarray],
-    translations: Sequence[np.ndarray],
-    *,
-    intrinsics: np.ndarray,
-    keypoints_px: np.ndarray,
-    confidence: np.ndarray,
+    bodies: Sequence[Placed],
+    of: Columns,
     photo: np.ndarray | None,
     longest_side_px: int,
 ) -> np.ndarray:
     """Returns bodies of one person, each over the same photo, from left to right.
 
     Args:
-      body: the body.
-      poses: [24, 3] each, axis-angle.
-      betas: [S] each.
-      translations: [3] each, metres, camera frame.
-      intrinsics: [3, 3], photo pixels.
-      keypoints_px: [J, 2], JOINTS_44; those of BODY_25 are drawn.
-      confidence: [J].
+      body: the body model.
+      bodies: of the person.
+      of: the person's row of `OF_PICTURES`.
       photo: [H, W, 3] uint8, or None for a plain canvas.
       longest_side_px: of one picture.
     """
-    stacked = (np.stack(poses), np.stack(betas), np.stack(translations))
-    focal, center = np.diagonal(intrinsics)[:2], intrinsics[:2, 2]
+    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *bodies)
+    focal, center = np.diagonal(of["intrinsics"])[:2], of["intrinsics"][:2, 2]
     view = Perspective(tuple(focal.tolist()), tuple(center.tolist()))
     drawn = slice(len(BODY_25))
-    seen = np.where(confidence > MIN_CONFIDENCE, confidence, 0.0)[drawn]
+    confidence = of["keypoint_confidence"][drawn]
+    seen = np.where(confidence > MIN_CONFIDENCE, confidence, 0.0)
     pictures = [
         overlay(
             photo,
             vertices,
             np.asarray(body.faces),
             view,
-            keypoints=keypoints_px[drawn] if seen.any() else None,
+            keypoints=of["keypoints_px"][drawn] if seen.any() else None,
             confidence=seen if seen.any() else None,
             longest_side=longest_side_px,
         )
-        for vertices in np.asarray(placed_vertices(body, *stacked))
+        for vertices in np.asarray(placed_vertices(body, stacked))
     ]
     return np.concatenate(pictures, axis=1)
 
