@@ -1,19 +1,25 @@
 """Equality with the official numbers, and that the comparison notices everything."""
 
+import functools
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from prohmr_jax.errors import InputError
+from prohmr_jax.models.spec import init_variables
 from prohmr_jax.parity.check import check_directory
 from prohmr_jax.parity.golden import GoldenDirectory
 from prohmr_jax.parity.recipe import recipe_tensor
 from prohmr_jax.parity.report import FAIL, LATER, OK, Report
+from prohmr_jax.parity.steps import FromFeatures
+from tests.recovery_cases import tiny_model
 
 GOLDENS = Path(__file__).parent / "goldens"
 TOOL = Path(__file__).parents[1] / "tools" / "check_parity.py"
@@ -75,6 +81,35 @@ def test_the_image_model_is_reproduced(shared_goldens, tmp_path, name):
     report = run(tmp_path)
     assert not failures(report)
     assert any(row.file == name for row in report.rows)
+
+
+def test_given_features_send_their_gradient_into_the_encoder(rng):
+    """Of half the squared features: that of the found ones times the given ones."""
+    model = tiny_model(dropout_rate=0.0)
+    parts = {"encoder": model.encoder, "head": model.head, "flow": model.flow}
+    variables = init_variables(model, jax.random.key(0))
+    images = jnp.asarray(rng.normal(size=(3, 32, 32, 3)), jnp.float32)
+    features = jnp.asarray(rng.normal(size=(3, model.encoder.features)), jnp.float32)
+
+    def encode(model, params, inputs):
+        run = functools.partial(model.apply, method="encode", mutable=["batch_stats"])
+        return run({**variables, "params": params}, inputs, True)[0]
+
+    def energy(params):
+        found = encode(FromFeatures(**parts), params, (images, features))
+        return 0.5 * jnp.sum(found**2), found
+
+    def product(params):
+        return jnp.sum(features * encode(model, params, images))
+
+    ours, found = jax.jit(jax.grad(energy, has_aux=True))(variables["params"])
+    np.testing.assert_array_equal(found, features)
+    theirs = jax.jit(jax.grad(product))(variables["params"])
+    largest = max(float(jnp.max(jnp.abs(leaf))) for leaf in jax.tree.leaves(theirs))
+    assert largest > 0.1
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5 * largest), ours, theirs
+    )
 
 
 def test_a_gradient_of_the_discriminator_that_is_wrong_fails(tmp_path):

@@ -34,6 +34,7 @@ def compare_gradients(
     ours: dict[str, np.ndarray],
     *,
     train: bool = False,
+    reason: str = "",
 ) -> None:
     """Compares norms and leading entries of gradients by official name.
 
@@ -43,14 +44,15 @@ def compare_gradients(
       prefix: of the entries.
       ours: official name -> our gradient; all that there are.
       train: whether batches were normalised by their own statistics.
+      reason: what else there is to say of all of them.
     """
     ours = {name: np.asarray(value, np.float64) for name, value in ours.items()}
     norms = {name: float(np.linalg.norm(value)) for name, value in ours.items()}
 
     def options(name: str, looser: float) -> dict:
         if train and name.startswith(BACKBONE_PREFIX):
-            return {"tolerance": looser, "reason": _BATCHED}
-        return {"tolerance": DEEP}
+            return {"tolerance": looser, "reason": f"{_BATCHED}; {reason}"}
+        return {"tolerance": DEEP, "reason": reason}
 
     for module, start in _MODULES.items():
         key = f"{prefix}module_norm/{module}"

@@ -38,17 +38,19 @@ from prohmr_jax.parity.objectives import (
 )
 from prohmr_jax.parity.predictions import compare_outputs, latents_of
 from prohmr_jax.parity.recipe import recipe_model
-from prohmr_jax.parity.report import Report
+from prohmr_jax.parity.report import VALUES, Report
 from prohmr_jax.rotations import axis_angle_to_rotmat
 from prohmr_jax.structs import MocapPoses
 from prohmr_jax.train_state import (
     Critic,
+    StepMetrics,
     TrainState,
     create_train_state,
     make_train_step,
 )
 
 _AMPLIFIED = "statistics of a small batch amplify rounding"
+_FROM_FEATURES = "of the official features"
 # An update is a sign times the learning rate, unless the gradient is tiny.
 _OF_THE_RATE, _TINY = 0.02, 1e-3
 # How often a step runs each: the backbone once; the flow on draws, mode and labels.
@@ -61,11 +63,28 @@ _WHITENED = {"_transforms.3.shift": 2e-3}
 class _Inputs:
     """Of the step: normalised images, and the official draws."""
 
-    images: jax.Array
+    images: jax.Array | tuple[jax.Array, jax.Array]
+    """And the features of `FromFeatures`."""
     labels: Labels
     draws: Draws
     mocap: MocapPoses
     body: BodyModel
+
+
+class FromFeatures(ProHMR):
+    """The model, going on from given features as if its encoder had found them.
+
+    The gradient still flows into the encoder. Batch norms over few rows that differ
+    little amplify the rounding of its fifty layers, which then decides on which side
+    of zero a rectifier's input lies: one of them moves gradients by 1e-2. From equal
+    features on, what rounds differently is the flow alone.
+    """
+
+    def encode(self, inputs, train: bool = False):
+        """Returns the features of `(images, features)`."""
+        images, features = inputs
+        found = super().encode(images, train)
+        return features + (found - jax.lax.stop_gradient(found))
 
 
 def check_train_step(case: GoldenFile, report: Report) -> None:
@@ -78,7 +97,9 @@ def check_train_step(case: GoldenFile, report: Report) -> None:
     options = {"tolerance": BATCH_STATISTICS, "reason": _AMPLIFIED}
     if case.keys("B/"):
         compare_outputs(case, report, "B/out/", context, hypotheses, **options)
-        _check_step(case, report, model, variables, critic_params, inputs, hypotheses)
+        state = variables, critic_params
+        _check_step(case, report, model, state, inputs, hypotheses)
+        _check_gradients(case, report, model, state, inputs, context, hypotheses)
     if case.keys("C/"):
         report.compare(case, "C/feats", context, **options)
         _check_first(case, report, model, variables, inputs)
@@ -115,11 +136,49 @@ def _train_forward(model: ProHMR, variables, images, z):
     return model.apply(variables, method=forward, mutable=["batch_stats"])
 
 
-def _check_step(
-    case, report, model, variables, critic_params, inputs, hypotheses
-) -> None:
+def _check_step(case, report, model, state, inputs, hypotheses) -> None:
+    """Compares what a step tells, and the running averages it leaves."""
+    after, metrics = _step(case, model, state, inputs)
+    terms = metrics.terms
+    compare_terms(case, report, "B/losses/", terms, hypotheses.pose_6d,
+                  BATCH_STATISTICS)  # fmt: skip
+    total = metrics.loss - WEIGHTS.adversarial * terms.adversarial
+    report.compare(case, "B/losses/loss", total, BATCH_STATISTICS)
+    report.compare(case, "B/losses/loss_gen", terms.adversarial, BATCH_STATISTICS)
+    report.compare(case, "B/losses/loss_disc", metrics.critic_loss, BATCH_STATISTICS)
+    _compare_buffers(case, report, prohmr_to_official({"s": after.batch_stats}))
+
+
+def _check_gradients(case, report, model, state, inputs, context, hypotheses) -> None:
+    """Compares gradients and what they make of the weights, of equal features."""
+    key = "B/out/conditioning_feats"
+    features = case.golden(key)
+    report.compare(case, key, context, VALUES, note=" (before gradients)")
+    model = FromFeatures(encoder=model.encoder, head=model.head, flow=model.flow)
+    inputs = inputs.replace(images=(inputs.images, features))
+    after, _ = _step(case, model, state, inputs)
+
+    # The first moments after one step are the gradients, but for a factor.
+    beta1 = case.input("B/adamw")[1]
+    first_moments = lambda opt_state: jax.tree.map(  # noqa: E731
+        lambda m: m / (1.0 - beta1), optax.tree.get(opt_state, "mu")
+    )
+    through_critic = _critic_gradients(state[1], hypotheses.smpl)
+    gradients = first_moments(after.opt_state)
+    compare = functools.partial(compare_gradients, case, report, train=True,
+                                reason=_FROM_FEATURES)  # fmt: skip
+    compare("B/grad_gen/", prohmr_to_official({"params": gradients}, through_critic))
+    ours = prohmr_to_official({}, first_moments(after.critic_opt_state))
+    compare("B/grad_disc/", ours)
+    ours = prohmr_to_official({"params": after.params}, after.critic_params)
+    _compare_updates(case, report, ours)
+
+
+def _step(case, model, state, inputs: _Inputs) -> tuple[TrainState, StepMetrics]:
+    """What one step makes of (variables, critic's parameters), and what it tells."""
     rate, beta1, beta2, epsilon, decay = case.input("B/adamw")
     optimizer = optax.adamw(rate, beta1, beta2, eps=epsilon, weight_decay=decay)
+    variables, critic_params = state
 
     def loss_function(params, state: TrainState, key, inputs: _Inputs):
         given = {
@@ -136,34 +195,11 @@ def _check_step(
         return discriminator_loss(critic_params, made, inputs.mocap)
 
     critic = Critic(critic_loss, WEIGHTS.adversarial, optimizer)
-    state = create_train_state(
+    start = create_train_state(
         variables, optimizer, averaged=False, critic=critic, critic_params=critic_params
     )
     step = make_train_step(loss_function, optimizer, 0, 0.0, critic=critic)
-    after, metrics = jax.jit(step)(state, inputs)
-
-    terms = metrics.terms
-    compare_terms(case, report, "B/losses/", terms, hypotheses.pose_6d,
-                  BATCH_STATISTICS)  # fmt: skip
-    total = metrics.loss - WEIGHTS.adversarial * terms.adversarial
-    report.compare(case, "B/losses/loss", total, BATCH_STATISTICS)
-    report.compare(case, "B/losses/loss_gen", terms.adversarial, BATCH_STATISTICS)
-    report.compare(case, "B/losses/loss_disc", metrics.critic_loss, BATCH_STATISTICS)
-
-    # The first moments after one step are the gradients, but for a factor.
-    first_moments = lambda opt_state: jax.tree.map(  # noqa: E731
-        lambda m: m / (1.0 - beta1), optax.tree.get(opt_state, "mu")
-    )
-    through_critic = _critic_gradients(critic_params, hypotheses.smpl)
-    gradients = first_moments(after.opt_state)
-    ours = prohmr_to_official({"params": gradients}, through_critic)
-    compare_gradients(case, report, "B/grad_gen/", ours, train=True)
-    ours = prohmr_to_official({}, first_moments(after.critic_opt_state))
-    compare_gradients(case, report, "B/grad_disc/", ours, train=True)
-
-    ours = prohmr_to_official({"params": after.params}, after.critic_params)
-    _compare_updates(case, report, ours, float(rate))
-    _compare_buffers(case, report, prohmr_to_official({"s": after.batch_stats}))
+    return jax.jit(step)(start, inputs)
 
 
 @jax.jit
@@ -177,7 +213,8 @@ def _critic_gradients(critic_params, made):
     return jax.grad(deception)(critic_params)
 
 
-def _compare_updates(case, report, ours, rate: float) -> None:
+def _compare_updates(case, report, ours) -> None:
+    rate = float(case.input("B/adamw")[0])
     prefix = "B/after_param_first256/"
     for key in case.keys(prefix):
         name = key.removeprefix(prefix)
@@ -187,7 +224,8 @@ def _compare_updates(case, report, ours, rate: float) -> None:
         leading = ours[name].ravel()[: len(gradient)]
         report.compare(
             case, key, leading, _OF_THE_RATE * rate, where=clear, absolute=True,
-            reason=f"{clear.sum()} of {clear.size} entries: the gradient is not tiny",
+            reason=f"{_FROM_FEATURES}; {clear.sum()} of {clear.size} entries: "
+            "the gradient is not tiny",
         )  # fmt: skip
 
 
