@@ -33,7 +33,7 @@ def get_config() -> ConfigDict:
         }
     )
     config.synthetic.update(
-        {"directory": _DIRECTORY, "num_train": 5_000, "num_test": 400,
+        {"directory": _DIRECTORY, "num_train": 10_000, "num_test": 400,
          "image_size": 144}
     )  # fmt: skip
     config.sources = ConfigDict(
@@ -41,25 +41,28 @@ def get_config() -> ConfigDict:
     )
     config.validation = ConfigDict({"directory": _DIRECTORY, "split": "test"})
     config.mocap = ""
+    config.coarse.update({"input_size": 48, "num_steps": 1_700})
     config.num_workers = 0
-    config.augmentation.update({"extreme_crop_rate": 0.0, "rotation_deg": 15.0})
+    config.augmentation.update(
+        {"extreme_crop_rate": 0.0, "rotation_deg": 10.0, "scale": 0.15, "color": 0.1}
+    )
     config.loss_weights.update(
         {
             "nll": 5e-3,
-            "keypoints_2d_exp": 5e-2,
-            "keypoints_2d_mode": 0.2,
-            "keypoints_3d_mode": 0.05,
-            "global_orient_mode": 0.05,
-            "body_pose_mode": 0.02,
-            "betas_mode": 0.01,
+            "keypoints_2d_exp": 1e-2,
+            "keypoints_2d_mode": 0.1,
+            "keypoints_3d_mode": 0.1,
+            "global_orient_mode": 0.3,
+            "body_pose_mode": 0.05,
+            "betas_mode": 0.005,
             "adversarial": 5e-4,
         }
     )
-    config.batch_size = 32
-    config.num_steps = 1_600
+    config.batch_size = 64
+    config.num_steps = 2_000
     config.optimizer.update(
         {
-            "learning_rate": 6e-4,
+            "learning_rate": 1e-3,
             "schedule": "cosine",
             "warmup_steps": 100,
             "final_learning_rate_ratio": 0.02,

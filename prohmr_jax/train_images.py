@@ -153,6 +153,8 @@ def _training_data(
         samples_per_image=config.samples_per_image,
         seed=config.seed,
         augmentation=AugmentationSettings(**config.augmentation),
+        coarse_size=config.coarse.input_size,
+        num_coarse=config.coarse.num_steps,
         process_index=host[0],
         process_count=host[1],
         num_workers=config.num_workers,

@@ -97,6 +97,19 @@ def test_every_pass_meets_everybody_in_another_order(directory, mocap):
     assert rows[0] != rows[1]
 
 
+def test_first_batches_are_coarse_and_show_the_same(directory, mocap):
+    fine = take(batches(directory, mocap), 3)
+    found = take(batches(directory, mocap, coarse_size=SIZE // 2, num_coarse=2), 3)
+    sides = [batch.images.image.shape[1] for batch in found]
+    assert sides == [SIZE // 2, SIZE // 2, SIZE]
+    assert_equal(found[2], fine[2])
+    for coarse, whole in zip(found[:2], fine[:2], strict=True):
+        np.testing.assert_allclose(
+            coarse.images.keypoints_2d.xy, whole.images.keypoints_2d.xy, atol=1e-5
+        )
+        np.testing.assert_array_equal(coarse.images.smpl.betas, whole.images.smpl.betas)
+
+
 def test_damaged_photo_is_named_once_and_replaced(tmp_path, mocap, caplog):
     records = [make_record(n, damaged=n == 2) for n in range(4)]
     directory = write_people(tmp_path, records)

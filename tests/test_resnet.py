@@ -37,7 +37,7 @@ def test_sizes_are_those_of_torchvision(name):
 
 
 @pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (1, 2), (3, 1), (3, 2), (7, 2)])
-@pytest.mark.parametrize("side", [7, 8])
+@pytest.mark.parametrize("side", [1, 2, 3, 7, 8])
 def test_convolution_agrees_with_loops(rng, kernel, stride, side):
     x = rng.normal(size=(2, side, side, 3)).astype(np.float32)
     module = Conv(5, kernel, stride, "float32")

@@ -6,6 +6,7 @@ own rows of it only, and the position that a checkpoint keeps is one number per 
 """
 
 import dataclasses
+import functools
 import logging
 import pathlib
 import re
@@ -102,9 +103,20 @@ class People:
 class HostRows:
     """This host's rows of endless global batches, one after another."""
 
-    def __init__(self, examples: grain.MapDataset, batch_size: int, host: range):
-        """Takes examples in global order, and which rows of a batch are this host's."""
-        self._examples, self._batch_size, self._host = examples, batch_size, host
+    def __init__(
+        self,
+        examples: grain.MapDataset,
+        coarse_examples: grain.MapDataset,
+        num_coarse: int,
+        batch_size: int,
+        host: range,
+    ):
+        """Takes examples in global order, and which rows of a batch are this host's.
+
+        The first `num_coarse` batches are of `coarse_examples`.
+        """
+        self._examples, self._coarse_examples = examples, coarse_examples
+        self._num_coarse, self._batch_size, self._host = num_coarse, batch_size, host
 
     def __len__(self) -> int:
         """Returns a number that no run reaches."""
@@ -113,7 +125,9 @@ class HostRows:
     def __getitem__(self, number: int) -> ImageBatch:
         """Returns an example."""
         step, row = divmod(number, len(self._host))
-        return self._examples[step * self._batch_size + self._host[row]]
+        is_coarse = step < self._num_coarse
+        examples = self._coarse_examples if is_coarse else self._examples
+        return examples[step * self._batch_size + self._host[row]]
 
 
 def training_batches(
@@ -126,6 +140,8 @@ def training_batches(
     samples_per_image: int,
     seed: int,
     augmentation: AugmentationSettings,
+    coarse_size: int = 0,
+    num_coarse: int = 0,
     process_index: int = 0,
     process_count: int = 1,
     num_workers: int = 0,
@@ -142,6 +158,8 @@ def training_batches(
       samples_per_image: mocap rows per image.
       seed: of all that is random.
       augmentation: how much is varied.
+      coarse_size: side of the crops of the first batches.
+      num_coarse: how many of them there are.
       process_index: number of this host.
       process_count: of hosts; they share a batch evenly, in order.
       num_workers: processes that read; 0 reads in threads of this one.
@@ -160,15 +178,20 @@ def training_batches(
         weights.append(source.weight)
     mixed = parts[0] if len(parts) == 1 else grain.MapDataset.mix(parts, weights)
 
-    def augmented(element, rng: np.random.Generator) -> ImageBatch:
+    def augmented(element, rng: np.random.Generator, side_px: int) -> ImageBatch:
         record, photo = element
         drawn = draw(augmentation, rng)
-        return make_example(record, photo, drawn, input_size, num_betas)
+        return make_example(record, photo, drawn, side_px, num_betas)
+
+    def cropped(side_px: int) -> grain.MapDataset:
+        return mixed.seed(seed).random_map(functools.partial(augmented, side_px=side_px))
 
     share = batch_size // process_count
     host = range(process_index * share, (process_index + 1) * share)
-    examples = mixed.seed(seed).random_map(augmented)
-    rows = grain.MapDataset.source(HostRows(examples, batch_size, host))
+    all_rows = HostRows(
+        cropped(input_size), cropped(coarse_size), num_coarse, batch_size, host
+    )
+    rows = grain.MapDataset.source(all_rows)
     poses = _MocapRows(mocap, num_betas, samples_per_image, seed, batch_size, host)
     batches = rows.batch(share, batch_fn=_stack).map_with_index(poses.join)
     options = grain.ReadOptions(num_threads=num_threads, prefetch_buffer_size=8)
