@@ -184,7 +184,8 @@ def training_batches(
         return make_example(record, photo, drawn, side_px, num_betas)
 
     def cropped(side_px: int) -> grain.MapDataset:
-        return mixed.seed(seed).random_map(functools.partial(augmented, side_px=side_px))
+        of_this_side = functools.partial(augmented, side_px=side_px)
+        return mixed.seed(seed).random_map(of_this_side)
 
     share = batch_size // process_count
     host = range(process_index * share, (process_index + 1) * share)
