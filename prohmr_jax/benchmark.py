@@ -81,6 +81,13 @@ def machine() -> str:
     )
 
 
+def publish(report: str, output: str) -> None:
+    """Prints a report, and writes it to a file if one is named."""
+    if output:
+        write_atomically(output, lambda stream: stream.write(report.encode()))
+    print(report)
+
+
 def sampling_multiply_adds(flow: ConditionalGlow) -> int:
     """Returns the multiply-adds of one sample in the folded form."""
     half, hidden = flow.features // 2, flow.hidden_features
@@ -212,7 +219,5 @@ def run_benchmark(config: ml_collections.ConfigDict) -> str:
         *(f"Not measured, not installed: {name}." for name in absent),
     ]
     report = "\n".join(lines) + "\n"
-    if config.output:
-        write_atomically(config.output, lambda stream: stream.write(report.encode()))
-    print(report)
+    publish(report, config.output)
     return report

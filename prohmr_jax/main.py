@@ -72,6 +72,10 @@ def run(config, workdir: str) -> None:
             from prohmr_jax.benchmark_fitting import run_benchmark_fitting
 
             run_benchmark_fitting(config)
+        case "benchmark_training":
+            from prohmr_jax.benchmark_training import run_benchmark_training
+
+            run_benchmark_training(config)
         case "make_dataset":
             from prohmr_jax.make_dataset import make_dataset
 

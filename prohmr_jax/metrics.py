@@ -7,7 +7,7 @@ from prohmr_jax.procrustes import align
 
 
 def mpjpe(
-    predicted: Float[Array, "*b J 3"], target: Float[Array, "*b J 3"]
+    predicted: Float[Array, "*b J 3"], target: Float[Array, "*#b J 3"]
 ) -> Float[Array, "*b"]:
     """Returns the mean distance of joints, in the unit of the input.
 
@@ -22,7 +22,7 @@ def relative_to(joints: Float[Array, "*b J 3"], root: int) -> Float[Array, "*b J
 
 
 def pa_mpjpe(
-    predicted: Float[Array, "*b J 3"], target: Float[Array, "*b J 3"]
+    predicted: Float[Array, "*b J 3"], target: Float[Array, "*#b J 3"]
 ) -> Float[Array, "*b"]:
     """Returns the mean distance of joints after similarity alignment (PA-MPJPE)."""
     return mpjpe(align(predicted, target), target)

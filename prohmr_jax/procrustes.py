@@ -5,7 +5,7 @@ from jaxtyping import Array, Float
 
 
 def align(
-    source: Float[Array, "*b J 3"], target: Float[Array, "*b J 3"]
+    source: Float[Array, "*b J 3"], target: Float[Array, "*#b J 3"]
 ) -> Float[Array, "*b J 3"]:
     """Returns `source` moved onto `target` by the best similarity transform.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import jax
 import optax
 
 from prohmr_jax import pixels
@@ -11,11 +12,17 @@ from prohmr_jax.objective import (
     Labels,
     Objective,
     discriminator_loss,
+    init_critic,
     make_objective,
     whitened_variables,
 )
 from prohmr_jax.structs import ImageBatch, ImageTrainingBatch
-from prohmr_jax.train_state import Critic
+from prohmr_jax.train_state import (
+    Critic,
+    TrainState,
+    create_train_state,
+    make_train_step,
+)
 
 # What every step reads.
 RecoveryInputs = tuple[ImageTrainingBatch, BodyModel]
@@ -68,6 +75,44 @@ def make_critic(
         return discriminator_loss(critic_params, made, batch.mocap)
 
     return Critic(loss_function, objective.weights.adversarial, optimizer)
+
+
+def make_training(
+    model: ProHMR,
+    variables: dict,
+    objective: Objective,
+    optimizers: tuple[optax.GradientTransformation, optax.GradientTransformation],
+    *,
+    seed: int,
+    average_decay: float = 0.0,
+    axis_name: str | None = None,
+) -> tuple[TrainState, Callable]:
+    """Returns the state before the first step, and the step, with a fresh critic.
+
+    Args:
+      model: the module, with the same mapped axis.
+      variables: what it starts from.
+      objective: weights and noise.
+      optimizers: of the model and of the critic.
+      seed: of the run.
+      average_decay: of the parameters' average; 0: none is kept.
+      axis_name: mapped axis over devices, if any.
+    """
+    optimizer, critic_optimizer = optimizers
+    critic = make_critic(objective, critic_optimizer)
+    key = jax.random.fold_in(jax.random.key(seed), 1)
+    state = create_train_state(
+        variables,
+        optimizer,
+        averaged=average_decay > 0,
+        critic=critic,
+        critic_params=init_critic(key, model.head.num_betas),
+    )
+    loss_function = make_loss_function(model, objective, axis_name)
+    step = make_train_step(
+        loss_function, optimizer, seed, average_decay, axis_name, critic
+    )
+    return state, step
 
 
 def whitened(model: ProHMR, variables: dict, images: ImageBatch) -> dict:

@@ -21,15 +21,15 @@ from prohmr_jax.image_errors import score
 from prohmr_jax.image_report import LearningCurve, draw_people, write_page
 from prohmr_jax.models.prohmr import prepare
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
-from prohmr_jax.objective import Objective, init_critic, without_mode
+from prohmr_jax.objective import Objective, without_mode
 from prohmr_jax.optimizers import OptimizerSettings, make_optimizer
 from prohmr_jax.pictures import write_png
 from prohmr_jax.pose_prior import load_pose_prior
-from prohmr_jax.recovery import make_critic, make_loss_function, whitened
+from prohmr_jax.recovery import make_training, whitened
 from prohmr_jax.structs import LossTerms
 from prohmr_jax.synthetic.dataset import SyntheticSettings, make_synthetic_humans
 from prohmr_jax.synthetic.poses import read_poses, training_mocap
-from prohmr_jax.train_state import TrainState, create_train_state, make_train_step
+from prohmr_jax.train_state import TrainState
 from prohmr_jax.training_loop import (
     AXIS,
     Evaluation,
@@ -70,7 +70,6 @@ def train_images(
     )
     settings = OptimizerSettings(**config.optimizer)
     optimizer = make_optimizer(settings, config.num_steps)
-    critic = make_critic(objective, make_optimizer(settings, config.num_steps))
 
     if config.synthetic.directory:
         _make_people(config)
@@ -84,20 +83,14 @@ def train_images(
         # Of a pass of its own, so that the run's position is not touched.
         first = next(_training_data(config, spec, whole_batch=True))
         variables = whitened(model, variables, first.images)
-    state = create_train_state(
+    state, step_function = make_training(
+        build_model(spec, AXIS),
         variables,
-        optimizer,
-        averaged=config.average_decay > 0,
-        critic=critic,
-        critic_params=init_critic(jax.random.fold_in(key, 1), spec.num_betas),
-    )
-    step_function = make_train_step(
-        make_loss_function(build_model(spec, AXIS), objective, AXIS),
-        optimizer,
-        config.seed,
-        config.average_decay,
-        AXIS,
-        critic=critic,
+        objective,
+        (optimizer, optimizer),
+        seed=config.seed,
+        average_decay=config.average_decay,
+        axis_name=AXIS,
     )
     return run(
         spec,

@@ -72,6 +72,13 @@ def shard(batch: Any) -> Any:
     return jax.tree.map(lambda a: a.reshape(devices, -1, *a.shape[1:]), batch)
 
 
+def over_devices(
+    step_function: Callable[[TrainState, Any], tuple[TrainState, StepMetrics]],
+) -> Callable[[TrainState, Any], tuple[TrainState, StepMetrics]]:
+    """Returns the step of all devices together; it donates the replicated state."""
+    return jax.pmap(step_function, axis_name=AXIS, donate_argnums=0)
+
+
 def first_copy(tree: Any) -> Any:
     """Returns, once, what every device has a copy of."""
     return jax.tree.map(lambda a: a.addressable_data(0)[0], tree)
@@ -108,7 +115,7 @@ def run(
     step = int(state.step)
     number = sum(leaf.size for leaf in jax.tree.leaves(state.params))
     _LOG.info("%d parameters, %s, from step %d", number, dataclasses.asdict(spec), step)
-    train_step = jax.pmap(step_function, axis_name=AXIS, donate_argnums=0)
+    train_step = over_devices(step_function)
     state = jax_utils.replicate(state)
     progress = Progress(settings, checkpoints.directory)
     on_cpu = jax.default_backend() == "cpu"

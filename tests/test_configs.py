@@ -12,6 +12,7 @@ CONFIGS = sorted(path.stem for path in (ROOT / "configs").glob("*.py"))
 # Who reads which config; a new config must be listed.
 READERS = {
     "benchmark": "benchmark.py",
+    "benchmark_training": "benchmark_training.py",
     "demo": "demo.py",
     "benchmark_fitting": "benchmark_fitting.py",
     "fit": "fit.py",

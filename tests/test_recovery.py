@@ -5,13 +5,12 @@ import subprocess
 import sys
 
 import jax
-import jax.export
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
-from prohmr_jax import losses, pixels
+from prohmr_jax import losses
 from prohmr_jax.body import body_joints
 from prohmr_jax.models.prohmr import latents
 from prohmr_jax.models.spec import init_variables
@@ -321,18 +320,3 @@ def test_one_and_eight_devices_take_the_same_step(tmp_path, pytestconfig):
             np.testing.assert_allclose(
                 value, expected, rtol=0, atol=1e-4 * scale, err_msg=name
             )
-
-
-def test_step_and_forward_lower_for_accelerators(batch, tiny_body):
-    step, state = make_step(optax.adam(1e-3))
-    shapes = jax.eval_shape(lambda: (state, (batch, tiny_body)))
-    exported = jax.export.export(step, platforms=["tpu", "cuda"])(*shapes)
-    assert set(exported.platforms) == {"tpu", "cuda"}
-    forward = jax.jit(
-        lambda v, image, z: tiny_model().apply(v, pixels.normalize(image), z)
-    )
-    z = jnp.zeros((6, 3, 144))
-    exported = jax.export.export(forward, platforms=["tpu", "cuda"])(
-        state.variables, jnp.asarray(batch.images.image), z
-    )
-    assert set(exported.platforms) == {"tpu", "cuda"}

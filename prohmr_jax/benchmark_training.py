@@ -1,0 +1,208 @@
+"""Costs of training on photos: the step, its parts, and what the compiler made of it.
+
+Prints Markdown; seconds are medians, compilation apart.
+"""
+
+import contextlib
+import dataclasses
+import logging
+import pathlib
+import tempfile
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+
+from prohmr_jax.benchmark import machine, publish, timed
+from prohmr_jax.benchmark_devices import (
+    StepPlan,
+    forced_devices,
+    measure_costs,
+    prepare_steps,
+    stepper,
+    take_step,
+)
+from prohmr_jax.benchmark_photos import (
+    PHOTO_SIZE,
+    batches_of,
+    images_per_second,
+    write_photos,
+)
+from prohmr_jax.data.pipeline import Source
+from prohmr_jax.models.prohmr import encode, prepare
+from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
+from prohmr_jax.objective import Objective
+from prohmr_jax.step_costs import resnet_multiply_adds, step_flops
+from prohmr_jax.structs import LossTerms
+from prohmr_jax.training_loop import AXIS
+
+_LOG = logging.getLogger(__name__)
+_CROP_PX = 256
+# Seconds of the official implementation at the default sizes: torch 2.13 on two cores
+# of such a machine, measured apart from ours; for orientation.
+_OFFICIAL_STEP, _OFFICIAL_ENCODER = "2.94", "2.14"
+_MATMUL = 2048
+
+
+def run_benchmark_training(config: ml_collections.ConfigDict) -> str:
+    """Measures, prints and returns a Markdown report.
+
+    Args:
+      config: see `configs/benchmark_training.py`.
+
+    Raises:
+      InputError: the body cannot be read, or there is no such encoder.
+    """
+    spec = ModelSpec(**config.model)
+    objective = Objective(
+        weights=LossTerms(**config.loss_weights),
+        samples_per_person=config.samples_per_image,
+    )
+    small = dataclasses.replace(
+        spec,
+        encoder=config.devices.encoder,
+        context_features=config.devices.context_features,
+        flow_hidden=config.devices.flow_hidden,
+        input_size=config.devices.input_size,
+    )
+    sections = [machine()]
+    with tempfile.TemporaryDirectory() as folder:
+        directory, count = pathlib.Path(folder), config.pipeline.photos
+        photos = write_photos(directory / "photos", count)
+        crops = write_photos(directory / "crops", count, _CROP_PX)
+
+        def plan(sizes: ModelSpec, batch_size: int) -> StepPlan:
+            batches = batches_of(
+                photos, batch_size, sizes.input_size, config.samples_per_image
+            )
+            model = build_model(sizes, AXIS)
+            return StepPlan(model, objective, config.body, next(batches))
+
+        full = plan(spec, config.batch_size)
+        shared = plan(small, config.devices.batch_size)
+        sizes = config.pipeline.batch_size, spec.input_size, config.pipeline.num_batches
+        for section in (
+            lambda: _steps(full, spec, config.encoder_batch_size, config.rounds),
+            lambda: _pipeline(photos, crops, config.pipeline.workers, *sizes),
+            lambda: _devices(shared, small, config.devices.counts, config.rounds),
+            lambda: _compiled(full, spec, config.compiled_devices),
+        ):
+            sections.append(section())
+            _LOG.info("%s", sections[-1])
+    report = "\n\n".join(sections) + "\n"
+    publish(report, config.output)
+    return report
+
+
+def _table(*rows: tuple[object, ...]) -> str:
+    """Returns a Markdown table; the first row names the columns."""
+    first, *others = ("| " + " | ".join(map(str, row)) + " |" for row in rows)
+    return "\n".join([first, "|" + "---|" * len(rows[0]), *others])
+
+
+def _steps(plan: StepPlan, spec: ModelSpec, encoder_batch: int, rounds: int) -> str:
+    """The step, the encoder and a plain product of matrices, in turn."""
+    model, side = build_model(spec), spec.input_size
+    prepared = prepare(model, init_variables(model, jax.random.key(0)))
+    images = jnp.zeros((encoder_batch, side, side, 3)) + jnp.arange(3.0)
+    encoder = jax.jit(encode)
+    square = jnp.ones((_MATMUL, _MATMUL))
+    product = jax.jit(jnp.matmul)
+    found = timed(
+        {
+            "step": stepper(plan),
+            "encoder": lambda: encoder(prepared, images),
+            "product": lambda: product(square, square),
+        },
+        rounds,
+    )
+    people = len(plan.batch.images.image)
+    samples = plan.objective.samples_per_person
+    forward = 2 * encoder_batch * resnet_multiply_adds(model.encoder, side)
+    rows = [
+        (f"training step, {people} photos", found["step"],
+         step_flops(model, people, side, samples), _OFFICIAL_STEP),
+        (f"encoder, {encoder_batch} photos", found["encoder"], forward,
+         _OFFICIAL_ENCODER),
+        (f"{_MATMUL}^3 product", found["product"], 2 * _MATMUL**3, ""),
+    ]  # fmt: skip
+    title = f"{spec.encoder}, {side} px, {spec.encoder_dtype}, in turn:\n\n"
+    return title + _table(
+        ("work", "seconds", "GFLOP/s", "official, another day"),
+        *(
+            (work, f"{seconds:.3f}", f"{flops / seconds / 1e9:.0f}", official)
+            for work, seconds, flops, official in rows
+        ),
+    )
+
+
+def _pipeline(
+    photos: Source,
+    crops: Source,
+    workers: tuple[int, ...],
+    batch_size: int,
+    side_px: int,
+    num_batches: int,
+) -> str:
+    """Rates of reading, decoding, cropping and augmenting, one after another."""
+    width, height = PHOTO_SIZE
+    rows = []
+    for name, source in ((f"photos {width} x {height}", photos),
+                         (f"crops of {_CROP_PX}", crops)):  # fmt: skip
+        for number in workers:
+            rate, per_core = images_per_second(
+                source, batch_size, side_px, number, num_batches
+            )
+            worked = "" if number else f"{per_core:.0f}"
+            rows.append((name, number, f"{rate:.0f}", worked))
+    header = ("read from", "workers", "images/s", "images per second of a core")
+    return f"Input pipeline, to {side_px} px:\n\n" + _table(header, *rows)
+
+
+def _devices(
+    plan: StepPlan, spec: ModelSpec, counts: tuple[int, ...], rounds: int
+) -> str:
+    """One global batch on more and more devices of the same cores, in turn."""
+    with contextlib.ExitStack() as stack:
+        processes = {n: stack.enter_context(forced_devices(n)) for n in counts}
+        for process in processes.values():
+            process.submit(prepare_steps, plan).result()
+        found = timed(
+            {
+                str(n): lambda process=process: process.submit(take_step).result()
+                for n, process in processes.items()
+            },
+            rounds,
+        )
+    first = found[str(counts[0])]
+    people = len(plan.batch.images.image)
+    title = (
+        f"{spec.encoder}, {spec.input_size} px, {people} photos in all, on devices "
+        "that share the cores, in turn:\n\n"
+    )
+    return title + _table(
+        ("devices", "seconds per step", f"over {counts[0]}"),
+        *((n, f"{s:.3f}", f"{s / first:.2f}") for n, s in found.items()),
+    )
+
+
+def _compiled(plan: StepPlan, spec: ModelSpec, devices: int) -> str:
+    """The full-size step as it is compiled for several devices."""
+    with forced_devices(devices) as process:
+        costs, least = process.submit(measure_costs, plan).result()
+    people = len(plan.batch.images.image) // devices
+    samples = plan.objective.samples_per_person
+    counted = step_flops(build_model(spec), people, spec.input_size, samples)
+    mega = lambda value: f"{value / 1e6:.3f}"  # noqa: E731
+    return f"Compiled for {devices} devices, each {people} photos:\n\n" + _table(
+        ("per device", "found", "counted", "found / counted"),
+        ("GFLOP", f"{costs.flops / 1e9:.1f}", f"{counted / 1e9:.1f} (3 x forward)",
+         f"{costs.flops / counted:.3f}"),
+        ("MB exchanged", mega(costs.exchanged_bytes), f"{mega(least.total)} (gradients "
+         f"{mega(least.gradients)}, batch norms {mega(least.statistics)}, scalars "
+         f"{mega(least.scalars)})", f"{costs.exchanged_bytes / least.total:.5f}"),
+        ("collectives", costs.num_collectives, "", ""),
+        ("MB, peak", mega(costs.peak_bytes), f"state and inputs "
+         f"{mega(costs.argument_bytes)}, temporaries {mega(costs.temporary_bytes)}",
+         ""),
+    )  # fmt: skip
