@@ -17,9 +17,8 @@ from flax import struct
 from jaxtyping import Array, Float
 
 from prohmr_jax import cameras, naive, skeleton
-from prohmr_jax.benchmark import machine, sampling_multiply_adds, timed
+from prohmr_jax.benchmark import machine, publish, sampling_multiply_adds, timed
 from prohmr_jax.body import make_body_model
-from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.files.body_files import BodyArrays, read_body_arrays
 from prohmr_jax.fitting.keypoints import (
     View,
@@ -246,9 +245,7 @@ def run_benchmark_fitting(config: ml_collections.ConfigDict) -> str:
         lines.append(f"| {' | '.join(compare(case, config.rounds))} |")
     lines += ["", *_by_batch(model, flow, draw, config.batches, config.rounds)]
     report = "\n".join(lines) + "\n"
-    if config.output:
-        write_atomically(config.output, lambda stream: stream.write(report.encode()))
-    print(report)
+    publish(report, config.output)
     return report
 
 
