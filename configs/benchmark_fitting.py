@@ -13,9 +13,9 @@ def get_config() -> ConfigDict:
     # Whose vertices are repeated until there are as many as SMPL's (6,890).
     config.body = "open"
     config.seed = 0
-    # People fitted at once, and the slots that they are solved in.
-    config.fits = ((1, 1), (32, 32))
-    # People fused, views each.
+    # People fitted at once, in two comparisons.
+    config.fits = (1, 32)
+    # Views fused, of one person.
     config.views = 4
     config.rounds = 3
     # Iterations after which the naive solver is stopped at the latest.

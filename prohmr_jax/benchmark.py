@@ -56,10 +56,12 @@ def synthetic_body(num_vertices: int = 6890, seed: int = 0) -> BodyArrays:
     )
 
 
-def timed(work: dict[str, Callable[[], jax.Array]], rounds: int) -> dict[str, float]:
+def timed(
+    work: dict[str, Callable[[], jax.Array]], rounds: int, compiled: bool = False
+) -> dict[str, float]:
     """Returns the median seconds of each piece of work; all run in every round."""
-    for run in work.values():
-        jax.block_until_ready(run())  # compiles
+    for run in () if compiled else work.values():
+        jax.block_until_ready(run())
     seconds = {name: [] for name in work}
     for _ in range(rounds):
         for name, run in work.items():

@@ -20,7 +20,7 @@ LEVELS = (
     ("train_state", "objective", "lifting", "recovery", "checkpoint",
      "results", "pictures", "reconstruction",
      "demo_report", "benchmark_packages", "benchmark_photos", "benchmark_devices",
-     "step_costs", "naive", "lifting_errors", "fitting_errors",
+     "benchmark_people", "step_costs", "naive", "lifting_errors", "fitting_errors",
      "image_errors", "image_report", "training_loop", "conversion", "synthetic",
      "labelling", "pose_flow"),
     ("train", "train_images", "evaluate", "evaluate_fitting", "evaluate_images", "demo",
@@ -64,6 +64,7 @@ NEIGHBOURS = {
     ("labelling", "reconstruction"),
     ("labelling", "results"),
     ("benchmark_fitting", "benchmark"),
+    ("benchmark_people", "naive"),
     ("benchmark_fitting", "parity"),
 }
 
