@@ -65,15 +65,15 @@ def run(config, workdir: str) -> None:
 
             run_multiview(config)
         case "benchmark":
-            from prohmr_jax.benchmark import run_benchmark
+            from prohmr_jax.benchmarks.hypotheses import run_benchmark
 
             run_benchmark(config)
         case "benchmark_fitting":
-            from prohmr_jax.benchmark_fitting import run_benchmark_fitting
+            from prohmr_jax.benchmarks.fitting import run_benchmark_fitting
 
             run_benchmark_fitting(config)
         case "benchmark_training":
-            from prohmr_jax.benchmark_training import run_benchmark_training
+            from prohmr_jax.benchmarks.training import run_benchmark_training
 
             run_benchmark_training(config)
         case "make_dataset":

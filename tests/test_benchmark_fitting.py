@@ -7,9 +7,9 @@ import pytest
 from fit_cases import config_of
 from fitting_cases import FLOW, flow_weights
 
-from prohmr_jax import benchmark_fitting as benchmark
-from prohmr_jax import naive
-from prohmr_jax.benchmark_people import make_subject, with_vertices
+from prohmr_jax.benchmarks import fitting as benchmark
+from prohmr_jax.benchmarks import naive
+from prohmr_jax.benchmarks.people import make_subject, with_vertices
 from prohmr_jax.body import body_joints, make_body_model
 from prohmr_jax.files.body_files import BodyArrays
 from prohmr_jax.fitting.keypoints import keypoint_problem

@@ -11,10 +11,10 @@ ROOT = pathlib.Path(__file__).parents[1]
 CONFIGS = sorted(path.stem for path in (ROOT / "configs").glob("*.py"))
 # Who reads which config; a new config must be listed.
 READERS = {
-    "benchmark": "benchmark.py",
-    "benchmark_training": "benchmark_training.py",
+    "benchmark": "benchmarks/hypotheses.py",
+    "benchmark_training": "benchmarks/training.py",
     "demo": "demo.py",
-    "benchmark_fitting": "benchmark_fitting.py",
+    "benchmark_fitting": "benchmarks/fitting.py",
     "fit": "fit.py",
     "multiview": "multiview.py",
     "evaluate_keypoints": "evaluate.py",

@@ -5,16 +5,16 @@ import numpy as np
 import optax
 import pytest
 
-from prohmr_jax.benchmark_devices import StepPlan, forced_devices, measure_costs
-from prohmr_jax.files.body_files import read_body
-from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
-from prohmr_jax.objective import Objective
-from prohmr_jax.recovery import make_training
-from prohmr_jax.step_costs import (
+from prohmr_jax.benchmarks.devices import StepPlan, forced_devices, measure_costs
+from prohmr_jax.benchmarks.step_costs import (
     collective_sizes,
     resnet_multiply_adds,
     step_flops,
 )
+from prohmr_jax.files.body_files import read_body
+from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
+from prohmr_jax.objective import Objective
+from prohmr_jax.recovery import make_training
 from prohmr_jax.training_loop import AXIS
 from tests.recovery_cases import WEIGHTS, random_batch, tiny_model
 

@@ -13,8 +13,7 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
-from prohmr_jax.benchmark import machine, publish, timed
-from prohmr_jax.benchmark_devices import (
+from prohmr_jax.benchmarks.devices import (
     StepPlan,
     forced_devices,
     measure_costs,
@@ -22,17 +21,18 @@ from prohmr_jax.benchmark_devices import (
     stepper,
     take_step,
 )
-from prohmr_jax.benchmark_photos import (
+from prohmr_jax.benchmarks.photos import (
     PHOTO_SIZE,
     batches_of,
     images_per_second,
     write_photos,
 )
+from prohmr_jax.benchmarks.step_costs import resnet_multiply_adds, step_flops
+from prohmr_jax.benchmarks.timing import machine, publish, timed
 from prohmr_jax.data.pipeline import Source
 from prohmr_jax.models.prohmr import encode, prepare
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 from prohmr_jax.objective import Objective
-from prohmr_jax.step_costs import resnet_multiply_adds, step_flops
 from prohmr_jax.structs import LossTerms
 from prohmr_jax.training_loop import AXIS
 

@@ -1,14 +1,6 @@
-"""Rates of sampling and skinning, beside naive paths and packages, in one run.
+"""Rates of sampling and skinning, beside naive paths and packages, in one run."""
 
-What is compared runs in turn, round after round, so that a slower minute of the
-machine falls on all alike; the table gives medians and ratios of them.
-"""
-
-import importlib.metadata
 import logging
-import os
-import platform
-import time
 from collections.abc import Callable
 
 import jax
@@ -17,14 +9,14 @@ import ml_collections
 import numpy as np
 
 from prohmr_jax import skeleton
-from prohmr_jax.benchmark_packages import other_packages
+from prohmr_jax.benchmarks.naive import dense_body, dense_mesh
+from prohmr_jax.benchmarks.packages import other_packages
+from prohmr_jax.benchmarks.timing import machine, publish, timed
 from prohmr_jax.body import BodyModel, body_joints, body_mesh, make_body_model
-from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.files.body_files import BodyArrays, read_body_arrays
 from prohmr_jax.models import prepared_flow
 from prohmr_jax.models.flow import ConditionalGlow
 from prohmr_jax.models.prohmr import POSE_FEATURES
-from prohmr_jax.naive import dense_body, dense_mesh
 from prohmr_jax.rotations import axis_angle_to_rotmat
 from prohmr_jax.structs import SmplParams
 
@@ -54,40 +46,6 @@ def synthetic_body(num_vertices: int = 6890, seed: int = 0) -> BodyArrays:
         landmark_vertices=rng.choice(num_vertices, 21, replace=False).astype(np.int32),
         extra_regressor=sparse(19, num_vertices, 10),
     )
-
-
-def timed(
-    work: dict[str, Callable[[], jax.Array]], rounds: int, compiled: bool = False
-) -> dict[str, float]:
-    """Returns the median seconds of each piece of work; all run in every round."""
-    for run in () if compiled else work.values():
-        jax.block_until_ready(run())
-    seconds = {name: [] for name in work}
-    for _ in range(rounds):
-        for name, run in work.items():
-            start = time.perf_counter()
-            jax.block_until_ready(run())
-            seconds[name].append(time.perf_counter() - start)
-    return {name: float(np.median(values)) for name, values in seconds.items()}
-
-
-def machine() -> str:
-    """Returns one line on the machine and the versions that were measured."""
-    packages = ("jax", "jaxlib", "flax", "numpy")
-    versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in packages)
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else "?"
-    return (
-        f"{jax.devices()[0].device_kind} x {jax.device_count()} ({cpus} cores), "
-        f"{platform.system()} {platform.machine()}, Python "
-        f"{platform.python_version()}, {versions}"
-    )
-
-
-def publish(report: str, output: str) -> None:
-    """Prints a report, and writes it to a file if one is named."""
-    if output:
-        write_atomically(output, lambda stream: stream.write(report.encode()))
-    print(report)
 
 
 def sampling_multiply_adds(flow: ConditionalGlow) -> int:

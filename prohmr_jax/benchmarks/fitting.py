@@ -16,14 +16,17 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from prohmr_jax import naive, skeleton
-from prohmr_jax.benchmark import machine, publish, sampling_multiply_adds, timed
-from prohmr_jax.benchmark_people import (
+from prohmr_jax import skeleton
+from prohmr_jax.benchmarks import naive
+from prohmr_jax.benchmarks.hypotheses import sampling_multiply_adds
+from prohmr_jax.benchmarks.naive import NaiveFit
+from prohmr_jax.benchmarks.people import (
     People,
     Subject,
     make_subject,
     with_vertices,
 )
+from prohmr_jax.benchmarks.timing import machine, publish, timed
 from prohmr_jax.files.body_files import read_body_arrays
 from prohmr_jax.fitting.keypoints import (
     fit_keypoints,
@@ -39,7 +42,6 @@ from prohmr_jax.fitting.objectives import (
 from prohmr_jax.minimise import Minimum, Settings, compile_batch, minimise_batch
 from prohmr_jax.models.flow import ConditionalGlow
 from prohmr_jax.models.prohmr import POSE_FEATURES
-from prohmr_jax.naive import NaiveFit
 from prohmr_jax.parity.recipe import recipe_weights
 
 _LOG = logging.getLogger(__name__)

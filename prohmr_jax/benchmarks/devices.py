@@ -14,18 +14,18 @@ from concurrent.futures import ProcessPoolExecutor
 import jax
 from flax import jax_utils
 
+from prohmr_jax.benchmarks.step_costs import (
+    CompiledCosts,
+    ExchangedBytes,
+    compiled_costs,
+    least_exchange,
+)
 from prohmr_jax.files.body_files import read_body
 from prohmr_jax.models.prohmr import ProHMR
 from prohmr_jax.models.spec import init_variables
 from prohmr_jax.objective import Objective
 from prohmr_jax.optimizers import OptimizerSettings, make_optimizer
 from prohmr_jax.recovery import make_training
-from prohmr_jax.step_costs import (
-    CompiledCosts,
-    ExchangedBytes,
-    compiled_costs,
-    least_exchange,
-)
 from prohmr_jax.structs import ImageTrainingBatch
 from prohmr_jax.train_state import StepMetrics
 from prohmr_jax.training_loop import AXIS, first_copy, over_devices, shard
