@@ -23,7 +23,7 @@ from prohmr_jax.fitting.joint_views import (
     placed_views,
     world_body,
 )
-from prohmr_jax.fitting.multiview import fusion_problem
+from prohmr_jax.fitting.multiview import FUSION_SETTINGS, fusion_problem
 from prohmr_jax.fitting.objectives import FittingModel, bind_multiview, decode_body
 from prohmr_jax.labelling.groups import Group
 from prohmr_jax.labelling.guesses import Guesser, person_columns
@@ -58,6 +58,8 @@ class FuseSettings:
     @property
     def minimise(self) -> Settings:
         """Settings of the optimiser."""
+        if self.method == FUSION:
+            return dataclasses.replace(FUSION_SETTINGS, max_steps=self.max_steps)
         memory = None if self.views <= _MOST_VIEWS_AS_MATRICES else _MEMORY
         return Settings(max_steps=self.max_steps, memory=memory)
 
