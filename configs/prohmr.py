@@ -32,6 +32,7 @@ def get_config() -> ConfigDict:
             "flow_batch_norm": True,
             "flow_dropout": 0.5,
             "flow_affine": False,
+            "readout": False,
             "head_hidden": 1024,
             "num_betas": 10,
             "mean_camera": (0.9, 0.0, 0.0),
@@ -98,8 +99,12 @@ def get_config() -> ConfigDict:
             "betas_mode": 5e-4,
             "orthogonal": 0.1,
             "adversarial": 5e-4,
+            "readout": 0.0,
         }
     )
+    # First steps in which linear readings of the context (`model.readout`) alone teach
+    # the encoder; for encoders from scratch.
+    config.readout_alone_steps = 0
     # False: the paper's ablation, no loss on the mode.
     config.mode_loss = True
     # Mode included; the others stand for the expectation.

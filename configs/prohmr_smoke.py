@@ -22,7 +22,8 @@ def get_config() -> ConfigDict:
         {"input_size": 32, "flow_layers": 2, "flow_blocks": 1, "flow_hidden": 32,
          "head_hidden": 32}
     )  # fmt: skip
-    config.coarse.update({"input_size": 24, "num_steps": 1})
+    config.coarse.num_steps = 0
+    config.readout_alone_steps = 1
     config.batch_size = 4
     config.num_steps = 4
     config.optimizer.warmup_steps = 1

@@ -29,6 +29,7 @@ def get_config() -> ConfigDict:
             "flow_batch_norm": False,
             "flow_dropout": 0.0,
             "flow_affine": True,
+            "readout": True,
             "head_hidden": 256,
         }
     )
@@ -41,7 +42,7 @@ def get_config() -> ConfigDict:
     )
     config.validation = ConfigDict({"directory": _DIRECTORY, "split": "test"})
     config.mocap = ""
-    config.coarse.update({"input_size": 48, "num_steps": 1_700})
+    config.coarse.update({"input_size": 48, "num_steps": 1_800})
     config.num_workers = 0
     config.augmentation.update(
         {"extreme_crop_rate": 0.0, "rotation_deg": 10.0, "scale": 0.15, "color": 0.1}
@@ -54,12 +55,14 @@ def get_config() -> ConfigDict:
             "keypoints_3d_mode": 0.1,
             "global_orient_mode": 0.3,
             "body_pose_mode": 0.05,
-            "betas_mode": 0.005,
+            "betas_mode": 0.05,
             "adversarial": 5e-4,
+            "readout": 1.0,
         }
     )
-    config.batch_size = 64
-    config.num_steps = 2_000
+    config.readout_alone_steps = 1_800
+    config.batch_size = 32
+    config.num_steps = 2_600
     config.optimizer.update(
         {
             "learning_rate": 1e-3,

@@ -27,6 +27,7 @@ from prohmr_jax.losses import (
 from prohmr_jax.models.discriminator import Discriminator
 from prohmr_jax.models.flow import initialize_actnorm
 from prohmr_jax.models.prohmr import ProHMR, latents
+from prohmr_jax.models.readout import Reading
 from prohmr_jax.randomness import row_keys
 from prohmr_jax.rotations import rotmat_to_pose_6d
 from prohmr_jax.structs import (
@@ -49,6 +50,9 @@ class Objective:
     """The mode, and draws for the expectation (Eq. 7)."""
     label_noise: float = 0.005
     """Standard deviation added to the 6D labels of the likelihood."""
+    readout_alone_steps: int = 0
+    """First steps, in which only the readout teaches the encoder; the flow and the head
+    learn from its contexts as they are."""
 
 
 @struct.dataclass
@@ -139,6 +143,36 @@ def supervised_terms(
     return LossTerms(orthogonal=sum(orthogonal), **terms)
 
 
+# Of the readout's parts; each brings about as much to its sum.
+_READOUT_2D, _READOUT_3D, _READOUT_ORIENT, _READOUT_POSE = 0.1, 0.04, 0.3, 0.05
+
+
+def readout_loss(reading: Reading, labels: Labels) -> Float[Array, " B"]:
+    """Returns how far linear readings are from what is known of people."""
+    orient, pose, _ = smpl_loss(
+        labels.smpl.replace(
+            global_orient=reading.rotmats[..., 0, :, :],
+            body_pose=reading.rotmats[..., 1:, :, :],
+        ),
+        labels.smpl,
+    )
+    keypoints_2d, keypoints_3d = labels.keypoints_2d, labels.keypoints_3d
+    return (
+        _READOUT_2D
+        * keypoint_2d_loss(
+            reading.joints_2d, keypoints_2d.xy, labels.mode_confidence_2d
+        )
+        + _READOUT_3D
+        * keypoint_3d_loss(
+            reading.joints,
+            keypoints_3d.xyz,
+            keypoints_3d.confidence,
+            skeleton.PELVIS_44,
+        )
+        + labels.has_pose * (_READOUT_ORIENT * orient + _READOUT_POSE * pose)
+    )
+
+
 def _expectation_and_mode(loss: Float[Array, "B K"]):
     drawn = loss[:, 1:]
     return jnp.sum(drawn) / max(drawn.size, 1), jnp.mean(loss[:, 0])
@@ -154,6 +188,7 @@ def objective_value(
     body: BodyModel,
     *,
     critic_params: Any = None,
+    encoder_share: Float[Array, ""] | float = 1.0,
     axis_name: str | None = None,
     train: bool = True,
 ) -> tuple[Float[Array, ""], LossAux]:
@@ -168,6 +203,7 @@ def objective_value(
       labels: of the same people.
       body: whose joints the labels are of.
       critic_params: of the discriminator that the bodies are to deceive; None: none.
+      encoder_share: of the gradient of flow and head, what reaches the encoder.
       axis_name: mapped axis over devices, if any. The mean over it of the values, and
         of their gradients, is that of the whole batch.
       train: batch statistics and dropout.
@@ -176,14 +212,16 @@ def objective_value(
 
     def forward(module: ProHMR):
         context = module.encode(inputs, train)
+        reading = None if module.readout is None else module.readout(context)
+        context = _scale_gradient(context, encoder_share)
         # Draws, mode, likelihood: the order in which running averages are updated.
         hypotheses = module.hypotheses(context, draws.z, train)
         if not objective.weights.nll:
-            return hypotheses, jnp.zeros(len(labels.has_pose))
+            return hypotheses, jnp.zeros(len(labels.has_pose)), reading
         log_prob = module.log_prob(context, noisy, train, labels.has_pose)
-        return hypotheses, log_prob
+        return hypotheses, log_prob, reading
 
-    (hypotheses, log_prob), updated = model.apply(
+    (hypotheses, log_prob, reading), updated = model.apply(
         variables,
         method=forward,
         mutable=["batch_stats"],
@@ -192,6 +230,8 @@ def objective_value(
     terms = supervised_terms(hypotheses, body, labels).replace(
         nll=_likelihood_term(log_prob, labels.has_pose, axis_name)
     )
+    if reading is not None:
+        terms = terms.replace(readout=jnp.mean(readout_loss(reading, labels)))
     if critic_params is not None:
         scores = _scores(critic_params, hypotheses.smpl)
         deception = jnp.sum(deception_loss(scores), axis=1)
@@ -199,6 +239,11 @@ def objective_value(
     loss = weighted_sum(terms, objective.weights)
     batch_stats = updated.get("batch_stats", {})
     return loss, LossAux(terms=terms, batch_stats=batch_stats, made=hypotheses.smpl)
+
+
+def _scale_gradient(x: Array, share: Float[Array, ""] | float) -> Array:
+    """Returns x; only that share of a gradient goes through."""
+    return share * x + jax.lax.stop_gradient((1.0 - share) * x)
 
 
 def _likelihood_term(log_prob, has_pose, axis_name) -> Float[Array, ""]:
@@ -235,6 +280,7 @@ def make_objective(model: ProHMR, objective: Objective, axis_name: str | None = 
             labels,
             body,
             critic_params=state.critic_params,
+            encoder_share=jnp.float32(state.step >= objective.readout_alone_steps),
             axis_name=axis_name,
         )
 

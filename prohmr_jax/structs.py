@@ -186,3 +186,5 @@ class LossTerms:
     """Of the expectation and of the mode, added."""
     adversarial: Float[Array, ""] = 0.0
     """How far the bodies are from deceiving the discriminator."""
+    readout: Float[Array, ""] = 0.0
+    """Of linear readings of the context; not of the paper."""

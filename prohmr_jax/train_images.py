@@ -67,6 +67,7 @@ def train_images(
         weights=weights if config.mode_loss else without_mode(weights),
         samples_per_person=config.samples_per_image,
         label_noise=config.label_noise,
+        readout_alone_steps=config.readout_alone_steps,
     )
     settings = OptimizerSettings(**config.optimizer)
     optimizer = make_optimizer(settings, config.num_steps)

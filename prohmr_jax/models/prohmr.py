@@ -17,6 +17,7 @@ from prohmr_jax import skeleton
 from prohmr_jax.models import prepared_flow
 from prohmr_jax.models.flow import ConditionalGlow
 from prohmr_jax.models.heads import ShapeCameraHead
+from prohmr_jax.models.readout import Readout
 from prohmr_jax.rotations import pose_6d_to_rotmat
 from prohmr_jax.structs import Hypotheses, SmplParams, WeakCamera
 
@@ -29,6 +30,7 @@ class BodyNetwork(nn.Module):
 
     encoder: nn.Module
     head: ShapeCameraHead
+    readout = None
 
     def encode(self, inputs: Any, train: bool = False) -> Float[Array, "B C"]:
         """Returns the context of images or keypoints."""
@@ -49,6 +51,15 @@ class ProHMR(BodyNetwork):
     """The trainable model; the encoder decides what it is conditioned on."""
 
     flow: ConditionalGlow
+    readout: Readout | None = None
+    """Teaches an encoder from scratch; None: the paper's."""
+
+    def __call__(self, inputs: Any, z: Float[Array, "B K 144"]) -> Hypotheses:
+        """Returns hypotheses of inputs; touches every weight, for initialisation."""
+        context = self.encode(inputs)
+        if self.readout is not None:
+            self.readout(context)
+        return self.hypotheses(context, z)
 
     def hypotheses(
         self,

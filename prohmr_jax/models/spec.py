@@ -12,6 +12,7 @@ from prohmr_jax.models.flow import ConditionalGlow
 from prohmr_jax.models.heads import ShapeCameraHead
 from prohmr_jax.models.keypoint_encoder import KeypointEncoder
 from prohmr_jax.models.prohmr import POSE_FEATURES, ProHMR
+from prohmr_jax.models.readout import Readout
 from prohmr_jax.models.regression import PoseRegressor
 from prohmr_jax.models.resnet import RESNETS, resnet
 
@@ -41,6 +42,8 @@ class ModelSpec:
     """Context-dependent scales; False is the paper's additive coupling."""
     deterministic: bool = False
     """One pose per input, by a net of the sizes of one coupling's, and no flow."""
+    readout: bool = False
+    """Linear readings of the context, to teach an encoder from scratch."""
     head_hidden: int = 1024
     num_betas: int = 10
     mean_betas: tuple[float, ...] = ()
@@ -94,6 +97,7 @@ def build_model(
             axis_name=axis_name,
         ),
         head=head,
+        readout=Readout() if spec.readout else None,
     )
 
 
