@@ -1,0 +1,89 @@
+"""Linear readings of the context: what they cost, and whom they teach."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from prohmr_jax.models.prohmr import ProHMR
+from prohmr_jax.models.readout import Reading, Readout
+from prohmr_jax.models.spec import init_variables
+from prohmr_jax.objective import Objective, draw, objective_value, readout_loss
+from prohmr_jax.recovery import encoder_input, labels_of
+from prohmr_jax.skeleton import PELVIS_44
+from prohmr_jax.structs import LossTerms
+from tests.recovery_cases import WEIGHTS, random_images, tiny_model
+
+
+@pytest.fixture(scope="module")
+def model():
+    return tiny_model(dropout_rate=0.0).clone(readout=Readout())
+
+
+@pytest.fixture(scope="module")
+def images():
+    return random_images(np.random.default_rng(0), 6)
+
+
+def test_the_truth_costs_nothing_and_the_rest_is_weighted_by_what_is_known(rng, images):
+    labels = labels_of(images)
+    root = labels.smpl.global_orient[:, None]
+    truth = Reading(
+        labels.keypoints_2d.xy,
+        labels.keypoints_3d.xyz + 2.0,  # any origin
+        np.concatenate([root, labels.smpl.body_pose], axis=1),
+    )
+    np.testing.assert_allclose(readout_loss(truth, labels), 0.0, atol=1e-4)
+
+    off = jax.tree.map(lambda a: a + rng.normal(size=a.shape).astype(np.float32), truth)
+    found = readout_loss(off, labels)
+    for n in range(len(found)):
+        error_2d = off.joints_2d[n] - truth.joints_2d[n]
+        error_3d = off.joints[n] - truth.joints[n]
+        error_3d = error_3d - error_3d[PELVIS_44]
+        squares = np.sum((off.rotmats[n] - truth.rotmats[n]) ** 2, axis=(1, 2))
+        expected = 0.1 * labels.mode_confidence_2d[n] @ np.abs(error_2d).sum(axis=1)
+        expected += 0.04 * labels.keypoints_3d.confidence[n] @ np.abs(error_3d).sum(1)
+        expected += labels.has_pose[n] * (0.3 * squares[0] + 0.05 * squares[1:].sum())
+        np.testing.assert_allclose(found[n], expected, rtol=1e-4)
+
+
+def gradients(model, images, body, share, weights):
+    objective = Objective(weights)
+    variables = init_variables(model, jax.random.key(0))
+    # From zero, a linear layer hands nothing on.
+    variables["params"]["readout"] = jax.tree.map(
+        lambda a: jnp.full(a.shape, 0.01), variables["params"]["readout"]
+    )
+
+    def loss(params):
+        draws = draw(jax.random.key(3), len(images.has_pose), objective)
+        return objective_value(
+            model, objective, {**variables, "params": params}, draws,
+            encoder_input(images), labels_of(images), body, encoder_share=share,
+        )[0]  # fmt: skip
+
+    return jax.jit(jax.grad(loss))(variables["params"])
+
+
+def test_alone_it_teaches_the_encoder_and_nothing_else(model, images, tiny_body):
+    weights = WEIGHTS.replace(readout=1.0)
+    alone = gradients(model, images, tiny_body, 0.0, weights)
+    shared = gradients(model, images, tiny_body, 1.0, weights)
+    only = gradients(model, images, tiny_body, 1.0, LossTerms(readout=1.0))
+    for part in ("flow", "head", "readout"):
+        both = map(jax.tree.leaves, (alone[part], shared[part]))
+        for a, b in zip(*both, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5 * np.abs(b).max())
+    norm = lambda tree: np.sqrt(sum(np.sum(a**2) for a in jax.tree.leaves(tree)))  # noqa: E731
+    difference = lambda a, b: norm(jax.tree.map(np.subtract, a, b)) / norm(b)  # noqa: E731
+    assert norm(only["encoder"]) > 0
+    assert difference(alone["encoder"], only["encoder"]) < 1e-4
+    assert difference(shared["encoder"], only["encoder"]) > 1e-3
+
+
+def test_a_model_without_it_is_the_papers(model):
+    bare = init_variables(tiny_model(), jax.random.key(0))["params"]
+    with_it = init_variables(model, jax.random.key(0))["params"]
+    assert set(with_it) - set(bare) == {"readout"}
+    assert ProHMR.readout is None
