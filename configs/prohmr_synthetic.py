@@ -72,7 +72,8 @@ def get_config() -> ConfigDict:
             "max_gradient_norm": 5.0,
         }
     )
-    config.average_decay = 0.99
+    # Running statistics of batch norms are those of the newest weights.
+    config.average_decay = 0.0
     config.log_every = 20
     config.checkpoint_every = 200
     config.evaluation.update({"every": 200, "num_people": 400})
