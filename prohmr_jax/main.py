@@ -120,7 +120,8 @@ def main(_) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     log.addHandler(handler)
-    if _CACHE.value:
+    # That one says how long compilation takes.
+    if _CACHE.value and _CONFIG.value.mode != "benchmark_fitting":
         jax.config.update("jax_compilation_cache_dir", _CACHE.value)
         # Small programs are many; by default only those of a second are kept.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
