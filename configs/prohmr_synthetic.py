@@ -4,7 +4,8 @@ python -m prohmr_jax.main --config configs/prohmr_synthetic.py --workdir runs/sy
 
 Renders people in the open body, trains a ResNet-18 ProHMR on them, measures it on
 people, poses and backgrounds that it never saw, and writes `report/index.md`. About
-half an hour on two CPU cores, the rendering included.
+half an hour on two CPU cores, the rendering included. The first steps see small crops,
+and linear readings of the context alone teach the encoder; then all is trained at once.
 """
 
 from ml_collections import ConfigDict
