@@ -6,6 +6,7 @@ import optax
 import pytest
 
 from prohmr_jax.benchmarks.devices import StepPlan, forced_devices, measure_costs
+from prohmr_jax.benchmarks.photos import batches_of, write_photos
 from prohmr_jax.benchmarks.step_costs import (
     collective_sizes,
     resnet_multiply_adds,
@@ -87,3 +88,11 @@ def test_a_step_computes_its_linear_layers_once():
     # What hangs over the edges of images is no work, which at this size is a tenth.
     # Encoding each sample, or for each pass of the flow, would give 1.7 and more.
     assert 0.85 < found / step_flops(model, people, side, samples) < 1.05
+
+
+def test_the_pipeline_reads_what_is_cut_from_the_portrait(tmp_path):
+    source = write_photos(tmp_path / "photos", 3)
+    batch = next(batches_of(source, 2, 32))
+    assert batch.images.image.shape == (2, 32, 32, 3)
+    # A picture, and not the black beyond it.
+    assert batch.images.image.std() > 10

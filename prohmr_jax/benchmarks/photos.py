@@ -15,7 +15,7 @@ from prohmr_jax.data.pipeline import Source, training_batches
 from prohmr_jax.data.records import MocapArrays, PersonRecord
 from prohmr_jax.skeleton import JOINTS_44, SMPL_24
 
-PORTRAIT = Path(__file__).parent / "assets" / "demo" / "astronaut.jpg"
+PORTRAIT = Path(__file__).parents[1] / "assets" / "demo" / "astronaut.jpg"
 # (width, height) of the photos, as most of COCO's; the person fills much of them.
 PHOTO_SIZE = (640, 480)
 _BOX_PX = 400.0
