@@ -17,7 +17,8 @@ def get_config() -> ConfigDict:
     config.mode = "train_images"
     config.seed = 0
     config.body = "data/smpl"
-    # An encoder to start from; empty: random weights.
+    # An encoder to start from: a path; "shipped": the ResNet-18 that
+    # `encoder_synthetic` made; empty: random weights.
     config.encoder_weights = "data/resnet50_imagenet"
 
     config.model = ConfigDict(
@@ -116,6 +117,7 @@ def get_config() -> ConfigDict:
     config.optimizer = ConfigDict(
         {
             "learning_rate": 1e-4,
+            "muon_learning_rate": 0.0,
             "weight_decay": 1e-4,
             "schedule": "constant",
             "warmup_steps": 0,

@@ -3,9 +3,9 @@
 Three forms. A *training directory* holds Orbax checkpoints of the whole state, saved in
 the background, atomic, and `model.json`. A *weights directory* is the same with weights
 alone, of a model or of an encoder: what a conversion writes. A *weights file* is one
-`.npz` of arrays by name, in float16 or float32, with the model's spec inside: what is
-shipped and shared. `load_weights` reads whole models, `load_encoder_weights` the
-encoder of any.
+`.npz` of arrays by name, in float16 or float32, with the model's spec inside, or an
+encoder's name: what is shipped and shared. `load_weights` reads whole models,
+`load_encoder_weights` the encoder of any.
 """
 
 import contextlib
@@ -33,6 +33,8 @@ _ASSETS = pathlib.Path(__file__).parent / "assets"
 SHIPPED_WEIGHTS = _ASSETS / "prohmr_keypoints.npz"
 SHIPPED_REGRESSION = _ASSETS / "regression_keypoints.npz"
 """Of its deterministic twin."""
+SHIPPED_ENCODER = _ASSETS / "resnet18_people.npz"
+"""A ResNet-18 to start training from."""
 _SPEC_FILE = "model.json"
 _STATES = "states"
 _FORMAT_VERSION = 1
@@ -49,10 +51,21 @@ def save_weights(
       variables: `{params, batch_stats, mean_params}`.
       dtype: float16 halves the file; the rounding is far below the training noise.
     """
+    _write_file(path, {"model": dataclasses.asdict(spec)}, variables, dtype)
+
+
+def save_encoder_file(
+    path: str | os.PathLike, encoder: str, variables: Mapping, dtype=np.float16
+) -> None:
+    """Writes the same of an encoder alone: its name and `{params, batch_stats}`."""
+    _write_file(path, {"encoder": encoder}, variables, dtype)
+
+
+def _write_file(path, header: Mapping, variables: Mapping, dtype) -> None:
     flat = flatten_dict(dict(variables), sep="/")
     arrays = {name: np.asarray(value).astype(dtype) for name, value in flat.items()}
-    header = {"version": _FORMAT_VERSION, "model": dataclasses.asdict(spec)}
-    write_npz(path, {"header": np.array(json.dumps(header)), **arrays})
+    text = json.dumps({"version": _FORMAT_VERSION, **header})
+    write_npz(path, {"header": np.array(text), **arrays})
 
 
 def load_weights(path: str | os.PathLike) -> tuple[ModelSpec, dict]:
@@ -67,14 +80,17 @@ def load_weights(path: str | os.PathLike) -> tuple[ModelSpec, dict]:
         spec = _read_spec(path)
         expected = _abstract_variables(spec)
         return spec, _restore_average(path, expected)
-    if not path.exists():
-        raise InputError(path, "no such weights file or training directory")
-    header = read_npz(path, {"header": Expected((), "text")})["header"]
-    spec = _spec_of(path, _parse_header(path, str(header)))
-    names = flatten_dict(_abstract_variables(spec), sep="/")
-    arrays = read_npz(path, {n: Expected(a.shape, "real") for n, a in names.items()})
+    spec = _spec_of(path, _read_header(path))
+    return spec, {"batch_stats": {}, **_read_file(path, _abstract_variables(spec))}
+
+
+def _read_file(path: pathlib.Path, expected: Mapping) -> dict:
+    """Returns the float32 arrays of a weights file, of the shapes expected."""
+    names = flatten_dict(expected, sep="/")
+    shapes = {name: Expected(np.shape(a), "real") for name, a in names.items()}
+    arrays = read_npz(path, shapes)
     floats = {name: np.asarray(a, np.float32) for name, a in arrays.items()}
-    return spec, {"batch_stats": {}, **unflatten_dict(floats, sep="/")}
+    return unflatten_dict(floats, sep="/")
 
 
 def save_weights_directory(
@@ -126,7 +142,7 @@ def load_encoder_weights(
     """Returns variables whose encoder comes from a file, to start training from.
 
     Args:
-      path: weights directory of an encoder, or any form of a whole model.
+      path: weights of an encoder, or of a whole model; any form.
       spec: of the model to train.
       variables: of that model; all but its encoder is kept.
 
@@ -134,18 +150,19 @@ def load_encoder_weights(
       InputError: missing, damaged, or of another encoder than the spec's.
     """
     path = pathlib.Path(path)
-    header = _read_header(path) if path.is_dir() else {}
-    if "encoder" in header:
-        name, found = header["encoder"], _restore(path)
-    else:
-        of_model, trees = load_weights(path)
-        name = of_model.encoder
-        found = {c: tree["encoder"] for c, tree in trees.items() if "encoder" in tree}
+    header = _read_header(path)
+    alone = "encoder" in header
+    name = header["encoder"] if alone else _spec_of(path, header).encoder
     if name != spec.encoder:
         raise InputError(path, f"holds the encoder {name!r}, not {spec.encoder!r}")
     expected = {
         c: tree["encoder"] for c, tree in variables.items() if "encoder" in tree
     }
+    if alone:
+        found = _restore(path) if path.is_dir() else _read_file(path, expected)
+    else:
+        _, trees = load_weights(path)
+        found = {c: tree["encoder"] for c, tree in trees.items() if "encoder" in tree}
     if jax.tree.map(np.shape, found) != jax.tree.map(np.shape, expected):
         raise InputError(path, f"holds a {name!r} of other sizes than the config's")
     floats = jax.tree.map(lambda a: np.asarray(a, np.float32), found)
@@ -181,11 +198,17 @@ def _spec_of(path: pathlib.Path, header: Mapping) -> ModelSpec:
     return spec
 
 
-def _read_header(directory: pathlib.Path) -> dict:
-    file = directory / _SPEC_FILE
-    if not file.exists():
-        raise InputError(directory, f"no training directory: it has no {_SPEC_FILE}")
-    return _parse_header(file, file.read_text(encoding="utf-8"))
+def _read_header(path: pathlib.Path) -> dict:
+    """Returns what weights say of themselves, whatever their form."""
+    if path.is_dir():
+        file = path / _SPEC_FILE
+        if not file.exists():
+            raise InputError(path, f"no training directory: it has no {_SPEC_FILE}")
+        return _parse_header(file, file.read_text(encoding="utf-8"))
+    if not path.exists():
+        raise InputError(path, "no such weights file or training directory")
+    header = read_npz(path, {"header": Expected((), "text")})["header"]
+    return _parse_header(path, str(header))
 
 
 def _read_spec(directory: pathlib.Path) -> ModelSpec:

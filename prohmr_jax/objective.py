@@ -54,6 +54,12 @@ class Objective:
     """First steps, in which only the readout teaches the encoder; the flow and the head
     learn from its contexts as they are."""
 
+    @property
+    def readout_alone(self) -> bool:
+        """Whether nothing but the readout has a weight: an encoder is trained."""
+        others = vars(self.weights.replace(readout=0.0)).values()
+        return self.weights.readout > 0 and not any(others)
+
 
 @struct.dataclass
 class Labels:
@@ -208,6 +214,8 @@ def objective_value(
         of their gradients, is that of the whole batch.
       train: batch statistics and dropout.
     """
+    if objective.readout_alone:
+        return _readout_alone(model, objective, variables, inputs, labels, train)
     noisy = labels.pose_6d + objective.label_noise * draws.label_noise
 
     def forward(module: ProHMR):
@@ -239,6 +247,24 @@ def objective_value(
     loss = weighted_sum(terms, objective.weights)
     batch_stats = updated.get("batch_stats", {})
     return loss, LossAux(terms=terms, batch_stats=batch_stats, made=hypotheses.smpl)
+
+
+def _readout_alone(
+    model: ProHMR, objective: Objective, variables: dict, inputs, labels, train: bool
+) -> tuple[Float[Array, ""], LossAux]:
+    """The objective of an encoder that learns for itself: no flow, no body."""
+
+    def forward(module: ProHMR):
+        return module.readout(module.encode(inputs, train))
+
+    reading, updated = model.apply(variables, method=forward, mutable=["batch_stats"])
+    terms = dataclasses.replace(
+        jax.tree.map(jnp.zeros_like, objective.weights),
+        readout=jnp.mean(readout_loss(reading, labels)),
+    )
+    batch_stats = updated.get("batch_stats", {})
+    loss = weighted_sum(terms, objective.weights)
+    return loss, LossAux(terms=terms, batch_stats=batch_stats)
 
 
 def _scale_gradient(x: Array, share: Float[Array, ""] | float) -> Array:

@@ -87,7 +87,9 @@ def make_training(
     average_decay: float = 0.0,
     axis_name: str | None = None,
 ) -> tuple[TrainState, Callable]:
-    """Returns the state before the first step, and the step, with a fresh critic.
+    """Returns the state before the first step, and the step.
+
+    A fresh critic plays, unless its term has no weight.
 
     Args:
       model: the module, with the same mapped axis.
@@ -99,7 +101,9 @@ def make_training(
       axis_name: mapped axis over devices, if any.
     """
     optimizer, critic_optimizer = optimizers
-    critic = make_critic(objective, critic_optimizer)
+    critic = None
+    if objective.weights.adversarial:
+        critic = make_critic(objective, critic_optimizer)
     key = jax.random.fold_in(jax.random.key(seed), 1)
     state = create_train_state(
         variables,

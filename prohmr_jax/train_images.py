@@ -12,17 +12,22 @@ from jax.experimental import multihost_utils
 
 from prohmr_jax.body import BodyModel
 from prohmr_jax.body_errors import mean_body, mean_pose
-from prohmr_jax.checkpoint import StateCheckpoints, load_encoder_weights
+from prohmr_jax.checkpoint import (
+    SHIPPED_ENCODER,
+    StateCheckpoints,
+    load_encoder_weights,
+)
 from prohmr_jax.data.augmentation import AugmentationSettings
 from prohmr_jax.data.datasets.mocap import read_mocap
 from prohmr_jax.data.pipeline import Source, evaluation_batches, training_batches
+from prohmr_jax.errors import InputError
 from prohmr_jax.files.body_files import read_body
 from prohmr_jax.image_errors import score
 from prohmr_jax.image_report import LearningCurve, draw_people, write_page
 from prohmr_jax.models.prohmr import prepare
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 from prohmr_jax.objective import Objective, without_mode
-from prohmr_jax.optimizers import OptimizerSettings, make_optimizer
+from prohmr_jax.optimizers import OptimizerSettings, make_optimizer, updates_of
 from prohmr_jax.pictures import write_png
 from prohmr_jax.pose_prior import load_pose_prior
 from prohmr_jax.recovery import make_training, whitened
@@ -41,6 +46,8 @@ from prohmr_jax.training_loop import (
 
 # Poses that the discriminator meets where no capture is given.
 _MOCAP_ROWS = 20_000
+# Says in a config that the encoder starts from the weights that ship.
+_SHIPPED = "shipped"
 
 
 def train_images(
@@ -70,6 +77,8 @@ def train_images(
         readout_alone_steps=config.readout_alone_steps,
     )
     settings = OptimizerSettings(**config.optimizer)
+    if settings.warmup_steps >= updates_of(settings, config.num_steps):
+        raise InputError("config.optimizer.warmup_steps", "is the whole run")
     optimizer = make_optimizer(settings, config.num_steps)
 
     if config.synthetic.directory:
@@ -80,7 +89,9 @@ def train_images(
     variables = init_variables(model, key)
     if checkpoints.latest_step is None:
         if config.encoder_weights:
-            variables = load_encoder_weights(config.encoder_weights, spec, variables)
+            shipped = config.encoder_weights == _SHIPPED
+            path = SHIPPED_ENCODER if shipped else config.encoder_weights
+            variables = load_encoder_weights(path, spec, variables)
         # Of a pass of its own, so that the run's position is not touched.
         first = next(_training_data(config, spec, whole_batch=True))
         variables = whitened(model, variables, first.images)

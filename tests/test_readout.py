@@ -87,3 +87,45 @@ def test_a_model_without_it_is_the_papers(model):
     with_it = init_variables(model, jax.random.key(0))["params"]
     assert set(with_it) - set(bare) == {"readout"}
     assert ProHMR.readout is None
+
+
+def test_an_encoder_alone_learns_as_it_would_beside_the_rest(model, images, tiny_body):
+    variables = init_variables(model, jax.random.key(0))
+    variables["params"]["readout"] = jax.tree.map(
+        lambda a: jnp.full(a.shape, 0.01), variables["params"]["readout"]
+    )
+    alone = Objective(LossTerms(readout=2.0))
+    beside = Objective(LossTerms(readout=2.0, betas_mode=1e-30))
+    assert alone.readout_alone
+    assert not beside.readout_alone
+    assert not Objective(LossTerms(nll=1.0)).readout_alone
+
+    def value(params, objective):
+        draws = draw(jax.random.key(3), len(images.has_pose), objective)
+        given = {**variables, "params": params}
+        return objective_value(
+            model, objective, given, draws, encoder_input(images), labels_of(images),
+            tiny_body,
+        )  # fmt: skip
+
+    found = [
+        jax.value_and_grad(value, has_aux=True)(variables["params"], objective)
+        for objective in (alone, beside)
+    ]
+    (loss, aux), gradient = found[0]
+    (whole_loss, whole), whole_gradient = found[1]
+    np.testing.assert_allclose(loss, whole_loss, rtol=1e-6)
+    np.testing.assert_allclose(aux.terms.readout, whole.terms.readout, rtol=1e-6)
+    for part in ("encoder", "readout"):
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6),
+            gradient[part],
+            whole_gradient[part],
+        )
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6),
+        aux.batch_stats["encoder"],
+        whole.batch_stats["encoder"],
+    )
+    assert aux.made is None
+    assert not any(np.any(leaf) for leaf in jax.tree.leaves(gradient["flow"]))

@@ -12,6 +12,7 @@ from prohmr_jax.checkpoint import (
     StateCheckpoints,
     load_encoder_weights,
     load_weights,
+    save_encoder_file,
     save_encoder_weights,
     save_weights,
     save_weights_directory,
@@ -72,6 +73,9 @@ FORMS = {
     "encoder": lambda path, spec, v: save_encoder_weights(
         path, spec.encoder, encoder_of(v)
     ),
+    "encoder's file": lambda path, spec, v: save_encoder_file(
+        path, spec.encoder, encoder_of(v), np.float32
+    ),
     "model": lambda path, spec, v: save_weights_directory(path, spec, v, {}),
     "weights file": lambda path, spec, v: save_weights(path, spec, v, np.float32),
     "training directory": save_training_state,
@@ -108,6 +112,9 @@ def test_an_encoder_is_no_model(tmp_path, spec, variables):
         load_weights(tmp_path / "a")
     with pytest.raises(InputError, match="holds an encoder only"):
         StateCheckpoints(tmp_path / "a", spec)
+    save_encoder_file(tmp_path / "b.npz", spec.encoder, encoder_of(variables))
+    with pytest.raises(InputError, match="b.npz: holds an encoder only"):
+        load_weights(tmp_path / "b.npz")
 
 
 @pytest.mark.parametrize(

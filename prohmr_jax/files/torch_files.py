@@ -56,8 +56,8 @@ def read_zip_torch(path: Path) -> State:
             raise Refused("does not say its byte order")
         if members[found[0]].file_size > _MAX_PICKLE_BYTES:
             raise Refused("has a pickle too large for names and shapes")
-        pickle = _Pickle(path, io.BytesIO(archive.read(found[0])))
-        state = state_dict_of(pickle.load())
+        machine = _Pickle(path, io.BytesIO(archive.read(found[0])))
+        state = state_dict_of(machine.load())
 
         def read(storage: Storage) -> bytes:
             info = members.get(f"{root}data/{storage.key}")
@@ -66,7 +66,7 @@ def read_zip_torch(path: Path) -> State:
             return archive.read(info)
 
         arrays = _to_arrays(path, state, read, order == b"big")
-        return arrays, tuple(sorted(pickle.unknown))
+        return arrays, tuple(sorted(machine.unknown))
 
 
 def _members(archive: zipfile.ZipFile, file_size: int) -> dict[str, zipfile.ZipInfo]:
@@ -97,12 +97,12 @@ def read_legacy_torch(path: Path) -> State:
       InputError: the file is damaged or refused.
     """
     with _faults_named(path), path.open("rb") as stream:
-        pickle = _Pickle(path, io.BytesIO(stream.read(_MAX_PICKLE_BYTES)))
-        magic, protocol, _ = (pickle.load() for _ in range(3))
+        machine = _Pickle(path, io.BytesIO(stream.read(_MAX_PICKLE_BYTES)))
+        magic, protocol, _ = (machine.load() for _ in range(3))
         if magic != _MAGIC or protocol != _LEGACY_PROTOCOL:
             raise Refused("is of an unknown version of torch.save")
-        state = state_dict_of(pickle.load())
-        starts = _legacy_starts(stream, pickle)
+        state = state_dict_of(machine.load())
+        starts = _legacy_starts(stream, machine)
 
         def read(storage: Storage) -> bytes:
             if storage.key not in starts:
@@ -110,20 +110,20 @@ def read_legacy_torch(path: Path) -> State:
             stream.seek(starts[storage.key])
             return stream.read(storage.num_bytes)
 
-        return _to_arrays(path, state, read), tuple(sorted(pickle.unknown))
+        return _to_arrays(path, state, read), tuple(sorted(machine.unknown))
 
 
-def _legacy_starts(stream: BinaryIO, pickle: "_Pickle") -> dict[str, int]:
+def _legacy_starts(stream: BinaryIO, machine: "_Pickle") -> dict[str, int]:
     """Finds where each storage starts, by passing over those before it."""
-    keys = pickle.load()
+    keys = machine.load()
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise Refused("does not list its storages")
     starts: dict[str, int] = {}
-    place, size = pickle.stream.tell(), os.fstat(stream.fileno()).st_size
+    place, size = machine.stream.tell(), os.fstat(stream.fileno()).st_size
     for key in keys:
         if key in starts:
             raise Refused("lists a storage twice")
-        storage = pickle.storages.get(key)
+        storage = machine.storages.get(key)
         if storage is None:
             raise Refused(f"has a storage {quoted(key)} of unknown type")
         stream.seek(place)

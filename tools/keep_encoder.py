@@ -1,0 +1,30 @@
+"""Makes a file of the encoder of a trained model, to start other trainings from.
+
+python tools/keep_encoder.py runs/encoder/weights.npz encoder.npz
+
+Half-precision numbers; batch norms' running statistics included.
+"""
+
+import argparse
+
+from prohmr_jax.checkpoint import load_weights, save_encoder_file
+from prohmr_jax.errors import InputError
+
+
+def main() -> None:
+    """Reads a weights file or training directory, and writes its encoder's."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("weights", help="weights file or training directory")
+    parser.add_argument("out", help=".npz to write")
+    arguments = parser.parse_args()
+    try:
+        spec, variables = load_weights(arguments.weights)
+        encoder = {c: t["encoder"] for c, t in variables.items() if "encoder" in t}
+        save_encoder_file(arguments.out, spec.encoder, encoder)
+    except InputError as error:
+        raise SystemExit(f"error: {error}") from None
+    print(f"{arguments.out}: {spec.encoder}")
+
+
+if __name__ == "__main__":
+    main()
