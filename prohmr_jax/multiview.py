@@ -5,9 +5,7 @@ says which people, and views, could not be used and why. A run that is killed go
 where it was.
 """
 
-import contextlib
 import dataclasses
-import logging
 import pathlib
 from collections.abc import Sequence
 
@@ -15,14 +13,9 @@ import ml_collections
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from prohmr_jax.config_checks import PHOTO_WORDS, require_least, require_words
-from prohmr_jax.errors import InputError
 from prohmr_jax.files.meshes import write_glb
-from prohmr_jax.files.photos import NO_PHOTO
 from prohmr_jax.labelling.fuser import FUSION, JOINT, Fuser, FuseSettings
-from prohmr_jax.labelling.groups import Group, Groups, open_groups
-from prohmr_jax.labelling.guesses import FRAMES
-from prohmr_jax.labelling.journal import Journal
+from prohmr_jax.labelling.groups import Group, open_groups
 from prohmr_jax.labelling.pictures import (
     OF_PICTURES,
     Placed,
@@ -31,32 +24,17 @@ from prohmr_jax.labelling.pictures import (
     side_by_side,
 )
 from prohmr_jax.labelling.running import LabelReport, run_job
-from prohmr_jax.labelling.sightings import PhotoSettings
 from prohmr_jax.labelling.solving import Columns
 from prohmr_jax.labelling.tables import read_table
 from prohmr_jax.labelling.view_tables import ViewsTable, WorldTable
+from prohmr_jax.labelling_config import identity, open_model, require_usable
 from prohmr_jax.pictures import write_png
-from prohmr_jax.reconstruction import Reconstructor, load_reconstructor
+from prohmr_jax.reconstruction import Reconstructor
 
 TABLE, OVERLAYS, MESHES = "views.npz", "overlays", "meshes"
-_WORDS = {
-    **PHOTO_WORDS,
-    "photo": ("", NO_PHOTO),
-    "method": (FUSION, JOINT),
-    "frame": FRAMES,
-}
-_LEAST = {
-    "image_size": 0,
-    "focal_length_px": 0,
-    "max_steps": 1,
-    "slots": 1,
-    "people_per_shard": 1,
-    "overlays": 0,
-    "meshes": 0,
-    "overlay_longest_side_px": 16,
-}
+_WORDS = {"method": (FUSION, JOINT)}
+_LEAST = {"meshes": 0}
 _PREDICTED = "pose_axis_angle", "betas", "translation"
-_LOG = logging.getLogger(__name__)
 
 
 def run_multiview(config: ml_collections.ConfigDict) -> LabelReport:
@@ -66,23 +44,9 @@ def run_multiview(config: ml_collections.ConfigDict) -> LabelReport:
       InputError: the config, input, body, weights or output cannot be used, nobody of
         the input can, or the output holds a run with other settings.
     """
-    if not config.input:
-        raise InputError("config.input", "is empty: name a manifest or a folder")
-    require_words(config, _WORDS)
-    require_least(config, _LEAST)
+    require_usable(config, "a manifest or a folder", _WORDS, _LEAST)
     output = pathlib.Path(config.output)
-    _LOG.info("reading the body and the weights")
-    loaded = load_reconstructor(
-        config.checkpoint,
-        config.body,
-        seed=0,
-        num_hypotheses=1,
-        num_meshes=0,
-        focal_length_px=config.focal_length_px,
-    )
-    photos = PhotoSettings(
-        config.photo, config.exif, tuple(config.image_size), loaded.crop_px
-    )
+    loaded, photos = open_model(config)
     use_cameras = config.use_cameras and config.method == JOINT
     groups = open_groups(config.input, photos, use_cameras)
     settings = FuseSettings(
@@ -96,7 +60,6 @@ def run_multiview(config: ml_collections.ConfigDict) -> LabelReport:
     )
     fuser = Fuser(loaded.model, loaded.body, settings, config.focal_length_px)
     schema = WorldTable if settings.calibrated else ViewsTable
-    identity = _identity(config, groups, settings, loaded)
 
     def draw(number: int, people: Sequence[Group], columns: Columns) -> None:
         for row, group in enumerate(people):
@@ -110,15 +73,15 @@ def run_multiview(config: ml_collections.ConfigDict) -> LabelReport:
             if number + row < config.meshes:
                 _write_mesh(output / MESHES / f"{name}.glb", loaded, of)
 
-    with contextlib.closing(Journal(output / TABLE, schema, identity)) as journal:
-        report = run_job(
-            journal,
-            groups,
-            fuser,
-            fuser.slots(),
-            config.people_per_shard,
-            draw,
-        )
+    report = run_job(
+        output / TABLE,
+        schema,
+        identity(config, groups, loaded, dataclasses.asdict(settings)),
+        groups,
+        fuser,
+        config.people_per_shard,
+        draw,
+    )
     table, _, _ = read_table(report.table, schema)
     print("\n".join(report.lines(table.fit_reason)))
     return report
@@ -156,18 +119,3 @@ def _write_mesh(path: pathlib.Path, loaded: Reconstructor, of: Columns) -> None:
     vertices = placed_vertices(loaded.body, _one_body(of, 0))
     write_glb(path, np.asarray(vertices), np.asarray(loaded.body.faces))
 
-
-def _identity(
-    config, groups: Groups, settings: FuseSettings, loaded: Reconstructor
-) -> dict[str, str]:
-    """What results depend on; drawing and the size of shards are not of it."""
-    return {
-        "input": pathlib.Path(config.input).name,
-        "input_fingerprint": groups.fingerprint(),
-        **loaded.made_by.of_model(),
-        "photo": config.photo,
-        "exif": config.exif,
-        "image_size": "x".join(str(side) for side in config.image_size),
-        "focal_length_px": str(config.focal_length_px),
-        **{name: str(value) for name, value in dataclasses.asdict(settings).items()},
-    }

@@ -23,7 +23,7 @@ LEVELS = (
      "image_errors", "image_report", "training_loop", "conversion", "synthetic",
      "labelling", "pose_flow"),
     ("train", "train_images", "evaluate", "evaluate_fitting", "evaluate_images", "demo",
-     "fit", "multiview", "benchmarks", "make_dataset", "parity"),
+     "fit", "multiview", "labelling_config", "benchmarks", "make_dataset", "parity"),
     ("main",),
 )  # fmt: skip
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
@@ -55,6 +55,8 @@ NEIGHBOURS = {
     ("reconstruction", "results"),
     ("labelling", "reconstruction"),
     ("labelling", "results"),
+    ("fit", "labelling_config"),
+    ("multiview", "labelling_config"),
 }
 
 # Only procedures read configs; what they call takes explicit arguments.

@@ -1,10 +1,11 @@
 """A run of bulk labelling: what the journal lacks is solved, kept, and made a table."""
 
+import contextlib
 import dataclasses
 import logging
 import pathlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,6 @@ from prohmr_jax.labelling.people import Source, windows
 from prohmr_jax.labelling.progress import Progress
 from prohmr_jax.labelling.solving import Columns, Job, solve_windows
 from prohmr_jax.minimise import Reason
-from prohmr_jax.slots import Slots
 
 LEFT_OUT = "left_out.txt"
 _LINES_SHOWN = 10
@@ -67,21 +67,37 @@ class LabelReport:
 
 
 def run_job(
-    journal: Journal, source: Source, job: Job, slots: Slots, size: int, draw: Draw
+    table: pathlib.Path,
+    schema: type,
+    identity: Mapping[str, str],
+    source: Source,
+    job: Job,
+    size: int,
+    draw: Draw,
 ) -> LabelReport:
     """Returns the report of a run to its end; the table then stands whole.
 
     Args:
-      journal: of the output.
+      table: to write; see `Journal`, as for the next two.
+      schema: of the table.
+      identity: of input and settings.
       source: of people, or groups of views of them.
       job: what is done with them.
-      slots: of the job's objective.
       size: people per window.
       draw: draws people as they are finished, before they are kept.
 
     Raises:
-      InputError: nobody of the source can be used, or the output cannot be written.
+      InputError: nobody of the source can be used, the output cannot be written, or
+        holds a run with other settings.
     """
+    with contextlib.closing(Journal(table, schema, identity)) as journal:
+        return _run(journal, source, job, size, draw)
+
+
+def _run(
+    journal: Journal, source: Source, job: Job, size: int, draw: Draw
+) -> LabelReport:
+    slots = job.slots()
     start, before = time.monotonic(), journal.people
     if not journal.finished:
         if before:

@@ -18,6 +18,9 @@ Columns = dict[str, np.ndarray]
 class Job(Protocol):
     """What is done with the people of a window before and after they are solved."""
 
+    def slots(self) -> Slots:
+        """Returns places in which people are solved, of the job's objective."""
+
     def open(self, window: Window) -> tuple[Any, tuple[Any, Any]]:
         """Returns what `close` needs, and initial unknowns and data, a row each."""
 

@@ -1,0 +1,100 @@
+"""What the configs of bulk labelling have in common, and how it is read."""
+
+import logging
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import ml_collections
+
+from prohmr_jax.config_checks import PHOTO_WORDS, require_least, require_words
+from prohmr_jax.errors import InputError
+from prohmr_jax.files.photos import NO_PHOTO
+from prohmr_jax.labelling.guesses import FRAMES
+from prohmr_jax.labelling.people import Source
+from prohmr_jax.labelling.sightings import PhotoSettings
+from prohmr_jax.reconstruction import Reconstructor, load_reconstructor
+
+_WORDS = {"photo": ("", NO_PHOTO), **PHOTO_WORDS, "frame": FRAMES}
+_LEAST = {
+    "image_size": 0,
+    "focal_length_px": 0,
+    "max_steps": 1,
+    "slots": 1,
+    "people_per_shard": 1,
+    "overlays": 0,
+    "overlay_longest_side_px": 16,
+}
+_LOG = logging.getLogger(__name__)
+
+
+def require_usable(
+    config: ml_collections.ConfigDict,
+    inputs: str,
+    words: Mapping[str, tuple[str, ...]],
+    least: Mapping[str, int],
+) -> None:
+    """Refuses what could only fail later.
+
+    Args:
+      config: of a run.
+      inputs: what `input` may name, for the message.
+      words: those of the program's own keys; see `require_words`.
+      least: bounds of the program's own keys; see `require_least`.
+
+    Raises:
+      InputError: it names `config.key`.
+    """
+    if not config.input:
+        raise InputError("config.input", f"is empty: name {inputs}")
+    require_words(config, {**_WORDS, **words})
+    require_least(config, {**_LEAST, **least})
+
+
+def open_model(
+    config: ml_collections.ConfigDict, num_hypotheses: int = 1, seed: int = 0
+) -> tuple[Reconstructor, PhotoSettings]:
+    """Returns the model and body of a run, and how the photos are to be read for it.
+
+    Raises:
+      InputError: body or weights cannot be used.
+    """
+    _LOG.info("reading the body and the weights")
+    loaded = load_reconstructor(
+        config.checkpoint,
+        config.body,
+        seed=seed,
+        num_hypotheses=num_hypotheses,
+        num_meshes=0,
+        focal_length_px=config.focal_length_px,
+    )
+    photos = PhotoSettings(
+        config.photo, config.exif, tuple(config.image_size), loaded.crop_px
+    )
+    return loaded, photos
+
+
+def identity(
+    config: ml_collections.ConfigDict,
+    source: Source,
+    loaded: Reconstructor,
+    settings: Mapping[str, Any],
+) -> dict[str, str]:
+    """Returns what results depend on; drawing and the size of shards are not of it.
+
+    Args:
+      config: of the run.
+      source: of its people.
+      loaded: its model and body.
+      settings: the program's own.
+    """
+    return {
+        "input": pathlib.Path(config.input).name,
+        "input_fingerprint": source.fingerprint(),
+        **loaded.made_by.of_model(),
+        "photo": config.photo,
+        "exif": config.exif,
+        "image_size": "x".join(str(side) for side in config.image_size),
+        "focal_length_px": str(config.focal_length_px),
+        **{name: str(value) for name, value in settings.items()},
+    }
