@@ -17,7 +17,10 @@ def get_config() -> ConfigDict:
     config.mode = "train_images"
     config.seed = 0
     config.body = "data/smpl"
-    # An encoder to start from: a path; "shipped": the ResNet-18 that
+    # A whole model to go on from: the converted official one, with its discriminator,
+    # or that of another run; empty: a new one.
+    config.weights = ""
+    # The encoder of a new one: a path; "shipped": the ResNet-18 that
     # `encoder_synthetic` made; empty: random weights.
     config.encoder_weights = "data/resnet50_imagenet"
 

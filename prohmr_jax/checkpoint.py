@@ -170,6 +170,35 @@ def load_encoder_weights(
     return {**variables, **encoders}
 
 
+def load_whole_model(
+    path: str | os.PathLike, variables: Mapping, critic_params: Mapping
+) -> tuple[dict, Mapping]:
+    """Returns weights from which the training of a model goes on, and its critic's.
+
+    Args:
+      path: weights of a whole model; any form.
+      variables: of the model to train, which has to be of the same sizes.
+      critic_params: of its discriminator; kept where the path holds none.
+
+    Raises:
+      InputError: missing, damaged, or of a model of other sizes.
+    """
+    path = pathlib.Path(path)
+    _, found = load_weights(path)
+    state = _restore(path) if path.is_dir() else {}
+    critic = state.get("discriminator_params") or state.get("critic_params")
+    critic = critic or critic_params
+    trees = {"model": (found, variables), "discriminator": (critic, critic_params)}
+    for name, (tree, expected) in trees.items():
+        if _shapes(tree) != _shapes(expected):
+            raise InputError(path, f"its {name} has other sizes than the config's")
+    return jax.tree.map(jnp.asarray, (dict(found), critic))
+
+
+def _shapes(tree: Mapping) -> dict:
+    return {name: np.shape(leaf) for name, leaf in flatten_dict(dict(tree)).items()}
+
+
 def _abstract_variables(spec: ModelSpec) -> dict:
     return jax.eval_shape(lambda: init_variables(build_model(spec), jax.random.key(0)))
 

@@ -1,6 +1,7 @@
 """Training of the image-conditioned ProHMR: photos to bodies, as in the paper."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import optax
@@ -86,10 +87,11 @@ def make_training(
     seed: int,
     average_decay: float = 0.0,
     axis_name: str | None = None,
+    critic_params: Any = None,
 ) -> tuple[TrainState, Callable]:
     """Returns the state before the first step, and the step.
 
-    A fresh critic plays, unless its term has no weight.
+    A critic plays, unless its term has no weight.
 
     Args:
       model: the module, with the same mapped axis.
@@ -99,24 +101,32 @@ def make_training(
       seed: of the run.
       average_decay: of the parameters' average; 0: none is kept.
       axis_name: mapped axis over devices, if any.
+      critic_params: what the critic starts from; None: fresh weights.
     """
     optimizer, critic_optimizer = optimizers
     critic = None
     if objective.weights.adversarial:
         critic = make_critic(objective, critic_optimizer)
-    key = jax.random.fold_in(jax.random.key(seed), 1)
+    if critic_params is None:
+        critic_params = fresh_critic(model, seed)
     state = create_train_state(
         variables,
         optimizer,
         averaged=average_decay > 0,
         critic=critic,
-        critic_params=init_critic(key, model.head.num_betas),
+        critic_params=critic_params,
     )
     loss_function = make_loss_function(model, objective, axis_name)
     step = make_train_step(
         loss_function, optimizer, seed, average_decay, axis_name, critic
     )
     return state, step
+
+
+def fresh_critic(model: ProHMR, seed: int) -> Any:
+    """Returns the discriminator's weights before the first step of a run."""
+    key = jax.random.fold_in(jax.random.key(seed), 1)
+    return init_critic(key, model.head.num_betas)
 
 
 def whitened(model: ProHMR, variables: dict, images: ImageBatch) -> dict:

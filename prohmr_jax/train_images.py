@@ -16,6 +16,7 @@ from prohmr_jax.checkpoint import (
     SHIPPED_ENCODER,
     StateCheckpoints,
     load_encoder_weights,
+    load_whole_model,
 )
 from prohmr_jax.data.augmentation import AugmentationSettings
 from prohmr_jax.data.datasets.mocap import read_mocap
@@ -30,7 +31,7 @@ from prohmr_jax.objective import Objective, without_mode
 from prohmr_jax.optimizers import OptimizerSettings, make_optimizer, updates_of
 from prohmr_jax.pictures import write_png
 from prohmr_jax.pose_prior import load_pose_prior
-from prohmr_jax.recovery import make_training, whitened
+from prohmr_jax.recovery import fresh_critic, make_training, whitened
 from prohmr_jax.structs import LossTerms
 from prohmr_jax.synthetic.dataset import SyntheticSettings, make_synthetic_humans
 from prohmr_jax.synthetic.poses import read_poses, training_mocap
@@ -87,7 +88,12 @@ def train_images(
     checkpoints = StateCheckpoints(workdir, spec, data=batches)
     model, key = build_model(spec), jax.random.key(config.seed)
     variables = init_variables(model, key)
-    if checkpoints.latest_step is None:
+    critic_params = fresh_critic(model, config.seed)
+    if checkpoints.latest_step is None and config.weights:
+        variables, critic_params = load_whole_model(
+            config.weights, variables, critic_params
+        )
+    elif checkpoints.latest_step is None:
         if config.encoder_weights:
             shipped = config.encoder_weights == _SHIPPED
             path = SHIPPED_ENCODER if shipped else config.encoder_weights
@@ -103,6 +109,7 @@ def train_images(
         seed=config.seed,
         average_decay=config.average_decay,
         axis_name=AXIS,
+        critic_params=critic_params,
     )
     return run(
         spec,

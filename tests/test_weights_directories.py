@@ -1,5 +1,6 @@
 """Directories of weights alone: whole models, and encoders to start training from."""
 
+import dataclasses
 import json
 import os
 
@@ -12,6 +13,7 @@ from prohmr_jax.checkpoint import (
     StateCheckpoints,
     load_encoder_weights,
     load_weights,
+    load_whole_model,
     save_encoder_file,
     save_encoder_weights,
     save_weights,
@@ -94,6 +96,29 @@ def test_training_starts_from_the_encoder_of_every_form(
         for part in set(tree) - {"encoder"}:
             assert_same(tree[part], fresh[collection][part])
     assert set(started) == set(variables)
+
+
+@pytest.mark.parametrize("form", ["model", "weights file", "training directory"])
+def test_training_goes_on_from_a_whole_model(form, tmp_path, spec, variables):
+    kept = {"a": {"kernel": np.full((2, 3), 7.0, np.float32)}}
+    if form == "model":
+        save_weights_directory(tmp_path / "w", spec, variables, kept)
+    else:
+        FORMS[form](tmp_path / "w", spec, variables)
+    fresh = jax.tree.map(np.zeros_like, (variables, kept))
+    found, critic = load_whole_model(tmp_path / "w", *fresh)
+    assert_same(found, variables)
+    assert_same(critic, kept if form == "model" else fresh[1])
+
+
+def test_a_whole_model_of_other_sizes_is_refused(tmp_path, spec, variables):
+    save_weights_directory(tmp_path / "w", spec, variables, {"a": np.zeros(3)})
+    other = build_model(dataclasses.replace(spec, head_hidden=9))
+    other = init_variables(other, jax.random.key(0))
+    with pytest.raises(InputError, match="w: its model has other sizes"):
+        load_whole_model(tmp_path / "w", other, {"a": np.zeros(3)})
+    with pytest.raises(InputError, match="w: its discriminator has other sizes"):
+        load_whole_model(tmp_path / "w", variables, {"a": np.zeros(4)})
 
 
 def test_another_encoder_is_refused(tmp_path, spec, variables):

@@ -19,7 +19,7 @@ BATCH_NORMS, BATCH_ENTRIES = 5e-3, 3e-2
 _BATCHED = "float32 batch statistics differ as much from float64"
 # A linear layer before a batch norm: the norm takes its bias out again.
 _BIAS_BEFORE_NORM = "linear_layers.0.bias"
-_MODULES = {
+MODULES = {
     "backbone": BACKBONE_PREFIX,
     "flow": FLOW_PREFIX,
     "fc_head": HEAD_PREFIX,
@@ -54,7 +54,7 @@ def compare_gradients(
             return {"tolerance": looser, "reason": f"{_BATCHED}; {reason}"}
         return {"tolerance": DEEP, "reason": reason}
 
-    for module, start in _MODULES.items():
+    for module, start in MODULES.items():
         key = f"{prefix}module_norm/{module}"
         if key in case:
             parts = [norm for name, norm in norms.items() if name.startswith(start)]

@@ -29,7 +29,7 @@ from prohmr_jax.official_weights import (
 from prohmr_jax.parity.bodies import golden_body
 from prohmr_jax.parity.encoders import BATCH_STATISTICS, images_of
 from prohmr_jax.parity.golden import GoldenFile
-from prohmr_jax.parity.gradients import compare_gradients
+from prohmr_jax.parity.gradients import MODULES, compare_gradients
 from prohmr_jax.parity.objectives import (
     OBJECTIVE,
     WEIGHTS,
@@ -51,6 +51,8 @@ from prohmr_jax.train_state import (
 
 _AMPLIFIED = "statistics of a small batch amplify rounding"
 _FROM_FEATURES = "of the official features"
+# What one rectifier on the other side of zero moves; see `FromFeatures`.
+_RECTIFIER, _AS_IS = 5e-3, "one rectifier may lie on the other side of zero"
 # An update is a sign times the learning rate, unless the gradient is tiny.
 _OF_THE_RATE, _TINY = 0.02, 1e-3
 # How often a step runs each: the backbone once; the flow on draws, mode and labels.
@@ -139,6 +141,8 @@ def _train_forward(model: ProHMR, variables, images, z):
 def _check_step(case, report, model, state, inputs, hypotheses) -> None:
     """Compares what a step tells, and the running averages it leaves."""
     after, metrics = _step(case, model, state, inputs)
+    through_critic = _critic_gradients(state[1], hypotheses.smpl)
+    _compare_as_is(case, report, _gradients(case, after.opt_state), through_critic)
     terms = metrics.terms
     compare_terms(case, report, "B/losses/", terms, hypotheses.pose_6d,
                   BATCH_STATISTICS)  # fmt: skip
@@ -157,21 +161,32 @@ def _check_gradients(case, report, model, state, inputs, context, hypotheses) ->
     model = FromFeatures(encoder=model.encoder, head=model.head, flow=model.flow)
     inputs = inputs.replace(images=(inputs.images, features))
     after, _ = _step(case, model, state, inputs)
-
-    # The first moments after one step are the gradients, but for a factor.
-    beta1 = case.input("B/adamw")[1]
-    first_moments = lambda opt_state: jax.tree.map(  # noqa: E731
-        lambda m: m / (1.0 - beta1), optax.tree.get(opt_state, "mu")
-    )
     through_critic = _critic_gradients(state[1], hypotheses.smpl)
-    gradients = first_moments(after.opt_state)
+    gradients = _gradients(case, after.opt_state)
     compare = functools.partial(compare_gradients, case, report, train=True,
                                 reason=_FROM_FEATURES)  # fmt: skip
     compare("B/grad_gen/", prohmr_to_official({"params": gradients}, through_critic))
-    ours = prohmr_to_official({}, first_moments(after.critic_opt_state))
+    ours = prohmr_to_official({}, _gradients(case, after.critic_opt_state))
     compare("B/grad_disc/", ours)
     ours = prohmr_to_official({"params": after.params}, after.critic_params)
     _compare_updates(case, report, ours)
+
+
+def _gradients(case, opt_state):
+    """The first moments after one step: the gradients, but for a factor."""
+    beta1 = case.input("B/adamw")[1]
+    return jax.tree.map(lambda m: m / (1.0 - beta1), optax.tree.get(opt_state, "mu"))
+
+
+def _compare_as_is(case, report, gradients, through_critic) -> None:
+    """Compares the norms of gradients of our own features, which round on their way."""
+    ours = prohmr_to_official({"params": gradients}, through_critic)
+    for module, start in MODULES.items():
+        key = f"B/grad_gen/module_norm/{module}"
+        parts = [g for name, g in ours.items() if name.startswith(start)]
+        norm = np.sqrt(sum(np.sum(np.square(part, dtype=np.float64)) for part in parts))
+        report.measure(case, f"{key} (as is)", norm, case.golden(key), _RECTIFIER,
+                       reason=_AS_IS)  # fmt: skip
 
 
 def _step(case, model, state, inputs: _Inputs) -> tuple[TrainState, StepMetrics]:
