@@ -86,21 +86,8 @@ def train_images(
         _make_people(config)
     batches = _training_data(config, spec)
     checkpoints = StateCheckpoints(workdir, spec, data=batches)
-    model, key = build_model(spec), jax.random.key(config.seed)
-    variables = init_variables(model, key)
-    critic_params = fresh_critic(model, config.seed)
-    if checkpoints.latest_step is None and config.weights:
-        variables, critic_params = load_whole_model(
-            config.weights, variables, critic_params
-        )
-    elif checkpoints.latest_step is None:
-        if config.encoder_weights:
-            shipped = config.encoder_weights == _SHIPPED
-            path = SHIPPED_ENCODER if shipped else config.encoder_weights
-            variables = load_encoder_weights(path, spec, variables)
-        # Of a pass of its own, so that the run's position is not touched.
-        first = next(_training_data(config, spec, whole_batch=True))
-        variables = whitened(model, variables, first.images)
+    resumed = checkpoints.latest_step is not None
+    variables, critic_params = _start(config, spec, resumed)
     state, step_function = make_training(
         build_model(spec, AXIS),
         variables,
@@ -126,6 +113,26 @@ def train_images(
         checkpoints,
         _evaluation(config, spec, body, workdir),
     )
+
+
+def _start(
+    config: ml_collections.ConfigDict, spec: ModelSpec, resumed: bool
+) -> tuple[dict, Any]:
+    """The weights before the first step, of the model and of its critic."""
+    model = build_model(spec)
+    variables = init_variables(model, jax.random.key(config.seed))
+    critic_params = fresh_critic(model, config.seed)
+    if resumed:  # All of it comes from the saved state.
+        return variables, critic_params
+    if config.weights:
+        return load_whole_model(config.weights, variables, critic_params)
+    if config.encoder_weights:
+        shipped = config.encoder_weights == _SHIPPED
+        path = SHIPPED_ENCODER if shipped else config.encoder_weights
+        variables = load_encoder_weights(path, spec, variables)
+    # Of a pass of its own, so that the run's position is not touched.
+    first = next(_training_data(config, spec, whole_batch=True))
+    return whitened(model, variables, first.images), critic_params
 
 
 def _with_body(batches: Iterator[Any], body: BodyModel) -> Iterator[Any]:
