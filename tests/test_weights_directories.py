@@ -9,7 +9,9 @@ import numpy as np
 import optax
 import pytest
 
+from configs import prohmr_synthetic
 from prohmr_jax.checkpoint import (
+    SHIPPED_ENCODER,
     StateCheckpoints,
     load_encoder_weights,
     load_weights,
@@ -155,6 +157,25 @@ def test_damaged_headers(header, words, tmp_path, spec, variables):
     (tmp_path / "model.json").write_text(header)
     with pytest.raises(InputError, match=words):
         load_encoder_weights(tmp_path, spec, variables)
+
+
+def test_the_encoder_that_ships_is_that_of_the_default_run():
+    config = prohmr_synthetic.get_config()
+    assert config.encoder_weights == "shipped"
+    spec = ModelSpec(**config.model)
+    model = build_model(spec)
+    shapes = jax.eval_shape(lambda: init_variables(model, jax.random.key(0)))
+    started = encoder_of(load_encoder_weights(SHIPPED_ENCODER, spec, shapes))
+    for leaf in jax.tree.leaves(started):
+        assert np.all(np.isfinite(leaf))
+        assert np.any(leaf)
+    variances = [
+        leaf
+        for path, leaf in jax.tree_util.tree_leaves_with_path(started["batch_stats"])
+        if path[-1].key == "var"
+    ]
+    assert variances
+    assert min(leaf.min() for leaf in variances) > 0
 
 
 def test_damaged_and_missing_weights(tmp_path, spec, variables):
