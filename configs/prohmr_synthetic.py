@@ -7,7 +7,8 @@ people, poses and backgrounds that it never saw, and writes `report/index.md`. A
 twenty-five minutes on two CPU cores, the rendering included. As the paper's encoder
 knows ImageNet, this one starts from people seen before (`encoder_synthetic`); in the
 first steps linear readings of the context alone teach it, until the flow knows
-something. `--config.encoder_weights=""` starts from nothing, and takes hours.
+something. `--config.encoder_weights=""` starts from random weights, and learns far less
+in that time.
 """
 
 from ml_collections import ConfigDict
