@@ -145,7 +145,7 @@ class LearningCurve:
                 ax.plot(steps, values, style, marker=".", label=name.replace("_", " "))
             ax.set(xlabel="step", ylabel=f"{kind.replace('_', '-').upper()} (mm)")
             ax.set_ylim(bottom=0)
-            ax.legend()
+            ax.legend(loc="lower left")  # errors start high and fall
             ax.grid(alpha=0.3)
         stream = io.BytesIO()
         figure.savefig(stream, format="png", dpi=130)
