@@ -176,8 +176,10 @@ def test_the_report(arrays, monkeypatch, tmp_path, capsys):
         "ms per evaluation, naive", "compilation, seconds", "compilation, naive",
         "official, seconds", "batch",
     } <= set(rows)  # fmt: skip
+    views = f"{PEOPLE} views"
+    assert rows[f"{PEOPLE} people"] == [views, f"{views}, to the end"]
     for row in ("objective", "evaluations, naive", "ms per evaluation"):
-        assert len(rows[row]) == 2
+        assert len(rows[row]) == 3
     assert all(cell.endswith(("(reached)", "(its end)"))
                for cell in rows["objective, naive"])  # fmt: skip
     # The loop does about what is counted by hand.
