@@ -79,7 +79,7 @@ def load_weights(path: str | os.PathLike) -> tuple[ModelSpec, dict]:
     if path.is_dir():
         spec = _read_spec(path)
         expected = _abstract_variables(spec)
-        return spec, _restore_average(path, expected)
+        return spec, _average_of(path, _restore(path), expected)
     spec = _spec_of(path, _read_header(path))
     return spec, {"batch_stats": {}, **_read_file(path, _abstract_variables(spec))}
 
@@ -147,7 +147,7 @@ def load_encoder_weights(
       variables: of that model; all but its encoder is kept.
 
     Raises:
-      InputError: missing, damaged, or of another encoder than the spec's.
+      InputError: missing, damaged, not finite, or of another encoder than the spec's.
     """
     path = pathlib.Path(path)
     header = _read_header(path)
@@ -165,6 +165,7 @@ def load_encoder_weights(
         found = {c: tree["encoder"] for c, tree in trees.items() if "encoder" in tree}
     if jax.tree.map(np.shape, found) != jax.tree.map(np.shape, expected):
         raise InputError(path, f"holds a {name!r} of other sizes than the config's")
+    _require_finite(path, found)
     floats = jax.tree.map(lambda a: np.asarray(a, np.float32), found)
     encoders = {c: {**variables[c], "encoder": tree} for c, tree in floats.items()}
     return {**variables, **encoders}
@@ -181,13 +182,17 @@ def load_whole_model(
       critic_params: of its discriminator; kept where the path holds none.
 
     Raises:
-      InputError: missing, damaged, or of a model of other sizes.
+      InputError: missing, damaged, not finite, or of a model of other sizes.
     """
-    path = pathlib.Path(path)
-    _, found = load_weights(path)
-    state = _restore(path) if path.is_dir() else {}
-    critic = state.get("discriminator_params") or state.get("critic_params")
-    critic = critic or critic_params
+    path, critic = pathlib.Path(path), critic_params
+    if path.is_dir():
+        expected, state = _abstract_variables(_read_spec(path)), _restore(path)
+        found = _average_of(path, state, expected)
+        critic = state.get("discriminator_params") or state.get("critic_params")
+        critic = critic or critic_params
+        _require_finite(path, critic)
+    else:
+        _, found = load_weights(path)
     trees = {"model": (found, variables), "discriminator": (critic, critic_params)}
     for name, (tree, expected) in trees.items():
         if _shapes(tree) != _shapes(expected):
@@ -255,8 +260,14 @@ def _restore(directory: pathlib.Path) -> dict:
         return manager.restore(step, args=items)["state"]
 
 
-def _restore_average(directory: pathlib.Path, expected: dict) -> dict:
-    restored = _restore(directory)
+def _require_finite(path: pathlib.Path, tree: Mapping) -> None:
+    for name, array in flatten_dict(dict(tree), sep="/").items():
+        if not np.all(np.isfinite(array)):
+            raise InputError(path, f"{name} holds values that are not finite")
+
+
+def _average_of(directory: pathlib.Path, restored: Mapping, expected: dict) -> dict:
+    """Returns the weights to evaluate of a directory's state."""
     found = {
         "params": restored["average_params"] or restored["params"],
         "batch_stats": restored["batch_stats"] or {},
@@ -264,6 +275,7 @@ def _restore_average(directory: pathlib.Path, expected: dict) -> dict:
     }
     if jax.tree.map(jnp.shape, found) != jax.tree.map(jnp.shape, expected):
         raise InputError(directory, f"its weights do not fit its {_SPEC_FILE}")
+    _require_finite(directory, found)
     return jax.tree.map(np.asarray, found)
 
 

@@ -7,6 +7,8 @@ import jax
 import optax
 from optax.contrib import MuonDimensionNumbers
 
+from prohmr_jax.errors import InputError
+
 # Updates of Muon are as long as those of AdamW usually are (Liu et al., 2025).
 _MUON_RMS = 0.2
 _MUON_ITERATIONS = 4
@@ -38,16 +40,18 @@ class OptimizerSettings:
             raise ValueError(f"schedule {self.schedule!r}: 'constant' or 'cosine'")
 
 
-def updates_of(settings: OptimizerSettings, num_steps: int) -> int:
-    """Returns how often a run of so many steps updates its parameters."""
-    return max(num_steps // settings.accumulate_steps, 1)
-
-
 def make_optimizer(
     settings: OptimizerSettings, num_steps: int
 ) -> optax.GradientTransformation:
-    """Returns the optimizer; its schedules count updates, not steps."""
-    updates = updates_of(settings, num_steps)
+    """Returns the optimizer; its schedules count updates, not steps.
+
+    Raises:
+      InputError: a warm-up leaves nothing of the run for the cosine.
+    """
+    updates = max(num_steps // settings.accumulate_steps, 1)
+    if settings.schedule == "cosine" and settings.warmup_steps >= updates:
+        what = f"{settings.warmup_steps} are not fewer than the run's {updates} updates"
+        raise InputError("warmup_steps", what)
     rate = _schedule(settings, settings.learning_rate, updates)
     if settings.muon_learning_rate:
         optimizer = optax.contrib.muon(

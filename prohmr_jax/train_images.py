@@ -28,7 +28,7 @@ from prohmr_jax.image_report import LearningCurve, draw_people, write_page
 from prohmr_jax.models.prohmr import prepare
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 from prohmr_jax.objective import Objective, without_mode
-from prohmr_jax.optimizers import OptimizerSettings, make_optimizer, updates_of
+from prohmr_jax.optimizers import OptimizerSettings, make_optimizer
 from prohmr_jax.pictures import write_png
 from prohmr_jax.pose_prior import load_pose_prior
 from prohmr_jax.recovery import fresh_critic, make_training, whitened
@@ -71,6 +71,8 @@ def train_images(
     spec = ModelSpec(**config.model)
     body = read_body(config.body)
     weights = LossTerms(**config.loss_weights)
+    if weights.readout and not spec.readout:
+        raise InputError("config.loss_weights.readout", "needs config.model.readout")
     objective = Objective(
         weights=weights if config.mode_loss else without_mode(weights),
         samples_per_person=config.samples_per_image,
@@ -78,8 +80,6 @@ def train_images(
         readout_alone_steps=config.readout_alone_steps,
     )
     settings = OptimizerSettings(**config.optimizer)
-    if settings.warmup_steps >= updates_of(settings, config.num_steps):
-        raise InputError("config.optimizer.warmup_steps", "is the whole run")
     optimizer = make_optimizer(settings, config.num_steps)
 
     if config.synthetic.directory:

@@ -3,6 +3,9 @@
 import dataclasses
 import json
 import os
+import pathlib
+import subprocess
+import sys
 
 import jax
 import numpy as np
@@ -157,6 +160,44 @@ def test_damaged_headers(header, words, tmp_path, spec, variables):
     (tmp_path / "model.json").write_text(header)
     with pytest.raises(InputError, match=words):
         load_encoder_weights(tmp_path, spec, variables)
+
+
+def test_values_that_are_not_finite_are_refused(tmp_path, spec, variables):
+    bad = jax.tree.map(lambda a: np.full_like(a, np.nan), variables)
+    critic = {"a": np.ones(3, np.float32)}
+    save_weights_directory(tmp_path / "model", spec, bad, critic)
+    infinite = {"a": np.full(3, np.inf)}
+    save_weights_directory(tmp_path / "critic", spec, variables, infinite)
+    save_encoder_weights(tmp_path / "encoder", spec.encoder, encoder_of(bad))
+    not_finite = {"match": "holds values that are not finite"}
+    with pytest.raises(InputError, **not_finite):
+        load_weights(tmp_path / "model")
+    for name in ("model", "critic"):
+        with pytest.raises(InputError, **not_finite):
+            load_whole_model(tmp_path / name, variables, critic)
+    with pytest.raises(InputError, **not_finite):
+        load_encoder_weights(tmp_path / "encoder", spec, variables)
+
+
+def test_the_tool_keeps_the_encoder_of_a_run(tmp_path, spec, variables):
+    save_training_state(tmp_path / "run", spec, variables)
+    tool = [sys.executable, "tools/keep_encoder.py"]
+    root = pathlib.Path(__file__).parents[1]
+    out = tmp_path / "encoder.npz"
+    subprocess.run([*tool, tmp_path / "run", out], cwd=root, check=True)
+    fresh = jax.tree.map(np.zeros_like, variables)
+    started = encoder_of(load_encoder_weights(out, spec, fresh))
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-6),
+        started,
+        encoder_of(variables),
+    )
+    failed = subprocess.run(
+        [*tool, tmp_path / "none", out], cwd=root, capture_output=True, text=True
+    )
+    assert failed.returncode == 2
+    assert "none: no such weights file" in failed.stderr
+    assert "Traceback" not in failed.stderr
 
 
 def test_the_encoder_that_ships_is_that_of_the_default_run():

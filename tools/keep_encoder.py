@@ -6,13 +6,14 @@ Half-precision numbers; batch norms' running statistics included.
 """
 
 import argparse
+import sys
 
 from prohmr_jax.checkpoint import load_weights, save_encoder_file
 from prohmr_jax.errors import InputError
 
 
-def main() -> None:
-    """Reads a weights file or training directory, and writes its encoder's."""
+def main() -> int:
+    """Writes the encoder's file; returns the exit code, 2 for unusable weights."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("weights", help="weights file or training directory")
     parser.add_argument("out", help=".npz to write")
@@ -22,9 +23,11 @@ def main() -> None:
         encoder = {c: t["encoder"] for c, t in variables.items() if "encoder" in t}
         save_encoder_file(arguments.out, spec.encoder, encoder)
     except InputError as error:
-        raise SystemExit(f"error: {error}") from None
-    print(f"{arguments.out}: {spec.encoder}")
+        print(error, file=sys.stderr)
+        return 2
+    print(f"written  {arguments.out}: a {spec.encoder}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

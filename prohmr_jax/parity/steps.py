@@ -100,8 +100,10 @@ def check_train_step(case: GoldenFile, report: Report) -> None:
     if case.keys("B/"):
         compare_outputs(case, report, "B/out/", context, hypotheses, **options)
         state = variables, critic_params
-        _check_step(case, report, model, state, inputs, hypotheses)
-        _check_gradients(case, report, model, state, inputs, context, hypotheses)
+        through_critic = _critic_gradients(critic_params, hypotheses.smpl)
+        of_step = case, report, model, state, inputs, through_critic
+        _check_step(*of_step, hypotheses)
+        _check_gradients(*of_step, context)
     if case.keys("C/"):
         report.compare(case, "C/feats", context, **options)
         _check_first(case, report, model, variables, inputs)
@@ -138,10 +140,11 @@ def _train_forward(model: ProHMR, variables, images, z):
     return model.apply(variables, method=forward, mutable=["batch_stats"])
 
 
-def _check_step(case, report, model, state, inputs, hypotheses) -> None:
+def _check_step(
+    case, report, model, state, inputs, through_critic, hypotheses
+) -> None:
     """Compares what a step tells, and the running averages it leaves."""
     after, metrics = _step(case, model, state, inputs)
-    through_critic = _critic_gradients(state[1], hypotheses.smpl)
     _compare_as_is(case, report, _gradients(case, after.opt_state), through_critic)
     terms = metrics.terms
     compare_terms(case, report, "B/losses/", terms, hypotheses.pose_6d,
@@ -153,7 +156,9 @@ def _check_step(case, report, model, state, inputs, hypotheses) -> None:
     _compare_buffers(case, report, prohmr_to_official({"s": after.batch_stats}))
 
 
-def _check_gradients(case, report, model, state, inputs, context, hypotheses) -> None:
+def _check_gradients(
+    case, report, model, state, inputs, through_critic, context
+) -> None:
     """Compares gradients and what they make of the weights, of equal features."""
     key = "B/out/conditioning_feats"
     features = case.golden(key)
@@ -161,7 +166,6 @@ def _check_gradients(case, report, model, state, inputs, context, hypotheses) ->
     model = FromFeatures(encoder=model.encoder, head=model.head, flow=model.flow)
     inputs = inputs.replace(images=(inputs.images, features))
     after, _ = _step(case, model, state, inputs)
-    through_critic = _critic_gradients(state[1], hypotheses.smpl)
     gradients = _gradients(case, after.opt_state)
     compare = functools.partial(compare_gradients, case, report, train=True,
                                 reason=_FROM_FEATURES)  # fmt: skip
