@@ -90,4 +90,3 @@ def _settings(config: ml_collections.ConfigDict) -> FitSettings:
         slots=config.slots,
         minimise=Settings(max_steps=config.max_steps),
     )
-

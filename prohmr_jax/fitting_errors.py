@@ -137,9 +137,7 @@ def _view(prediction: Prediction, keypoints: Keypoints2D, weight) -> View:
     scale = cameras.CROP_SIZE_PX / box.size
     wide = body_25_as_44(keypoints)
     return image_view(
-        Keypoints2D(
-            wide.xy * scale[:, None, None], jnp.sqrt(weight) * wide.confidence
-        ),
+        Keypoints2D(wide.xy * scale[:, None, None], jnp.sqrt(weight) * wide.confidence),
         prediction.hypotheses.camera,
         Box(box.center * scale[:, None], box.size * scale),
         jnp.full_like(box.center, cameras.CROP_SIZE_PX),

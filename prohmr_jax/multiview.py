@@ -118,4 +118,3 @@ def _draw_views(loaded: Reconstructor, group: Group, of: Columns, exif: str, sid
 def _write_mesh(path: pathlib.Path, loaded: Reconstructor, of: Columns) -> None:
     vertices = placed_vertices(loaded.body, _one_body(of, 0))
     write_glb(path, np.asarray(vertices), np.asarray(loaded.body.faces))
-

@@ -204,8 +204,9 @@ def _spec_of(state: State) -> ModelSpec:
         flow_layers=_count(state, numbered),
         flow_blocks=_count(state, blocks),
         flow_hidden=_size(state, net + "initial_layer.weight", 0),
-        flow_batch_norm=any(name.startswith(net) and "batch_norm" in name
-                            for name in state),  # fmt: skip
+        flow_batch_norm=any(
+            name.startswith(net) and "batch_norm" in name for name in state
+        ),  # fmt: skip
         head_hidden=_size(state, head, 0),
         num_betas=len(means["init_betas"]),
         mean_betas=means["init_betas"],

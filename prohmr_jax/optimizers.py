@@ -69,14 +69,25 @@ def make_optimizer(
         clip = optax.clip_by_global_norm(settings.max_gradient_norm)
         optimizer = optax.chain(clip, optimizer)
     if settings.accumulate_steps > 1:
-        multi = optax.MultiSteps(optimizer, settings.accumulate_steps)
-        optimizer = multi.gradient_transformation()
+        optimizer = _accumulated(optimizer, settings.accumulate_steps)
     return optimizer
 
 
-def _schedule(
-    settings: OptimizerSettings, peak: float, updates: int
-) -> optax.Schedule:
+def _accumulated(
+    optimizer: optax.GradientTransformation, steps: int
+) -> optax.GradientTransformation:
+    """The optimizer on the mean gradient of so many steps.
+
+    `optax.MultiSteps` would compute the update at every step, and throw most away.
+    """
+    return optax.chain(
+        optax.apply_every(steps),
+        optax.scale(1.0 / steps),
+        optax.conditionally_mask(optimizer, lambda step: step % steps == steps - 1),
+    )
+
+
+def _schedule(settings: OptimizerSettings, peak: float, updates: int) -> optax.Schedule:
     if settings.schedule == "cosine":
         return optax.warmup_cosine_decay_schedule(
             init_value=0.0,

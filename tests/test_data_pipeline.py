@@ -119,9 +119,7 @@ def test_damaged_photo_is_named_once_and_replaced(tmp_path, mocap, caplog):
     assert len(lines) == 1
     assert "photo2.jpg" in lines[0]
     # And the run reads the same again.
-    assert_equal(
-        take(batches(directory, mocap), 2), take(batches(directory, mocap), 2)
-    )
+    assert_equal(take(batches(directory, mocap), 2), take(batches(directory, mocap), 2))
 
 
 def test_dataset_of_damaged_photos_is_refused(tmp_path, mocap):
@@ -162,6 +160,6 @@ def test_evaluation_keeps_order_and_marks_padding(directory):
     actions = [name for _, names in found for name in names]
     assert actions == [f"action{n % 3}" for n in range(10)]
     assert all(len(batch.image) == 4 for batch, _ in found)
-    (few, names), = evaluation_batches(source, 8, SIZE, num_people=3)
+    ((few, names),) = evaluation_batches(source, 8, SIZE, num_people=3)
     assert len(names) == 3
     assert len(few.image) == 8

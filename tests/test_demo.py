@@ -129,9 +129,7 @@ def test_arrays_obey_their_definitions(work):
         (result.joint_spread, result.joints.astype(float)),
     ):
         per_axis = points[1:].std(axis=0)
-        np.testing.assert_allclose(
-            spread, np.linalg.norm(per_axis, axis=-1), atol=2e-5
-        )
+        np.testing.assert_allclose(spread, np.linalg.norm(per_axis, axis=-1), atol=2e-5)
 
 
 def test_repeats_itself_for_a_seed(work):

@@ -290,9 +290,7 @@ def test_lowers_for_accelerators(tiny_weights):
 
     def guess(model, body, seen):
         key = jax.random.key(0)
-        return guesses.guess(
-            model, body, key, seen, num_hypotheses=2, frame="crop"
-        )
+        return guesses.guess(model, body, key, seen, num_hypotheses=2, frame="crop")
 
     arguments = loaded.model, loaded.body, seen
     platforms = ("tpu", "cuda")

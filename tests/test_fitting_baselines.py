@@ -89,9 +89,7 @@ def test_a_prior_writes_poses_down_and_reads_them(priors, people, name):
     np.testing.assert_allclose(jax.jit(prior.rotmats)(written), body_pose, atol=2e-3)
     # Poses of people, and what no person does.
     likely = jax.jit(prior.energy)(written)
-    twisted = prior.written(
-        axis_angle_to_rotmat(jnp.full((23, 3), 1.5))
-    )
+    twisted = prior.written(axis_angle_to_rotmat(jnp.full((23, 3), 1.5)))
     assert np.all(likely < prior.energy(twisted))
 
 

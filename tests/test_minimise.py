@@ -47,7 +47,9 @@ def test_rosenbrock_as_well_and_as_fast_as_scipy(rng):
     np.testing.assert_allclose(found.params["b"], 1.0, atol=1e-3)
     theirs = [
         optimize.minimize(
-            optimize.rosen, np.concatenate([a, b]), jac=optimize.rosen_der,
+            optimize.rosen,
+            np.concatenate([a, b]),
+            jac=optimize.rosen_der,
             method="L-BFGS-B",
         )  # fmt: skip
         for a, b in zip(initial["a"], initial["b"], strict=True)
@@ -257,9 +259,7 @@ def test_compiles_once_and_takes_weights_as_arguments(rng):
 
 @pytest.mark.parametrize("method", ["lbfgs", "adam"])
 def test_lowers_for_accelerators(rng, method):
-    function = functools.partial(
-        minimise_batch, rosenbrock, settings=Settings(method)
-    )
+    function = functools.partial(minimise_batch, rosenbrock, settings=Settings(method))
     exported = jax.export.export(jax.jit(function), platforms=["tpu", "cuda"])
     assert exported(*starts(rng, 2)).platforms == ("tpu", "cuda")
 

@@ -88,6 +88,39 @@ def test_schedules_count_updates(trees):
     assert moves[3] > moves[7] > moves[11] > moves[15] >= 0
 
 
+ACCUMULATED = dict(muon_learning_rate=0.1, max_gradient_norm=0.5)
+
+
+def test_an_accumulated_update_is_that_of_the_mean_gradient(trees, rng):
+    params, gradients = trees
+    optimizer = make_optimizer(OptimizerSettings(**ACCUMULATED, accumulate_steps=3), 30)
+    plain = make_optimizer(OptimizerSettings(**ACCUMULATED), 10)
+    state, plain_state = optimizer.init(params), plain.init(params)
+    for _ in range(2):
+        parts = [
+            jax.tree.map(lambda g: g * jnp.float32(rng.normal()), gradients)
+            for _ in range(3)
+        ]
+        for part in parts:
+            updates, state = optimizer.update(part, state, params)
+        mean = jax.tree.map(lambda *g: sum(g) / 3, *parts)
+        expected, plain_state = plain.update(mean, plain_state, params)
+        for found, value in zip(
+            jax.tree.leaves(updates), jax.tree.leaves(expected), strict=True
+        ):
+            np.testing.assert_allclose(found, value, rtol=1e-4, atol=1e-7)
+
+
+def test_steps_that_only_accumulate_compute_no_update(trees):
+    params, gradients = trees
+    optimizer = make_optimizer(OptimizerSettings(**ACCUMULATED, accumulate_steps=3), 30)
+    step = jax.make_jaxpr(optimizer.update)(gradients, optimizer.init(params), params)
+    always = [e for e in step.jaxpr.eqns if e.primitive.name != "cond"]
+    for work in ("dot_general", "sqrt"):
+        assert work in str(step)
+        assert work not in "".join(map(str, always))
+
+
 def test_a_warm_up_as_long_as_the_run_is_refused():
     settings = OptimizerSettings(schedule="cosine", warmup_steps=4, accumulate_steps=3)
     with pytest.raises(InputError, match="warmup_steps: 4 are not fewer than"):

@@ -30,9 +30,7 @@ def poses():
 
 
 def noisy(features):
-    return features + LABEL_NOISE * jax.random.normal(
-        jax.random.key(1), features.shape
-    )
+    return features + LABEL_NOISE * jax.random.normal(jax.random.key(1), features.shape)
 
 
 def test_poses_of_people_are_likelier_than_others(flow, poses):

@@ -21,9 +21,7 @@ from prohmr_jax.errors import InputError
 from prohmr_jax.skeleton import SMPL_24
 
 _SHARED = pathlib.Path(
-    os.environ.get(
-        "PROHMR_SHARED", pathlib.Path(__file__).parents[1].parent / "shared"
-    )
+    os.environ.get("PROHMR_SHARED", pathlib.Path(__file__).parents[1].parent / "shared")
 )
 PREPARED = _SHARED / "data" / "cmu_mocap_expmap.npz"
 ORIGINAL = _SHARED / "data" / "cmu_asfamc"

@@ -60,9 +60,7 @@ def test_world_rotations_and_joints_against_a_plain_loop():
             rotation = rotation @ Rotation.from_rotvec(pose[link]).as_matrix()
         np.testing.assert_allclose(world[joint], rotation, atol=1e-12)
         np.testing.assert_allclose(joints[joint], position, atol=1e-12)
-    np.testing.assert_allclose(
-        local_rotations(world), to_rotmat(pose), atol=1e-12
-    )
+    np.testing.assert_allclose(local_rotations(world), to_rotmat(pose), atol=1e-12)
 
 
 def test_mirrored_pose_has_mirrored_joints():

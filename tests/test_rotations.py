@@ -94,9 +94,7 @@ def test_half_turns_survive_every_round_trip(axis):
     again = axis_angle_to_rotmat(rotmat_to_axis_angle(rotmat))
     np.testing.assert_allclose(again, rotmat, atol=1e-6)
     quaternion = rotmat_to_quaternion(rotmat)
-    np.testing.assert_allclose(
-        quaternion_to_rotmat(quaternion), rotmat, atol=1e-6
-    )
+    np.testing.assert_allclose(quaternion_to_rotmat(quaternion), rotmat, atol=1e-6)
 
 
 def test_quaternions_agree_with_scipy_and_have_positive_real_part(rng):
@@ -123,9 +121,7 @@ def test_pose_6d_ignores_lengths_and_shear(rng):
     rotmat = random_rotmats(rng, 50)
     first, second = rotmat[..., 0], rotmat[..., 1]
     stretched = jnp.concatenate([3.0 * first, 0.2 * second - 1.5 * first], axis=-1)
-    np.testing.assert_allclose(
-        pose_6d_to_rotmat(stretched), rotmat, atol=5e-6
-    )
+    np.testing.assert_allclose(pose_6d_to_rotmat(stretched), rotmat, atol=5e-6)
 
 
 def test_zero_6d_gives_a_zero_matrix():
@@ -147,9 +143,10 @@ def test_nearest_rotmat_beats_every_other_rotation(rng):
     distance = np.linalg.norm(ours - matrices, axis=(1, 2))
     np.testing.assert_allclose(distance[:5], 0.0, atol=1e-5)
     others = Rotation.random(500, rng=rng).as_matrix()
-    nudged = ours[:, None] @ Rotation.from_rotvec(
-        rng.normal(size=(500, 3)) * 0.05
-    ).as_matrix()
+    nudged = (
+        ours[:, None]
+        @ Rotation.from_rotvec(rng.normal(size=(500, 3)) * 0.05).as_matrix()
+    )
     for rivals in (others[None], nudged):
         rival = np.linalg.norm(rivals - matrices[:, None], axis=(2, 3)).min(axis=1)
         assert np.all(distance <= rival + 1e-5)

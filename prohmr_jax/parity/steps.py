@@ -140,9 +140,7 @@ def _train_forward(model: ProHMR, variables, images, z):
     return model.apply(variables, method=forward, mutable=["batch_stats"])
 
 
-def _check_step(
-    case, report, model, state, inputs, through_critic, hypotheses
-) -> None:
+def _check_step(case, report, model, state, inputs, through_critic, hypotheses) -> None:
     """Compares what a step tells, and the running averages it leaves."""
     after, metrics = _step(case, model, state, inputs)
     _compare_as_is(case, report, _gradients(case, after.opt_state), through_critic)

@@ -69,9 +69,7 @@ def read_asf(path: str | pathlib.Path) -> AcclaimSkeleton:
     names: list[str] = []
     for name, parent in parent_names:
         parent_index = names.index(parent) if parent else -1
-        bones.append(
-            _bone(path, name, parent_index, records[name], metres_per_unit)
-        )
+        bones.append(_bone(path, name, parent_index, records[name], metres_per_unit))
         names.append(name)
     return AcclaimSkeleton(tuple(bones), metres_per_unit)
 

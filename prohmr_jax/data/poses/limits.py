@@ -128,9 +128,7 @@ def clear_of_itself(axis_angle: np.ndarray) -> np.ndarray:
         joints = joint_positions(world)
         segments = _segments(world, joints)
         for first, second, distance in _CLEARANCES:
-            fine &= (
-                segment_distance(*segments[first], *segments[second]) >= distance
-            )
+            fine &= segment_distance(*segments[first], *segments[second]) >= distance
     return fine
 
 

@@ -93,9 +93,7 @@ def side_lunge(rng: Rng, n: int) -> Stance:
     height = -np.minimum(reachable, 0.75 * LEG_LENGTH) * uniform(rng, n, 0.6, 1.0)
     ahead = rng.normal(0, 0.1, (2, n))
     feet = feet_at(width * share, width * (1 - share), height, *ahead)
-    pelvis = tilt(
-        rng.normal(0.3, 0.3, n), rng.normal(0, 0.1, n), rng.normal(0, 0.2, n)
-    )
+    pelvis = tilt(rng.normal(0.3, 0.3, n), rng.normal(0, 0.1, n), rng.normal(0, 0.2, n))
     bend = trunk(rng, n, (-0.2, 0.7), twist=0.3, lean=0.3)
     poles = knees_toward(rng, n, (0.3, 1.2))
     yaws, lifted = rng.normal(0.5, 0.3, (n, 2)), np.zeros((n, 2))

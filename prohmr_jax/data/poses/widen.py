@@ -160,9 +160,9 @@ def vary(rng: Rng, poses: np.ndarray, scale: float | np.ndarray) -> np.ndarray:
       poses: [n, 24, 3].
       scale: of the noise, one for all or broadcastable to [n, 1, 1].
     """
-    deviation = np.array(
-        [_VARIATION[name.split("_")[-1]] for name in SMPL_24.names]
-    )[:, None]
+    deviation = np.array([_VARIATION[name.split("_")[-1]] for name in SMPL_24.names])[
+        :, None
+    ]
     noise = rng.normal(0.0, 1.0, poses.shape) * deviation
     for name, hinge in _HINGED.items():
         noise[:, SMPL_24.index(name)] += rng.normal(0, 1, (len(poses), 1)) * hinge
