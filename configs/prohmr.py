@@ -121,6 +121,7 @@ def get_config() -> ConfigDict:
         {
             "learning_rate": 1e-4,
             "muon_learning_rate": 0.0,
+            "encoder_rate_ratio": 1.0,
             "weight_decay": 1e-4,
             "schedule": "constant",
             "warmup_steps": 0,

@@ -23,6 +23,9 @@ class OptimizerSettings:
     """Of the encoder's kernels, by Muon (Jordan et al., 2024): half the examples do
     for a ResNet from scratch, at a fixed cost per step that large batches repay. 0:
     AdamW updates everything."""
+    encoder_rate_ratio: float = 1.0
+    """Rates of the encoder over those of the rest: below 1 where it starts from weights
+    that know much and the rest from none."""
     weight_decay: float = 1e-4
     """On every parameter, biases and batch norms included, as officially."""
     schedule: Literal["constant", "cosine"] = "constant"
@@ -65,6 +68,9 @@ def make_optimizer(
         )
     else:
         optimizer = optax.adamw(rate, weight_decay=settings.weight_decay)
+    if settings.encoder_rate_ratio != 1.0:
+        slower = optax.masked(optax.scale(settings.encoder_rate_ratio), _of_encoder)
+        optimizer = optax.chain(optimizer, slower)
     if settings.max_gradient_norm:
         clip = optax.clip_by_global_norm(settings.max_gradient_norm)
         optimizer = optax.chain(clip, optimizer)
@@ -100,6 +106,13 @@ def _schedule(settings: OptimizerSettings, peak: float, updates: int) -> optax.S
         # Without a warm-up, optax's schedule for it stays at its start.
         return optax.constant_schedule(peak)
     return optax.warmup_constant_schedule(0.0, peak, settings.warmup_steps)
+
+
+def _of_encoder(params: Any) -> Any:
+    """Which parameters are the encoder's."""
+    return jax.tree_util.tree_map_with_path(
+        lambda path, _: path[0].key == "encoder", params
+    )
 
 
 def _encoder_kernels(params: Any) -> Any:

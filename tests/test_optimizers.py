@@ -74,6 +74,19 @@ def test_the_paper_config_learns_at_its_rate(trees):
         np.testing.assert_allclose(np.abs(leaf), 1e-4, rtol=1e-3)
 
 
+@pytest.mark.parametrize("muon_learning_rate", [0.0, 0.1])
+def test_an_encoder_may_learn_more_slowly(muon_learning_rate, trees):
+    plain = updated(trees, muon_learning_rate=muon_learning_rate)
+    slower = updated(
+        trees, muon_learning_rate=muon_learning_rate, encoder_rate_ratio=0.25
+    )
+    for part, ratio in (("encoder", 0.25), ("flow", 1.0)):
+        for found, whole in zip(
+            jax.tree.leaves(slower[part]), jax.tree.leaves(plain[part]), strict=True
+        ):
+            np.testing.assert_allclose(found, ratio * whole, rtol=1e-6)
+
+
 def test_schedules_count_updates(trees):
     settings = OptimizerSettings(
         learning_rate=1.0, schedule="cosine", accumulate_steps=4, weight_decay=0.0
