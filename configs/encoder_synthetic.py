@@ -33,6 +33,7 @@ def get_config() -> ConfigDict:
         {
             "learning_rate": 1e-3,
             "muon_learning_rate": 3e-3,
+            "encoder_rate_ratio": 1.0,
             "warmup_steps": 30,
             "accumulate_steps": 4,
         }

@@ -65,10 +65,11 @@ def get_config() -> ConfigDict:
     )
     config.readout_alone_steps = 200
     config.batch_size = 32
-    config.num_steps = 1_300
+    config.num_steps = 1_800
     config.optimizer.update(
         {
             "learning_rate": 7e-4,
+            "encoder_rate_ratio": 0.3,
             "schedule": "cosine",
             "warmup_steps": 100,
             "final_learning_rate_ratio": 0.02,
