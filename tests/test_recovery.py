@@ -11,6 +11,7 @@ import optax
 import pytest
 
 from prohmr_jax import losses
+from prohmr_jax.benchmarks.devices import devices_environment
 from prohmr_jax.body import body_joints
 from prohmr_jax.models.prohmr import latents
 from prohmr_jax.models.spec import init_variables
@@ -299,11 +300,10 @@ def test_one_and_eight_devices_take_the_same_step(tmp_path, pytestconfig):
     for count in (1, 8):
         file = tmp_path / f"{count}.npz"
         # Little is computed here: it pays not to optimise.
-        flags = "--xla_backend_optimization_level=0 "
-        flags += f"--xla_force_host_platform_device_count={count}"
+        devices = devices_environment(count, "--xla_backend_optimization_level=0")
         subprocess.run(
             [sys.executable, "-m", "tests.recovery_devices", file],
-            env={**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
+            env={**os.environ, **devices, "JAX_PLATFORMS": "cpu"},
             cwd=pytestconfig.rootpath,
             check=True,
         )

@@ -12,6 +12,7 @@ import optax
 import pytest
 
 from configs.prohmr_keypoints import get_config
+from prohmr_jax.benchmarks.devices import devices_environment
 from prohmr_jax.checkpoint import StateCheckpoints, load_weights, save_weights
 from prohmr_jax.errors import InputError
 from prohmr_jax.lifting import PairMaker, make_loss_function
@@ -133,11 +134,7 @@ def test_one_and_four_devices_take_the_same_step(pytestconfig):
         script = DEVICES_SCRIPT.format(root=str(pytestconfig.rootpath))
         result = subprocess.run(
             [sys.executable, "-c", script],
-            env={
-                "PATH": "",
-                "XLA_FLAGS": f"--xla_force_host_platform_device_count={count}",
-                "JAX_PLATFORMS": "cpu",
-            },
+            env={"PATH": "", "JAX_PLATFORMS": "cpu", **devices_environment(count)},
             capture_output=True,
             text=True,
             check=False,

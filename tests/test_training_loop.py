@@ -11,15 +11,13 @@ import time
 import numpy as np
 import pytest
 
+from prohmr_jax.benchmarks.devices import devices_environment
+
 ROOT = pathlib.Path(__file__).parents[1]
 
 
 def start(directory, *arguments, devices=1):
-    environment = {
-        **os.environ,
-        "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
-    }
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", **devices_environment(devices)}
     command = [sys.executable, "-m", "tests.training_loop_case", str(directory)]
     return subprocess.Popen(
         [*command, *map(str, arguments)],

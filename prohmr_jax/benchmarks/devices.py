@@ -85,9 +85,22 @@ def forced_devices(count: int) -> Iterator[ProcessPoolExecutor]:
         yield process
 
 
-def _see_devices(count: int, cache: str | None) -> None:
+def devices_environment(count: int, flags: str = "") -> dict[str, str]:
+    """Returns the environment in which JAX's CPU is so many devices.
+
+    Args:
+      count: of devices.
+      flags: other XLA flags.
+    """
     flag = f"--xla_force_host_platform_device_count={count}"
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}"
+    # XLA's pool has as many threads as there are devices. In a collective all but the
+    # last device's wait, and work that this one gives to the pool may never be done.
+    threads = str(2 * count)
+    return {"XLA_FLAGS": f"{flags} {flag}".strip(), "NPROC": threads}
+
+
+def _see_devices(count: int, cache: str | None) -> None:
+    os.environ.update(devices_environment(count, os.environ.get("XLA_FLAGS", "")))
     jax.config.update("jax_platforms", "cpu")
     jax.config.update("jax_compilation_cache_dir", cache)
 

@@ -49,8 +49,8 @@ _SMPL_VERTICES = 6890
 _POSE_SIGMA = 0.15
 # Seconds of the official implementation: torch 2.13 on 2 cores, for orientation.
 _OFFICIAL = {"1 person": 13.4, "32 people": 38.1, "4 views": 10.1}
-# As far down as the naive solver goes to its own end.
-_TO_THE_END = Settings(loss_tolerance=1e-6)
+# As far down as the naive solver goes to its own end, and with as long a memory.
+_TO_THE_END = Settings(memory=100, loss_tolerance=1e-7, patience=15)
 _TURNS = 8
 # So many people say how many evaluations one needs.
 _NEEDED_OF = 32
