@@ -49,8 +49,11 @@ def make_optimizer(
     """Returns the optimizer; its schedules count updates, not steps.
 
     Raises:
-      InputError: a warm-up leaves nothing of the run for the cosine.
+      InputError: a warm-up leaves nothing of the run for the cosine; no step makes an
+        update.
     """
+    if settings.accumulate_steps < 1:
+        raise InputError("accumulate_steps", f"{settings.accumulate_steps}: at least 1")
     updates = max(num_steps // settings.accumulate_steps, 1)
     if settings.schedule == "cosine" and settings.warmup_steps >= updates:
         what = f"{settings.warmup_steps} are not fewer than the run's {updates} updates"

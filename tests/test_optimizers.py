@@ -141,6 +141,11 @@ def test_a_warm_up_as_long_as_the_run_is_refused():
     make_optimizer(settings, 15)
 
 
+def test_an_update_of_no_step_is_refused():
+    with pytest.raises(InputError, match="accumulate_steps: 0: at least 1"):
+        make_optimizer(OptimizerSettings(accumulate_steps=0), 10)
+
+
 def test_an_unknown_schedule_is_refused():
     with pytest.raises(ValueError, match="'constant' or 'cosine'"):
         OptimizerSettings(schedule="step")
