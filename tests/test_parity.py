@@ -14,8 +14,11 @@ import pytest
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.models.spec import init_variables
+from prohmr_jax.official_weights import BACKBONE_PREFIX, FLOW_PREFIX
 from prohmr_jax.parity.check import check_directory
-from prohmr_jax.parity.golden import GoldenDirectory
+from prohmr_jax.parity.golden import GoldenDirectory, GoldenFile
+from prohmr_jax.parity.gradients import compare_as_is
+from prohmr_jax.parity.precision import double
 from prohmr_jax.parity.recipe import recipe_tensor
 from prohmr_jax.parity.report import FAIL, LATER, OK, Report
 from prohmr_jax.parity.steps import FromFeatures
@@ -238,3 +241,33 @@ def test_the_tool_says_by_its_exit_code_what_it_found(tmp_path):
 def test_an_empty_directory_is_refused(tmp_path):
     with pytest.raises(InputError, match="no golden files"):
         run(tmp_path)
+
+
+def test_double_widens_numbers_and_leaves_the_rest():
+    tree = {"x": np.float32([1.5]), "n": np.int32([3]), "b": np.ones(2, bool), "s": 0.5}
+    with jax.enable_x64(True):
+        wide = double(tree)
+        key = double(jax.random.key(0))
+    assert {name: np.asarray(leaf).dtype.name for name, leaf in wide.items()} == {
+        "x": "float64", "n": "int32", "b": "bool", "s": "float64"
+    }  # fmt: skip
+    assert jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(1 + 5e-4, OK), (1 + 2e-3, FAIL)])
+def test_the_norm_of_a_module_counts_every_gradient_under_its_name(factor, verdict):
+    prefix = "A/grad/module_norm/"
+    entries = {f"{prefix}flow": np.float64(5.0), f"{prefix}backbone": np.float64(2.0)}
+    case = GoldenFile(GoldenDirectory(GOLDENS), "made.npz", entries)
+    ours = {
+        f"{FLOW_PREFIX}a": factor * np.float32([3.0]),
+        f"{FLOW_PREFIX}b": factor * np.float32([[0.0, 4.0]]),
+        f"{BACKBONE_PREFIX}c": np.float32([2.0]),
+    }
+    report = Report()
+    compare_as_is(case, report, "A/grad/", ours)
+    verdicts = {row.what: row.verdict for row in report.rows}
+    assert verdicts == {
+        f"{prefix}backbone (as is)": OK, f"{prefix}flow (as is)": verdict
+    }  # fmt: skip
+    assert not case.forgotten()

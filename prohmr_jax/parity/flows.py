@@ -12,6 +12,7 @@ from prohmr_jax.official_parts import flow_from_official, flow_to_official
 from prohmr_jax.official_weights import FLOW_PREFIX
 from prohmr_jax.parity import states
 from prohmr_jax.parity.golden import GoldenFile
+from prohmr_jax.parity.precision import double
 from prohmr_jax.parity.recipe import recipe_flow
 from prohmr_jax.parity.report import GRADIENTS, VALUES, VALUES_FLOAT64, Report
 
@@ -185,9 +186,6 @@ def _check_prepared(case, report, flow, variables) -> None:
 
 def _check_float64(case, report, flow, variables) -> None:
     with jax.enable_x64(True):
-        double = lambda tree: jax.tree.map(  # noqa: E731
-            lambda a: jnp.asarray(a, jnp.float64), tree
-        )
         variables = double(variables)
         x, context = double(_inputs(case))
         apply = jax.jit(flow.apply, static_argnames="method")

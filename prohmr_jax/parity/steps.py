@@ -29,7 +29,7 @@ from prohmr_jax.official_weights import (
 from prohmr_jax.parity.bodies import golden_body
 from prohmr_jax.parity.encoders import BATCH_STATISTICS, images_of
 from prohmr_jax.parity.golden import GoldenFile
-from prohmr_jax.parity.gradients import MODULES, compare_gradients
+from prohmr_jax.parity.gradients import compare_as_is, compare_gradients
 from prohmr_jax.parity.objectives import (
     OBJECTIVE,
     WEIGHTS,
@@ -52,7 +52,7 @@ from prohmr_jax.train_state import (
 _AMPLIFIED = "statistics of a small batch amplify rounding"
 _FROM_FEATURES = "of the official features"
 # What one rectifier on the other side of zero moves; see `FromFeatures`.
-_RECTIFIER, _AS_IS = 5e-3, "one rectifier may lie on the other side of zero"
+_RECTIFIER = 5e-3
 # An update is a sign times the learning rate, unless the gradient is tiny.
 _OF_THE_RATE, _TINY = 0.02, 1e-3
 # How often a step runs each: the backbone once; the flow on draws, mode and labels.
@@ -143,7 +143,9 @@ def _train_forward(model: ProHMR, variables, images, z):
 def _check_step(case, report, model, state, inputs, through_critic, hypotheses) -> None:
     """Compares what a step tells, and the running averages it leaves."""
     after, metrics = _step(case, model, state, inputs)
-    _compare_as_is(case, report, _gradients(case, after.opt_state), through_critic)
+    ours = {"params": _gradients(case, after.opt_state)}
+    compare_as_is(case, report, "B/grad_gen/",
+                  prohmr_to_official(ours, through_critic), _RECTIFIER)  # fmt: skip
     terms = metrics.terms
     compare_terms(case, report, "B/losses/", terms, hypotheses.pose_6d,
                   BATCH_STATISTICS)  # fmt: skip
@@ -178,17 +180,6 @@ def _gradients(case, opt_state):
     """The first moments after one step: the gradients, but for a factor."""
     beta1 = case.input("B/adamw")[1]
     return jax.tree.map(lambda m: m / (1.0 - beta1), optax.tree.get(opt_state, "mu"))
-
-
-def _compare_as_is(case, report, gradients, through_critic) -> None:
-    """Compares the norms of gradients of our own features, which round on their way."""
-    ours = prohmr_to_official({"params": gradients}, through_critic)
-    for module, start in MODULES.items():
-        key = f"B/grad_gen/module_norm/{module}"
-        parts = [g for name, g in ours.items() if name.startswith(start)]
-        norm = np.sqrt(sum(np.sum(np.square(part, dtype=np.float64)) for part in parts))
-        report.measure(case, f"{key} (as is)", norm, case.golden(key), _RECTIFIER,
-                       reason=_AS_IS)  # fmt: skip
 
 
 def _step(case, model, state, inputs: _Inputs) -> tuple[TrainState, StepMetrics]:
