@@ -17,7 +17,7 @@ from prohmr_jax.models.spec import init_variables
 from prohmr_jax.official_weights import BACKBONE_PREFIX, FLOW_PREFIX
 from prohmr_jax.parity.check import check_directory
 from prohmr_jax.parity.golden import GoldenDirectory, GoldenFile
-from prohmr_jax.parity.gradients import compare_as_is
+from prohmr_jax.parity.gradients import RECTIFIED, STRICT, compare_gradients
 from prohmr_jax.parity.precision import double
 from prohmr_jax.parity.recipe import recipe_tensor
 from prohmr_jax.parity.report import FAIL, LATER, OK, Report
@@ -258,16 +258,40 @@ def test_double_widens_numbers_and_leaves_the_rest():
 def test_the_norm_of_a_module_counts_every_gradient_under_its_name(factor, verdict):
     prefix = "A/grad/module_norm/"
     entries = {f"{prefix}flow": np.float64(5.0), f"{prefix}backbone": np.float64(2.0)}
-    case = GoldenFile(GoldenDirectory(GOLDENS), "made.npz", entries)
     ours = {
         f"{FLOW_PREFIX}a": factor * np.float32([3.0]),
         f"{FLOW_PREFIX}b": factor * np.float32([[0.0, 4.0]]),
         f"{BACKBONE_PREFIX}c": np.float32([2.0]),
     }
+    verdicts = verdicts_of_gradients(entries, ours)
+    assert verdicts == {f"{prefix}backbone": OK, f"{prefix}flow": verdict}
+
+
+@pytest.mark.parametrize(
+    ("tolerances", "factor", "verdict"),
+    [(STRICT, 1 + 5e-4, OK), (STRICT, 1 + 2e-3, FAIL),
+     (RECTIFIED, 1 + 2e-3, OK), (RECTIFIED, 1 + 5e-2, FAIL)],
+)  # fmt: skip
+def test_only_the_backbone_is_allowed_a_rectifier(tolerances, factor, verdict):
+    names = [f"{BACKBONE_PREFIX}c", f"{FLOW_PREFIX}a"]
+    golden = {name: np.float32([1.0, 2.0]) for name in names}
+    entries = {"A/grad/names": np.array(names),
+               "A/grad/norms": np.full(2, np.sqrt(5.0))}  # fmt: skip
+    entries |= {f"A/grad/first256/{name}": golden[name] for name in names}
+    for changed, expected in zip(names, (verdict, FAIL), strict=True):
+        ours = {**golden, changed: (1 + 2e-3 if changed == names[1] else factor)
+                * golden[changed]}  # fmt: skip
+        verdicts = verdicts_of_gradients(entries, ours, backbone=tolerances)
+        for name in names:
+            expect = expected if name == changed else OK
+            assert verdicts[f"A/grad/norms {name}"] == expect
+            assert verdicts[f"A/grad/first256/{name}"] == expect
+
+
+def verdicts_of_gradients(entries, ours, **options):
+    """Row -> verdict of gradients against entries, all of which must be compared."""
+    case = GoldenFile(GoldenDirectory(GOLDENS), "made.npz", entries)
     report = Report()
-    compare_as_is(case, report, "A/grad/", ours)
-    verdicts = {row.what: row.verdict for row in report.rows}
-    assert verdicts == {
-        f"{prefix}backbone (as is)": OK, f"{prefix}flow (as is)": verdict
-    }  # fmt: skip
+    compare_gradients(case, report, "A/grad/", ours, **options)
     assert not case.forgotten()
+    return {row.what: row.verdict for row in report.rows}

@@ -1,5 +1,8 @@
 """Gradients of a whole model: norms by module and tensor, and leading entries."""
 
+import dataclasses
+from collections.abc import Callable
+
 import numpy as np
 
 from prohmr_jax.official_weights import (
@@ -14,10 +17,30 @@ from prohmr_jax.parity.states import ROUNDING
 
 # Float32 through fifty layers, on both sides.
 DEEP = 1e-3
-# Through batch statistics as well, in the backbone: of norms, of single entries.
-BATCH_NORMS, BATCH_ENTRIES = 5e-3, 3e-2
-_BATCHED = "float32 batch statistics differ as much from float64"
-_AS_IS = "float32: a rectifier may lie on the other side of zero"
+
+
+@dataclasses.dataclass(frozen=True)
+class Tolerances:
+    """Largest relative errors of gradients, and why they are what they are."""
+
+    module: float = DEEP
+    """Of the norm of a whole module."""
+    norm: float = DEEP
+    """Of a tensor's norm."""
+    entry: float = DEEP
+    """Of single entries, relative to the largest."""
+    reason: str = ""
+
+
+STRICT = Tolerances()
+BATCHED = Tolerances(
+    5e-3, 5e-3, 3e-2, "float32 batch statistics differ as much from float64"
+)
+# Two machines may take an input within rounding of zero to be on different sides:
+# that moves entries, norms of tensors less, and those of modules least.
+RECTIFIED = Tolerances(
+    DEEP, 5e-3, 3e-2, "float32: a rectifier may lie on the other side of zero"
+)
 # A linear layer before a batch norm: the norm takes its bias out again.
 _BIAS_BEFORE_NORM = "linear_layers.0.bias"
 MODULES = {
@@ -28,31 +51,33 @@ MODULES = {
 }
 
 
-def compare_as_is(
+def compare_module_norms(
     case: GoldenFile,
     report: Report,
     prefix: str,
     ours: dict[str, np.ndarray],
-    tolerance: float = DEEP,
+    tolerances: Callable[[str], Tolerances],
+    *,
+    note: str = "",
 ) -> None:
-    """Compares the modules' norms of the gradients that training makes, in float32.
-
-    Where a rectifier's input lies within rounding of zero, two machines may take it
-    to be on different sides. That moves single entries by more than `DEEP`, and the
-    norm of all by less.
+    """Compares the norm of all gradients of each module.
 
     Args:
       case: the file.
-      report: takes the rows, marked "as is".
+      report: takes the rows.
       prefix: of the entries.
       ours: official name -> our gradient; all that there are.
-      tolerance: relative.
+      tolerances: of the tensors under a prefix of official names.
+      note: appended to the names of the rows.
     """
     for module, start in MODULES.items():
         key = f"{prefix}module_norm/{module}"
         if key in case:
-            report.compare(case, key, _module_norm(ours, start), tolerance,
-                           note=" (as is)", reason=_AS_IS)  # fmt: skip
+            parts = [ours[name] for name in ours if name.startswith(start)]
+            squares = [np.sum(np.square(part, dtype=np.float64)) for part in parts]
+            allowed = tolerances(start)
+            report.compare(case, key, np.sqrt(sum(squares)), allowed.module,
+                           note=note, reason=allowed.reason)  # fmt: skip
 
 
 def compare_gradients(
@@ -61,7 +86,9 @@ def compare_gradients(
     prefix: str,
     ours: dict[str, np.ndarray],
     *,
-    train: bool = False,
+    backbone: Tolerances = STRICT,
+    batch_norm: bool = False,
+    note: str = "",
     reason: str = "",
 ) -> None:
     """Compares norms and leading entries of gradients by official name.
@@ -71,46 +98,40 @@ def compare_gradients(
       report: takes the rows.
       prefix: of the entries.
       ours: official name -> our gradient; all that there are.
-      train: whether batches were normalised by their own statistics.
+      backbone: of the encoder's; all others are held to `STRICT`.
+      batch_norm: whether batches were normalised by their own statistics.
+      note: appended to the names of the rows.
       reason: what else there is to say of all of them.
     """
     ours = {name: np.asarray(value, np.float64) for name, value in ours.items()}
     norms = {name: float(np.linalg.norm(value)) for name, value in ours.items()}
 
-    def options(name: str, looser: float) -> dict:
-        if train and name.startswith(BACKBONE_PREFIX):
-            return {"tolerance": looser, "reason": f"{_BATCHED}; {reason}"}
-        return {"tolerance": DEEP, "reason": reason}
+    def tolerances(name: str) -> Tolerances:
+        allowed = backbone if name.startswith(BACKBONE_PREFIX) else STRICT
+        reasons = "; ".join(filter(None, (allowed.reason, reason)))
+        return dataclasses.replace(allowed, reason=reasons)
 
-    for module, start in MODULES.items():
-        key = f"{prefix}module_norm/{module}"
-        if key in case:
-            total = _module_norm(ours, start)
-            report.compare(case, key, total, **options(start, BATCH_NORMS))
+    compare_module_norms(case, report, prefix, ours, tolerances, note=note)
     if f"{prefix}names" in case:
         names = [str(name) for name in case.golden(f"{prefix}names")]
         same = set(names) == set(ours)
-        report.measure(case, f"{prefix}names ({len(names)})", same, True)
+        report.measure(case, f"{prefix}names ({len(names)}){note}", same, True)
         for name, golden in zip(names, case.golden(f"{prefix}norms"), strict=True):
-            what = f"{prefix}norms {name}"
+            what = f"{prefix}norms {name}{note}"
             found = norms.get(name, np.nan)
-            if train and name.endswith(_BIAS_BEFORE_NORM):
+            if batch_norm and name.endswith(_BIAS_BEFORE_NORM):
                 weight = norms[name.removesuffix("bias") + "weight"]
                 limit = ROUNDING * max(1.0, weight)
                 zero = max(found, golden) < limit
                 report.measure(case, what, zero, True,
                                reason="zero before a batch norm")  # fmt: skip
             else:
-                report.measure(
-                    case, what, found, golden, **options(name, BATCH_NORMS)
-                )  # fmt: skip
+                allowed = tolerances(name)
+                report.measure(case, what, found, golden, allowed.norm,
+                               reason=allowed.reason)  # fmt: skip
     for key in case.keys(f"{prefix}first256/"):
         name = key.removeprefix(f"{prefix}first256/")
         leading = ours[name].ravel()[: len(case.golden(key))]
-        report.compare(case, key, leading, **options(name, BATCH_ENTRIES))
-
-
-def _module_norm(gradients: dict[str, np.ndarray], start: str) -> np.float64:
-    """The norm of all that lies under a prefix of official names."""
-    parts = [g for name, g in gradients.items() if name.startswith(start)]
-    return np.sqrt(sum(np.sum(np.square(part, dtype=np.float64)) for part in parts))
+        allowed = tolerances(name)
+        report.compare(case, key, leading, allowed.entry, note=note,
+                       reason=allowed.reason)  # fmt: skip

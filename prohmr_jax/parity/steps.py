@@ -1,5 +1,6 @@
 """One whole training step on photos, and what is initialised before the first."""
 
+import dataclasses
 import functools
 
 import jax
@@ -29,7 +30,12 @@ from prohmr_jax.official_weights import (
 from prohmr_jax.parity.bodies import golden_body
 from prohmr_jax.parity.encoders import BATCH_STATISTICS, images_of
 from prohmr_jax.parity.golden import GoldenFile
-from prohmr_jax.parity.gradients import compare_as_is, compare_gradients
+from prohmr_jax.parity.gradients import (
+    BATCHED,
+    RECTIFIED,
+    compare_gradients,
+    compare_module_norms,
+)
 from prohmr_jax.parity.objectives import (
     OBJECTIVE,
     WEIGHTS,
@@ -51,8 +57,8 @@ from prohmr_jax.train_state import (
 
 _AMPLIFIED = "statistics of a small batch amplify rounding"
 _FROM_FEATURES = "of the official features"
-# What one rectifier on the other side of zero moves; see `FromFeatures`.
-_RECTIFIER = 5e-3
+# The flow's batch norms amplify what one rectifier moves; see `FromFeatures`.
+_AS_IS = dataclasses.replace(RECTIFIED, module=RECTIFIED.norm)
 # An update is a sign times the learning rate, unless the gradient is tiny.
 _OF_THE_RATE, _TINY = 0.02, 1e-3
 # How often a step runs each: the backbone once; the flow on draws, mode and labels.
@@ -144,8 +150,9 @@ def _check_step(case, report, model, state, inputs, through_critic, hypotheses) 
     """Compares what a step tells, and the running averages it leaves."""
     after, metrics = _step(case, model, state, inputs)
     ours = {"params": _gradients(case, after.opt_state)}
-    compare_as_is(case, report, "B/grad_gen/",
-                  prohmr_to_official(ours, through_critic), _RECTIFIER)  # fmt: skip
+    compare_module_norms(case, report, "B/grad_gen/",
+                         prohmr_to_official(ours, through_critic),
+                         lambda _: _AS_IS, note=" (as is)")  # fmt: skip
     terms = metrics.terms
     compare_terms(case, report, "B/losses/", terms, hypotheses.pose_6d,
                   BATCH_STATISTICS)  # fmt: skip
@@ -167,8 +174,8 @@ def _check_gradients(
     inputs = inputs.replace(images=(inputs.images, features))
     after, _ = _step(case, model, state, inputs)
     gradients = _gradients(case, after.opt_state)
-    compare = functools.partial(compare_gradients, case, report, train=True,
-                                reason=_FROM_FEATURES)  # fmt: skip
+    compare = functools.partial(compare_gradients, case, report, backbone=BATCHED,
+                                batch_norm=True, reason=_FROM_FEATURES)  # fmt: skip
     compare("B/grad_gen/", prohmr_to_official({"params": gradients}, through_critic))
     ours = prohmr_to_official({}, _gradients(case, after.critic_opt_state))
     compare("B/grad_disc/", ours)
