@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 def get_config() -> ConfigDict:
     """Returns the configuration of the numbers in the README."""
     config = ConfigDict()
-    config.mode = "evaluate"
+    config.mode = "evaluate_keypoints"
     config.seed = 0
     config.checkpoint = ""
     config.body = "open"

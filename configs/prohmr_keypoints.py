@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 def get_config() -> ConfigDict:
     """Returns the configuration of the shipped weights."""
     config = ConfigDict()
-    config.mode = "train"
+    config.mode = "train_keypoints"
     config.seed = 0
     config.body = "open"
     config.pose_bank = ""

@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 def get_config() -> ConfigDict:
     """Returns the configuration of a dataset that trains a small model."""
     config = ConfigDict()
-    config.mode = "make_dataset"
+    config.mode = "render_people"
     # Directory of the dataset; one of the same settings is kept.
     config.output = "data/synthetic"
     # Pictures.

@@ -32,36 +32,36 @@ def run(config, workdir: str) -> None:
         raise InputError("--workdir", "training needs a directory")
     directory = pathlib.Path(workdir)
     match config.mode:
-        case "train":
-            from prohmr_jax.train import train
+        case "train_keypoints":
+            from prohmr_jax.modes.train_keypoints import train
 
             train(config, directory)
         case "train_images":
-            from prohmr_jax.train_images import train_images
+            from prohmr_jax.modes.train_images import train_images
 
             train_images(config, directory)
         case "evaluate_images":
-            from prohmr_jax.evaluate_images import run_image_evaluation
+            from prohmr_jax.modes.evaluate_images import run_image_evaluation
 
             run_image_evaluation(config)
-        case "evaluate":
-            from prohmr_jax.evaluate import run_evaluation
+        case "evaluate_keypoints":
+            from prohmr_jax.modes.evaluate_keypoints import run_evaluation
 
             run_evaluation(config)
         case "evaluate_fitting":
-            from prohmr_jax.evaluate_fitting import run_fitting_evaluation
+            from prohmr_jax.modes.evaluate_fitting import run_fitting_evaluation
 
             run_fitting_evaluation(config)
         case "demo":
-            from prohmr_jax.demo import run_demo
+            from prohmr_jax.modes.demo import run_demo
 
             run_demo(config)
         case "fit":
-            from prohmr_jax.fit import run_fit
+            from prohmr_jax.modes.fit import run_fit
 
             run_fit(config)
         case "multiview":
-            from prohmr_jax.multiview import run_multiview
+            from prohmr_jax.modes.multiview import run_multiview
 
             run_multiview(config)
         case "benchmark":
@@ -76,8 +76,8 @@ def run(config, workdir: str) -> None:
             from prohmr_jax.benchmarks.training import run_benchmark_training
 
             run_benchmark_training(config)
-        case "make_dataset":
-            from prohmr_jax.make_dataset import make_dataset
+        case "render_people":
+            from prohmr_jax.modes.render_people import make_dataset
 
             make_dataset(config)
         case _:

@@ -1,6 +1,5 @@
 """Shared fixtures, and shape checks on the mathematics while the tests run."""
 
-import os
 from pathlib import Path
 
 import jax
@@ -8,21 +7,23 @@ import jaxtyping
 import numpy as np
 import pytest
 
+from tests.support.paths import SHARED
+
 # Arrays of the host are arrays too: jax takes either.
 jaxtyping.Array = jax.Array | np.ndarray
 # Annotated shapes are checked at every call, in modules of functions. Not in those
 # with pytree classes: transformations fill these with things that are no arrays.
 jaxtyping.install_import_hook(
     [
-        "prohmr_jax.boxes",
-        "prohmr_jax.cameras",
-        "prohmr_jax.losses",
-        "prohmr_jax.metrics",
+        "prohmr_jax.geometry.boxes",
+        "prohmr_jax.geometry.cameras",
+        "prohmr_jax.training.losses",
+        "prohmr_jax.evaluation.metrics",
         "prohmr_jax.models.flow",
         "prohmr_jax.models.resnet",
-        "prohmr_jax.pixels",
-        "prohmr_jax.procrustes",
-        "prohmr_jax.rotations",
+        "prohmr_jax.models.image_input",
+        "prohmr_jax.geometry.procrustes",
+        "prohmr_jax.geometry.rotations",
     ],
     "beartype.beartype",
 )
@@ -81,8 +82,7 @@ def tiny_body(tiny_arrays):
 @pytest.fixture(scope="session")
 def shared_goldens():
     """The whole set of official numbers, where it stands beside the repository."""
-    root = os.environ.get("PROHMR_SHARED", Path(__file__).parents[2] / "shared")
-    directory = Path(root) / "golden"
+    directory = SHARED / "golden"
     if not directory.is_dir():
         pytest.skip("needs the full set of official numbers (PROHMR_SHARED)")
     return directory

@@ -9,20 +9,20 @@ import numpy as np
 import optax
 import pytest
 
-from prohmr_jax import image_report
-from prohmr_jax.body_errors import mean_body
-from prohmr_jax.image_errors import measure
-from prohmr_jax.labelling.guesses import Seen, guess
+from prohmr_jax.bulk_fitting.initialization import Seen, guess
+from prohmr_jax.evaluation import image_report
+from prohmr_jax.evaluation.body_errors import mean_body
+from prohmr_jax.evaluation.image_errors import measure
+from prohmr_jax.inference.predict import predict
+from prohmr_jax.inference.reconstruction import reconstruct
+from prohmr_jax.models.image_input import normalize
 from prohmr_jax.models.prohmr import encode, prepare
 from prohmr_jax.models.spec import init_variables
-from prohmr_jax.objective import Objective, init_critic
-from prohmr_jax.pixels import normalize
-from prohmr_jax.predict import predict
-from prohmr_jax.reconstruction import reconstruct
-from prohmr_jax.recovery import make_training, whitened
 from prohmr_jax.structs import Crop
-from prohmr_jax.training_loop import AXIS, over_devices
-from tests.recovery_cases import WEIGHTS, random_batch, tiny_model
+from prohmr_jax.training.image_model import make_training, whitened
+from prohmr_jax.training.loop import AXIS, over_devices
+from prohmr_jax.training.objective import Objective, init_critic
+from tests.support.recovery_cases import WEIGHTS, random_batch, tiny_model
 
 PLATFORMS = ("tpu", "cuda")
 PEOPLE = 2

@@ -7,8 +7,8 @@ python tools/convert_checkpoint.py resnet50-0676ba61.pth weights/resnet50
 import argparse
 import sys
 
-from prohmr_jax.conversion import convert_checkpoint
 from prohmr_jax.errors import InputError
+from prohmr_jax.weights.conversion import convert_checkpoint
 
 
 def main() -> int:

@@ -8,8 +8,8 @@ Half-precision numbers; batch norms' running statistics included.
 import argparse
 import sys
 
-from prohmr_jax.checkpoint import load_weights, save_encoder_file
 from prohmr_jax.errors import InputError
+from prohmr_jax.weights.weight_files import load_weights, save_encoder_file
 
 
 def main() -> int:

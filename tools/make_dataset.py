@@ -20,7 +20,7 @@ from typing import get_args
 from prohmr_jax.data.datasets.annotations import BoxUnit, Layout, read_annotations
 from prohmr_jax.data.datasets.builder import write_dataset
 from prohmr_jax.data.datasets.h36m import TRAIN_SUBJECTS, h36m_records
-from prohmr_jax.data.datasets.multiview import read_multiview
+from prohmr_jax.data.datasets.multiview_annotations import read_multiview
 from prohmr_jax.data.datasets.pw3d import sequence_records
 from prohmr_jax.data.datasets.pw3d_files import find_sequences
 from prohmr_jax.data.records import PersonRecord

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.open_body import build
-from prohmr_jax.open_body.sources import Wheel
+from prohmr_jax.open_body.makehuman_files import Wheel
 
 _ASSET = Path(build.__file__).parents[1] / "assets" / "open_body.npz"
 

@@ -9,10 +9,10 @@ A capture is a prepared NPZ file or a folder of original .asf and .amc files.
 import argparse
 import sys
 
-from prohmr_jax.data.poses.bank import write_held_out_clips, write_pose_bank
-from prohmr_jax.data.poses.capture import read_captures, training_clips
-from prohmr_jax.data.poses.widen import widen
 from prohmr_jax.errors import InputError
+from prohmr_jax.poses.bank import write_held_out_clips, write_pose_bank
+from prohmr_jax.poses.build_bank import widen
+from prohmr_jax.poses.mocap.training_clips import read_captures, training_clips
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -12,16 +12,16 @@ import sys
 import jax
 import jax.numpy as jnp
 
-from prohmr_jax.data.poses.bank import read_pose_bank
 from prohmr_jax.errors import InputError
-from prohmr_jax.optimizers import OptimizerSettings, make_optimizer
-from prohmr_jax.pose_flow import (
+from prohmr_jax.poses.bank import read_pose_bank
+from prohmr_jax.priors.pose_flow import (
     init_params,
     make_loss_function,
     save_pose_flow,
     whitened_params,
 )
-from prohmr_jax.train_state import create_train_state, make_train_step
+from prohmr_jax.training.optimizers import OptimizerSettings, make_optimizer
+from prohmr_jax.training.train_state import create_train_state, make_train_step
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -13,15 +13,15 @@ import sys
 import jax.numpy as jnp
 import numpy as np
 
-from prohmr_jax.data.poses.capture import training_clips
-from prohmr_jax.data.poses.fit_prior import (
+from prohmr_jax.errors import InputError
+from prohmr_jax.poses.build_bank import widen
+from prohmr_jax.poses.fit_prior import (
     choose_num_components,
     fit_mixture,
     pose_vectors,
 )
-from prohmr_jax.data.poses.widen import widen
-from prohmr_jax.errors import InputError
-from prohmr_jax.pose_prior import PosePrior, save_pose_prior
+from prohmr_jax.poses.mocap.training_clips import training_clips
+from prohmr_jax.priors.gaussian_mixture import PosePrior, save_pose_prior
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -23,12 +23,12 @@ from prohmr_jax.benchmarks.step_costs import (
 from prohmr_jax.files.body_files import read_body
 from prohmr_jax.models.prohmr import ProHMR
 from prohmr_jax.models.spec import init_variables
-from prohmr_jax.objective import Objective
-from prohmr_jax.optimizers import OptimizerSettings, make_optimizer
-from prohmr_jax.recovery import make_training
 from prohmr_jax.structs import ImageTrainingBatch
-from prohmr_jax.train_state import StepMetrics
-from prohmr_jax.training_loop import AXIS, first_copy, over_devices, shard
+from prohmr_jax.training.image_model import make_training
+from prohmr_jax.training.loop import AXIS, first_copy, over_devices, shard
+from prohmr_jax.training.objective import Objective
+from prohmr_jax.training.optimizers import OptimizerSettings, make_optimizer
+from prohmr_jax.training.train_state import StepMetrics
 
 
 @dataclasses.dataclass(frozen=True)

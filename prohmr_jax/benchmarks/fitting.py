@@ -18,14 +18,14 @@ import numpy as np
 
 from prohmr_jax import skeleton
 from prohmr_jax.benchmarks import naive
-from prohmr_jax.benchmarks.hypotheses import sampling_multiply_adds
-from prohmr_jax.benchmarks.naive import NaiveFit
-from prohmr_jax.benchmarks.people import (
+from prohmr_jax.benchmarks.fitting_people import (
     People,
     Subject,
     make_subject,
     with_vertices,
 )
+from prohmr_jax.benchmarks.hypotheses import sampling_multiply_adds
+from prohmr_jax.benchmarks.naive import NaiveFit
 from prohmr_jax.benchmarks.timing import machine, publish, timed
 from prohmr_jax.files.body_files import read_body_arrays
 from prohmr_jax.fitting.keypoints import (
@@ -33,16 +33,16 @@ from prohmr_jax.fitting.keypoints import (
     keypoint_problem,
     without_hips,
 )
-from prohmr_jax.fitting.multiview import FUSION_SETTINGS, fuse_views
+from prohmr_jax.fitting.multiview_fusion import FUSION_SETTINGS, fuse_views
 from prohmr_jax.fitting.objectives import (
     FittingModel,
     KeypointParams,
     bind_keypoints,
 )
-from prohmr_jax.minimise import Minimum, Settings, compile_batch, minimise_batch
 from prohmr_jax.models.flow import ConditionalGlow
 from prohmr_jax.models.prohmr import POSE_FEATURES
 from prohmr_jax.parity.recipe import recipe_weights
+from prohmr_jax.solver.minimise import Minimum, Settings, compile_batch, minimise_batch
 
 _LOG = logging.getLogger(__name__)
 _SMPL_VERTICES = 6890

@@ -9,13 +9,14 @@ import numpy as np
 from flax import struct
 from jaxtyping import Array, Float
 
-from prohmr_jax import cameras, skeleton
+from prohmr_jax import skeleton
 from prohmr_jax.benchmarks import naive
 from prohmr_jax.benchmarks.naive import DenseBody
 from prohmr_jax.body import make_body_model
 from prohmr_jax.files.body_files import BodyArrays
 from prohmr_jax.fitting.keypoints import View, crop_view
 from prohmr_jax.fitting.objectives import FittingModel, decode_body
+from prohmr_jax.geometry import cameras
 from prohmr_jax.models.flow import ConditionalGlow
 from prohmr_jax.models.prepared_flow import prepare_flow, project_context
 from prohmr_jax.models.prohmr import POSE_FEATURES

@@ -14,10 +14,10 @@ from prohmr_jax.benchmarks.packages import other_packages
 from prohmr_jax.benchmarks.timing import machine, publish, timed
 from prohmr_jax.body import BodyModel, body_joints, body_mesh, make_body_model
 from prohmr_jax.files.body_files import BodyArrays, read_body_arrays
+from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
 from prohmr_jax.models import prepared_flow
 from prohmr_jax.models.flow import ConditionalGlow
 from prohmr_jax.models.prohmr import POSE_FEATURES
-from prohmr_jax.rotations import axis_angle_to_rotmat
 from prohmr_jax.structs import SmplParams
 
 _LOG = logging.getLogger(__name__)

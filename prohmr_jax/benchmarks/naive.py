@@ -25,9 +25,9 @@ from prohmr_jax.fitting.objectives import (
     KeypointParams,
     reprojection,
 )
+from prohmr_jax.geometry.rotations import pose_6d_to_rotmat
 from prohmr_jax.models.flow import ConditionalGlow
 from prohmr_jax.models.prohmr import NUM_ROTATIONS
-from prohmr_jax.rotations import pose_6d_to_rotmat
 from prohmr_jax.structs import Camera, Keypoints2D, SmplParams
 
 # The official solver's memory, and when it stops: 20 iterations that gain too little.

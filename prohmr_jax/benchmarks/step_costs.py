@@ -16,7 +16,7 @@ from prohmr_jax.models.flow import ConditionalGlow
 from prohmr_jax.models.prohmr import ProHMR
 from prohmr_jax.models.resnet import ResNet
 from prohmr_jax.structs import LossTerms
-from prohmr_jax.train_state import TrainState
+from prohmr_jax.training.train_state import TrainState
 
 # Draws, mode, likelihood: each normalises by its own rows.
 _FLOW_PASSES = 3

@@ -21,7 +21,7 @@ from prohmr_jax.benchmarks.devices import (
     stepper,
     take_step,
 )
-from prohmr_jax.benchmarks.photos import (
+from prohmr_jax.benchmarks.input_pipeline import (
     PHOTO_SIZE,
     batches_of,
     images_per_second,
@@ -32,9 +32,9 @@ from prohmr_jax.benchmarks.timing import machine, publish, timed
 from prohmr_jax.data.pipeline import Source
 from prohmr_jax.models.prohmr import encode, prepare
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
-from prohmr_jax.objective import Objective
 from prohmr_jax.structs import LossTerms
-from prohmr_jax.training_loop import AXIS
+from prohmr_jax.training.loop import AXIS
+from prohmr_jax.training.objective import Objective
 
 _LOG = logging.getLogger(__name__)
 _CROP_PX = 256

@@ -8,11 +8,11 @@ from flax import struct
 from jaxtyping import Array, Float
 
 from prohmr_jax.body import BodyModel, body_mesh
-from prohmr_jax.boxes import MIN_CONFIDENCE
-from prohmr_jax.labelling.solving import Columns
+from prohmr_jax.bulk_fitting.jobs import Columns
+from prohmr_jax.geometry.boxes import MIN_CONFIDENCE
+from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
 from prohmr_jax.rendering.overlay import overlay
 from prohmr_jax.rendering.views import Perspective
-from prohmr_jax.rotations import axis_angle_to_rotmat
 from prohmr_jax.skeleton import BODY_25
 from prohmr_jax.structs import SmplParams
 

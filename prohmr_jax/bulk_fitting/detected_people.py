@@ -6,11 +6,11 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from prohmr_jax.boxes import box_from_keypoints
+from prohmr_jax.bulk_fitting.person_stream import Sighting
 from prohmr_jax.files.detections import Detection
 from prohmr_jax.files.images import image_size, read_image
 from prohmr_jax.files.photos import photo_of, require_within
-from prohmr_jax.labelling.people import Sighting
+from prohmr_jax.geometry.boxes import box_from_keypoints
 from prohmr_jax.skeleton import BODY_25, JOINTS_44
 from prohmr_jax.structs import Keypoints2D
 

@@ -9,15 +9,15 @@ import numpy as np
 from flax import struct
 from jaxtyping import Array, Float, Int
 
-from prohmr_jax import cameras
 from prohmr_jax.body import BodyModel
+from prohmr_jax.bulk_fitting.person_stream import Sighting
 from prohmr_jax.fitting.keypoints import View, crop_view
-from prohmr_jax.labelling.people import Sighting
+from prohmr_jax.geometry import cameras
+from prohmr_jax.geometry.rotations import rotmat_to_axis_angle
+from prohmr_jax.inference.predict import Prediction, predict
+from prohmr_jax.inference.reconstruction import draw_number
 from prohmr_jax.models.prohmr import PreparedProHMR
-from prohmr_jax.predict import Prediction, predict
-from prohmr_jax.reconstruction import draw_number
-from prohmr_jax.rotations import rotmat_to_axis_angle
-from prohmr_jax.slots import map_batches
+from prohmr_jax.solver.slots import map_batches
 from prohmr_jax.structs import Camera, Crop, Keypoints2D
 
 # Whose pixels the data term counts, under which camera: the crop's, under its own long

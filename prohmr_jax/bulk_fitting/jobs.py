@@ -8,9 +8,9 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
-from prohmr_jax.labelling.people import Window
-from prohmr_jax.minimise import Minimum
-from prohmr_jax.slots import Slots, rows
+from prohmr_jax.bulk_fitting.person_stream import Window
+from prohmr_jax.solver.minimise import Minimum
+from prohmr_jax.solver.slots import Slots, rows
 
 Columns = dict[str, np.ndarray]
 

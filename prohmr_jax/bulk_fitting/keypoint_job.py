@@ -8,15 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from prohmr_jax.body import BodyModel
+from prohmr_jax.bulk_fitting.initialization import Guesser, person_columns
+from prohmr_jax.bulk_fitting.jobs import Columns, minimum_columns
+from prohmr_jax.bulk_fitting.person_stream import Window
 from prohmr_jax.fitting.keypoints import fitted, keypoint_problem
 from prohmr_jax.fitting.objectives import FittingModel, bind_keypoints
-from prohmr_jax.labelling.guesses import Guesser, person_columns
-from prohmr_jax.labelling.people import Window
-from prohmr_jax.labelling.solving import Columns, minimum_columns
-from prohmr_jax.minimise import Minimum, Settings
+from prohmr_jax.geometry.rotations import rotmat_to_axis_angle
 from prohmr_jax.models.prohmr import PreparedProHMR
-from prohmr_jax.rotations import rotmat_to_axis_angle
-from prohmr_jax.slots import Slots, map_batches
+from prohmr_jax.solver.minimise import Minimum, Settings
+from prohmr_jax.solver.slots import Slots, map_batches
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from prohmr_jax.body import BodyModel, body_joints
-from prohmr_jax.fitting.joint_views import (
+from prohmr_jax.bulk_fitting.initialization import Guesser, person_columns
+from prohmr_jax.bulk_fitting.jobs import Columns, minimum_columns
+from prohmr_jax.bulk_fitting.multiview_sources import Group
+from prohmr_jax.bulk_fitting.person_stream import Window
+from prohmr_jax.fitting.multiview_fusion import FUSION_SETTINGS, fusion_problem
+from prohmr_jax.fitting.multiview_joint import (
     Extrinsics,
     bind_joint,
     joint_problem,
@@ -23,16 +28,11 @@ from prohmr_jax.fitting.joint_views import (
     placed_views,
     world_body,
 )
-from prohmr_jax.fitting.multiview import FUSION_SETTINGS, fusion_problem
 from prohmr_jax.fitting.objectives import FittingModel, bind_multiview, decode_body
-from prohmr_jax.labelling.groups import Group
-from prohmr_jax.labelling.guesses import Guesser, person_columns
-from prohmr_jax.labelling.people import Window
-from prohmr_jax.labelling.solving import Columns, minimum_columns
-from prohmr_jax.minimise import Minimum, Settings
+from prohmr_jax.geometry.rotations import rotmat_to_axis_angle
 from prohmr_jax.models.prohmr import PreparedProHMR
-from prohmr_jax.rotations import rotmat_to_axis_angle
-from prohmr_jax.slots import Slots, map_batches
+from prohmr_jax.solver.minimise import Minimum, Settings
+from prohmr_jax.solver.slots import Slots, map_batches
 
 FUSION, JOINT = "fusion", "joint"
 # The unknowns of many views are too many for matrices of all pairs.

@@ -23,17 +23,17 @@ from pathlib import Path
 
 import numpy as np
 
-from prohmr_jax.errors import InputError
-from prohmr_jax.files.detections import Detections, read_detections
-from prohmr_jax.files.json_text import read_json
-from prohmr_jax.labelling.known_cameras import (
+from prohmr_jax.bulk_fitting.calibration_files import (
     KnownCamera,
     parse_cameras,
     read_cameras,
 )
-from prohmr_jax.labelling.people import Sighting, Unit
-from prohmr_jax.labelling.sightings import Photos, PhotoSettings
-from prohmr_jax.labelling.sources import fingerprint
+from prohmr_jax.bulk_fitting.detected_people import Photos, PhotoSettings
+from prohmr_jax.bulk_fitting.person_stream import Sighting, Unit
+from prohmr_jax.bulk_fitting.sources import fingerprint
+from prohmr_jax.errors import InputError
+from prohmr_jax.files.detections import Detections, read_detections
+from prohmr_jax.files.json_text import read_json
 
 CAMERAS = "cameras.json"
 _KEYPOINTS_ENDING = "_keypoints"

@@ -8,8 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
-from prohmr_jax.data.ahead import map_ahead
 from prohmr_jax.data.crops import cut_person, decode_image
+from prohmr_jax.data.prefetch import map_ahead
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.detections import Detection
 from prohmr_jax.files.images import read_image

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from prohmr_jax.bulk_fitting.jobs import Columns, Job, solve_windows
+from prohmr_jax.bulk_fitting.person_stream import Source, windows
+from prohmr_jax.bulk_fitting.progress import Progress
+from prohmr_jax.bulk_fitting.shards import Journal
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.atomic import write_atomically
-from prohmr_jax.labelling.journal import Journal
-from prohmr_jax.labelling.people import Source, windows
-from prohmr_jax.labelling.progress import Progress
-from prohmr_jax.labelling.solving import Columns, Job, solve_windows
-from prohmr_jax.minimise import Reason
+from prohmr_jax.solver.minimise import Reason
 
 LEFT_OUT = "left_out.txt"
 _LINES_SHOWN = 10

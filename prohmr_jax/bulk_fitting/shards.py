@@ -16,13 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
+from prohmr_jax.bulk_fitting.person_stream import Position
+from prohmr_jax.bulk_fitting.tables import checked, write_table
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.arrays import Expected
+from prohmr_jax.files.array_checks import Expected
 from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.files.npz import read_npz, write_npz
-from prohmr_jax.labelling.people import Position
-from prohmr_jax.labelling.tables import checked, write_table
-from prohmr_jax.results import members
+from prohmr_jax.inference.results import members
 
 _FOLDER = "shards"
 _IDENTITY = "run.json"

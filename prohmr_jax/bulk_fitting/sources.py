@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 import tensorflow_datasets as tfds
 
-from prohmr_jax.boxes import MIN_CONFIDENCE
+from prohmr_jax.bulk_fitting.detected_people import Photos, PhotoSettings
+from prohmr_jax.bulk_fitting.person_stream import Sighting, Source, Unit
 from prohmr_jax.data.crops import decode_image
 from prohmr_jax.data.pipeline import dataset_directory
 from prohmr_jax.data.records import PersonRecord, from_example
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.detections import Detection, as_body25, read_detections
 from prohmr_jax.files.images import image_size
-from prohmr_jax.labelling.people import Sighting, Source, Unit
-from prohmr_jax.labelling.sightings import Photos, PhotoSettings
+from prohmr_jax.geometry.boxes import MIN_CONFIDENCE
 from prohmr_jax.skeleton import BODY_25, TWINS_44
 from prohmr_jax.structs import Box, Keypoints2D
 

@@ -13,12 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.arrays import Checker, Expected
+from prohmr_jax.files.array_checks import Checker, Expected
 from prohmr_jax.files.npz import read_npz, write_npz
-from prohmr_jax.minimise import Reason
+from prohmr_jax.inference.results import members, stored
 from prohmr_jax.models.prohmr import POSE_FEATURES
-from prohmr_jax.results import members, stored
 from prohmr_jax.skeleton import JOINTS_44, SMPL_24
+from prohmr_jax.solver.minimise import Reason
 
 # Counted up whenever a member changes its meaning, its shape or its name.
 TABLE_VERSION = 1

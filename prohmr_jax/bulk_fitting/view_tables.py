@@ -8,8 +8,8 @@ import dataclasses
 
 import numpy as np
 
+from prohmr_jax.inference.results import stored
 from prohmr_jax.models.prohmr import POSE_FEATURES
-from prohmr_jax.results import stored
 from prohmr_jax.skeleton import JOINTS_44, SMPL_24
 
 _JOINTS, _KINEMATIC = len(JOINTS_44), len(SMPL_24)

@@ -9,8 +9,8 @@ import dataclasses
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from prohmr_jax.boxes import MARGIN
-from prohmr_jax.rotations import mirror_pose
+from prohmr_jax.geometry.boxes import MARGIN
+from prohmr_jax.geometry.rotations import mirror_pose
 from prohmr_jax.skeleton import BODY_25, JOINTS_44
 
 # Draws of the normal distribution are cut off here: small ones, and the rotation's.

@@ -9,9 +9,9 @@ from jaxtyping import Array, Float
 
 from prohmr_jax import skeleton
 from prohmr_jax.body import BodyModel, body_joints
-from prohmr_jax.metrics import mpjpe, pa_mpjpe, relative_to
-from prohmr_jax.pose_prior import PosePrior, sample
-from prohmr_jax.rotations import nearest_rotmat
+from prohmr_jax.evaluation.metrics import mpjpe, pa_mpjpe, relative_to
+from prohmr_jax.geometry.rotations import nearest_rotmat
+from prohmr_jax.priors.gaussian_mixture import PosePrior, sample
 from prohmr_jax.structs import Body, SmplParams
 
 _MM = 1000.0

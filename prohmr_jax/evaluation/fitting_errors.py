@@ -11,33 +11,33 @@ import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Float
 
-from prohmr_jax import cameras
 from prohmr_jax.body import BodyModel, body_joints
-from prohmr_jax.body_errors import h36m_14, mean_body
+from prohmr_jax.evaluation.body_errors import h36m_14, mean_body
+from prohmr_jax.evaluation.metrics import mpjpe, pa_mpjpe
 from prohmr_jax.fitting.eft import EftData, Regressor, fit_eft
-from prohmr_jax.fitting.joint_views import (
-    Extrinsics,
-    fit_calibrated,
-    fit_uncalibrated,
-    mean_rotation,
-)
 from prohmr_jax.fitting.keypoints import (
     View,
     body_25_as_44,
     fit_keypoints,
     image_view,
 )
-from prohmr_jax.fitting.multiview import fuse_views
+from prohmr_jax.fitting.multiview_fusion import fuse_views
+from prohmr_jax.fitting.multiview_joint import (
+    Extrinsics,
+    fit_calibrated,
+    fit_uncalibrated,
+    mean_rotation,
+)
 from prohmr_jax.fitting.objectives import FittingModel
 from prohmr_jax.fitting.smplify import GaussianMixture, GenericFlow, fit_smplify
-from prohmr_jax.metrics import mpjpe, pa_mpjpe
-from prohmr_jax.minimise import Settings
+from prohmr_jax.geometry import cameras
+from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
+from prohmr_jax.inference.predict import Prediction, predict
 from prohmr_jax.models.prohmr import PreparedProHMR
-from prohmr_jax.predict import Prediction, predict
-from prohmr_jax.rotations import axis_angle_to_rotmat
 from prohmr_jax.skeleton import BODY_25
+from prohmr_jax.solver.minimise import Settings
 from prohmr_jax.structs import Body, Box, Keypoints2D, SmplParams
-from prohmr_jax.synthesis import (
+from prohmr_jax.synthetic.keypoint_pairs import (
     SynthesisSettings,
     in_box,
     random_camera,

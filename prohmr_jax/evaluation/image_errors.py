@@ -12,9 +12,9 @@ from jaxtyping import Array, Float
 
 from prohmr_jax import skeleton
 from prohmr_jax.body import BodyModel, body_joints
-from prohmr_jax.body_errors import Errors, body_errors, h36m_14, smpl_24
+from prohmr_jax.evaluation.body_errors import Errors, body_errors, h36m_14, smpl_24
+from prohmr_jax.inference.predict import predict
 from prohmr_jax.models.prohmr import PreparedProHMR
-from prohmr_jax.predict import predict
 from prohmr_jax.structs import Body, Crop, ImageBatch
 
 

@@ -11,13 +11,13 @@ import jax
 import numpy as np
 from PIL import Image
 
-from prohmr_jax import cameras
 from prohmr_jax.body import BodyModel
 from prohmr_jax.errors import InputError
+from prohmr_jax.evaluation.image_errors import ImageScores
 from prohmr_jax.files.atomic import write_atomically
-from prohmr_jax.image_errors import ImageScores
+from prohmr_jax.geometry import cameras
+from prohmr_jax.inference.predict import predict
 from prohmr_jax.models.prohmr import PreparedProHMR
-from prohmr_jax.predict import predict
 from prohmr_jax.rendering import colors
 from prohmr_jax.rendering.contact_sheet import contact_sheet
 from prohmr_jax.rendering.overlay import overlay

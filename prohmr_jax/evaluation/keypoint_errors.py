@@ -13,15 +13,22 @@ import numpy as np
 from flax import struct
 from jaxtyping import Array, Bool, Float
 
-from prohmr_jax import cameras, skeleton
+from prohmr_jax import skeleton
 from prohmr_jax.body import BodyModel, body_joints
-from prohmr_jax.body_errors import Errors, body_errors, h36m_14, mean_body, smpl_24
-from prohmr_jax.metrics import masked_mean, spread
+from prohmr_jax.evaluation.body_errors import (
+    Errors,
+    body_errors,
+    h36m_14,
+    mean_body,
+    smpl_24,
+)
+from prohmr_jax.evaluation.metrics import masked_mean, spread
+from prohmr_jax.geometry import cameras
+from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
+from prohmr_jax.inference.predict import predict
 from prohmr_jax.models.prohmr import PreparedProHMR
-from prohmr_jax.predict import predict
-from prohmr_jax.rotations import axis_angle_to_rotmat
 from prohmr_jax.structs import Keypoints2D, SmplParams
-from prohmr_jax.synthesis import (
+from prohmr_jax.synthetic.keypoint_pairs import (
     JITTER_25,
     SynthesisSettings,
     random_camera,

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from prohmr_jax.procrustes import align
+from prohmr_jax.geometry.procrustes import align
 
 
 def mpjpe(

@@ -15,8 +15,8 @@ import numpy as np
 
 from prohmr_jax.body import BodyModel, make_body_model
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.arrays import Checker, Expected
-from prohmr_jax.files.body_sources import (
+from prohmr_jax.files.array_checks import Checker, Expected
+from prohmr_jax.files.find_body import (
     OPEN_BODY,
     WHERE_TO_GET_BODY,
     WHERE_TO_GET_DATA,
@@ -24,9 +24,9 @@ from prohmr_jax.files.body_sources import (
     find_extra_regressor,
 )
 from prohmr_jax.files.npz import read_npz, write_npz
-from prohmr_jax.files.pickle_machine import Refused
-from prohmr_jax.files.pickled_arrays import BODY_TABLE, to_numpy
-from prohmr_jax.files.unpickle import unpickle, unpickle_file
+from prohmr_jax.files.pickles.machine import Refused
+from prohmr_jax.files.pickles.numpy_arrays import BODY_TABLE, to_numpy
+from prohmr_jax.files.pickles.unpickle import unpickle, unpickle_file
 from prohmr_jax.skeleton import EXTRA_19, LANDMARKS_21, SMPL_24, SMPL_PARENTS
 
 _NUM_BETAS = 10

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from prohmr_jax.boxes import MARGIN, MIN_CONFIDENCE
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.detection_formats.coco import coco_people, is_coco
 from prohmr_jax.files.detection_formats.easy_vitpose import (
@@ -30,6 +29,7 @@ from prohmr_jax.files.detection_formats.raw import (
     RawPerson,
 )
 from prohmr_jax.files.json_text import read_json
+from prohmr_jax.geometry.boxes import MARGIN, MIN_CONFIDENCE
 from prohmr_jax.skeleton import BODY_25
 from prohmr_jax.structs import Box, Keypoints2D
 

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import numpy as np
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.arrays import Checker, Expected
+from prohmr_jax.files.array_checks import Checker, Expected
 from prohmr_jax.files.atomic import write_atomically
 
 # The largest honest member is 50 MB: 300 shape directions in float64.

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from prohmr_jax.boxes import MIN_CONFIDENCE
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.detections import Detection
 from prohmr_jax.files.images import find_photo
+from prohmr_jax.geometry.boxes import MIN_CONFIDENCE
 
 NO_PHOTO = "none"
 

@@ -9,8 +9,12 @@ import numpy as np
 import safetensors
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.pickle_machine import quoted
-from prohmr_jax.files.torch_files import LEGACY_START, read_legacy_torch, read_zip_torch
+from prohmr_jax.files.pickles.machine import quoted
+from prohmr_jax.files.pickles.torch_files import (
+    LEGACY_START,
+    read_legacy_torch,
+    read_zip_torch,
+)
 
 _SAFE_DTYPES = {
     "F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8",

@@ -14,12 +14,12 @@ from flax import struct
 from jaxtyping import Array, Float
 
 from prohmr_jax.body import BodyModel, body_joints
-from prohmr_jax.cameras import image_camera
 from prohmr_jax.fitting.keypoints import View
 from prohmr_jax.fitting.objectives import BETAS_WEIGHT, reprojection
-from prohmr_jax.minimise import Settings, minimise
+from prohmr_jax.geometry.cameras import image_camera
+from prohmr_jax.models.pose_regressor import PoseRegressor
 from prohmr_jax.models.prohmr import POSE_FEATURES
-from prohmr_jax.models.regression import PoseRegressor
+from prohmr_jax.solver.minimise import Settings, minimise
 from prohmr_jax.structs import Body, Box, Camera, Keypoints2D, SmplParams
 
 SETTINGS = Settings(method="adam", max_steps=20, learning_rate=1e-4, patience=100)

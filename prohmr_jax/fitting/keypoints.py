@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Float
 
-from prohmr_jax import cameras, skeleton
+from prohmr_jax import skeleton
 from prohmr_jax.fitting.objectives import (
     FittingModel,
     KeypointData,
@@ -21,10 +21,11 @@ from prohmr_jax.fitting.objectives import (
     bind_keypoints,
     decode_body,
 )
-from prohmr_jax.minimise import Minimum, Settings, minimise_batch
+from prohmr_jax.geometry import cameras
 from prohmr_jax.models.prepared_flow import project_context
 from prohmr_jax.models.prohmr import POSE_FEATURES
-from prohmr_jax.slots import map_batches, minimise_many
+from prohmr_jax.solver.minimise import Minimum, Settings, minimise_batch
+from prohmr_jax.solver.slots import map_batches, minimise_many
 from prohmr_jax.structs import Body, Box, Camera, Keypoints2D, SmplParams, WeakCamera
 
 

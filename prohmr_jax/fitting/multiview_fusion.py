@@ -11,9 +11,9 @@ from prohmr_jax.fitting.objectives import (
     bind_multiview,
     decode_body,
 )
-from prohmr_jax.minimise import Minimum, Settings, minimise_batch
 from prohmr_jax.models.prepared_flow import project_context
 from prohmr_jax.models.prohmr import POSE_FEATURES
+from prohmr_jax.solver.minimise import Minimum, Settings, minimise_batch
 from prohmr_jax.structs import Body, SmplParams
 
 # The objective falls by four orders of magnitude: what the first steps told of its

@@ -10,11 +10,11 @@ from flax import struct
 from jaxtyping import Array, Float
 
 from prohmr_jax.body import BodyModel, pose_joints, shape_body
-from prohmr_jax.cameras import project
+from prohmr_jax.geometry.cameras import project
+from prohmr_jax.geometry.rotations import pose_6d_to_rotmat
 from prohmr_jax.models import prepared_flow
 from prohmr_jax.models.prepared_flow import PreparedFlow, ProjectedContext
 from prohmr_jax.models.prohmr import NUM_ROTATIONS
-from prohmr_jax.rotations import pose_6d_to_rotmat
 from prohmr_jax.structs import Body, Camera, Keypoints2D, SmplParams
 
 # Weights of the official implementation (nkolot/ProHMR, keypoint_fitting_loss and

@@ -21,19 +21,19 @@ from jaxtyping import Array, Float
 
 from prohmr_jax import skeleton
 from prohmr_jax.body import BodyModel, body_joints
-from prohmr_jax.cameras import CROP_SIZE_PX
 from prohmr_jax.fitting.keypoints import View
 from prohmr_jax.fitting.objectives import DATA_SIZE_PX, reprojection
-from prohmr_jax.minimise import Minimum, Settings, minimise_batch
-from prohmr_jax.models import prepared_flow
-from prohmr_jax.models.prepared_flow import PreparedFlow, project_context
-from prohmr_jax.pose_prior import PosePrior, log_prob
-from prohmr_jax.rotations import (
+from prohmr_jax.geometry.cameras import CROP_SIZE_PX
+from prohmr_jax.geometry.rotations import (
     axis_angle_to_rotmat,
     pose_6d_to_rotmat,
     rotmat_to_axis_angle,
     rotmat_to_pose_6d,
 )
+from prohmr_jax.models import prepared_flow
+from prohmr_jax.models.prepared_flow import PreparedFlow, project_context
+from prohmr_jax.priors.gaussian_mixture import PosePrior, log_prob
+from prohmr_jax.solver.minimise import Minimum, Settings, minimise_batch
 from prohmr_jax.structs import Body, Camera, SmplParams
 
 _NUM_BODY = len(skeleton.SMPL_24) - 1

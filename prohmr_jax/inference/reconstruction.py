@@ -12,20 +12,21 @@ import numpy as np
 from flax import struct
 from jaxtyping import Array, Float
 
-from prohmr_jax import __version__, cameras
+from prohmr_jax import __version__
 from prohmr_jax.body import BodyModel, pose_body, shape_body
-from prohmr_jax.boxes import box_from_keypoints
-from prohmr_jax.checkpoint import SHIPPED_WEIGHTS, load_weights
 from prohmr_jax.data.crops import cut_person
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.body_files import read_body
 from prohmr_jax.files.detections import Detection
+from prohmr_jax.geometry import cameras
+from prohmr_jax.geometry.boxes import box_from_keypoints
+from prohmr_jax.geometry.rotations import rotmat_to_axis_angle
+from prohmr_jax.inference.predict import Prediction, predict
+from prohmr_jax.inference.results import PersonResult, Provenance
 from prohmr_jax.models.prohmr import PreparedProHMR, prepare
 from prohmr_jax.models.spec import KEYPOINTS, build_model
-from prohmr_jax.predict import Prediction, predict
-from prohmr_jax.results import PersonResult, Provenance
-from prohmr_jax.rotations import rotmat_to_axis_angle
 from prohmr_jax.structs import Camera, Crop, Keypoints2D
+from prohmr_jax.weights.weight_files import SHIPPED_WEIGHTS, load_weights
 
 # Meshes computed at a time: bounds the memory of thousands of hypotheses.
 _MESHES_AT_ONCE = 20

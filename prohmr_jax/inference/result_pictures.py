@@ -6,13 +6,13 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from prohmr_jax.boxes import MIN_CONFIDENCE
 from prohmr_jax.files.atomic import write_atomically
+from prohmr_jax.geometry.boxes import MIN_CONFIDENCE
+from prohmr_jax.inference.results import PersonResult
 from prohmr_jax.rendering.drawing import Window
 from prohmr_jax.rendering.overlay import overlay
 from prohmr_jax.rendering.sheet import hypotheses_sheet
 from prohmr_jax.rendering.views import Perspective
-from prohmr_jax.results import PersonResult
 
 # The sheet shows the photo around the person: this many sides of the box.
 _SURROUNDINGS = 1.15

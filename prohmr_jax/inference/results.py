@@ -11,7 +11,7 @@ import os
 import numpy as np
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.arrays import Checker, Expected
+from prohmr_jax.files.array_checks import Checker, Expected
 from prohmr_jax.files.npz import read_npz, write_npz
 from prohmr_jax.skeleton import BODY_25, JOINTS_44, SMPL_24
 

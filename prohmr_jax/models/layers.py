@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from prohmr_jax.randomness import row_keys
+from prohmr_jax.models.row_keys import row_keys
 
 HIGHEST = jax.lax.Precision.HIGHEST
 

@@ -14,11 +14,11 @@ from flax import struct
 from jaxtyping import Array, Float
 
 from prohmr_jax import skeleton
+from prohmr_jax.geometry.rotations import pose_6d_to_rotmat
 from prohmr_jax.models import prepared_flow
 from prohmr_jax.models.flow import ConditionalGlow
 from prohmr_jax.models.heads import ShapeCameraHead
 from prohmr_jax.models.readout import Readout
-from prohmr_jax.rotations import pose_6d_to_rotmat
 from prohmr_jax.structs import Hypotheses, SmplParams, WeakCamera
 
 NUM_ROTATIONS = len(skeleton.SMPL_24)

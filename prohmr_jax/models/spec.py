@@ -11,9 +11,9 @@ from prohmr_jax.models.conditioner import ResidualNet
 from prohmr_jax.models.flow import ConditionalGlow
 from prohmr_jax.models.heads import ShapeCameraHead
 from prohmr_jax.models.keypoint_encoder import KeypointEncoder
+from prohmr_jax.models.pose_regressor import PoseRegressor
 from prohmr_jax.models.prohmr import POSE_FEATURES, ProHMR
 from prohmr_jax.models.readout import Readout
-from prohmr_jax.models.regression import PoseRegressor
 from prohmr_jax.models.resnet import RESNETS, resnet
 
 KEYPOINTS = "keypoints"

@@ -7,13 +7,13 @@ from typing import Any
 
 import ml_collections
 
-from prohmr_jax.config_checks import PHOTO_WORDS, require_least, require_words
+from prohmr_jax.bulk_fitting.detected_people import PhotoSettings
+from prohmr_jax.bulk_fitting.initialization import FRAMES
+from prohmr_jax.bulk_fitting.person_stream import Source
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.photos import NO_PHOTO
-from prohmr_jax.labelling.guesses import FRAMES
-from prohmr_jax.labelling.people import Source
-from prohmr_jax.labelling.sightings import PhotoSettings
-from prohmr_jax.reconstruction import Reconstructor, load_reconstructor
+from prohmr_jax.inference.reconstruction import Reconstructor, load_reconstructor
+from prohmr_jax.modes.config_checks import PHOTO_WORDS, require_least, require_words
 
 _WORDS = {"photo": ("", NO_PHOTO), **PHOTO_WORDS, "frame": FRAMES}
 _LEAST = {

@@ -15,19 +15,19 @@ import time
 
 import ml_collections
 
-from prohmr_jax.boxes import MIN_CONFIDENCE
-from prohmr_jax.config_checks import PHOTO_WORDS, require_least, require_words
-from prohmr_jax.demo_report import DemoReport, PersonSummary
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.files.detections import Detection, read_detections
 from prohmr_jax.files.images import read_image
 from prohmr_jax.files.meshes import write_glb, write_obj
 from prohmr_jax.files.photos import NO_PHOTO, photo_of, require_within
-from prohmr_jax.pictures import draw_overlay, draw_sheet, write_png
-from prohmr_jax.reconstruction import Reconstructor, load_reconstructor
+from prohmr_jax.geometry.boxes import MIN_CONFIDENCE
+from prohmr_jax.inference.reconstruction import Reconstructor, load_reconstructor
+from prohmr_jax.inference.result_pictures import draw_overlay, draw_sheet, write_png
+from prohmr_jax.inference.results import PersonResult, write_result
+from prohmr_jax.modes.config_checks import PHOTO_WORDS, require_least, require_words
+from prohmr_jax.modes.demo_report import DemoReport, PersonSummary
 from prohmr_jax.rendering.sheet import MAX_GHOSTS
-from prohmr_jax.results import PersonResult, write_result
 
 SHIPPED_INPUT = (
     pathlib.Path(__file__).parent / "assets" / "demo" / "astronaut_keypoints.json"

@@ -14,15 +14,9 @@ import ml_collections
 import numpy as np
 from tqdm import tqdm
 
-from prohmr_jax.body_errors import mean_pose
-from prohmr_jax.checkpoint import SHIPPED_REGRESSION, SHIPPED_WEIGHTS, load_weights
-from prohmr_jax.data.poses.bank import HeldOutClip, read_held_out_clips
-from prohmr_jax.data.poses.splits import Split, action_of
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.atomic import write_atomically
-from prohmr_jax.files.body_files import read_body
-from prohmr_jax.fitting.smplify import GaussianMixture, GenericFlow
-from prohmr_jax.fitting_errors import (
+from prohmr_jax.evaluation.body_errors import mean_pose
+from prohmr_jax.evaluation.fitting_errors import (
     Contestants,
     FitErrors,
     Scenes,
@@ -32,12 +26,22 @@ from prohmr_jax.fitting_errors import (
     one_view_fits,
     several_views_fits,
 )
-from prohmr_jax.lifting_errors import CONDITIONS
-from prohmr_jax.minimise import Settings
+from prohmr_jax.evaluation.keypoint_errors import CONDITIONS
+from prohmr_jax.files.atomic import write_atomically
+from prohmr_jax.files.body_files import read_body
+from prohmr_jax.fitting.smplify import GaussianMixture, GenericFlow
 from prohmr_jax.models.prohmr import PreparedProHMR, prepare
 from prohmr_jax.models.spec import build_model
-from prohmr_jax.pose_flow import load_pose_flow
-from prohmr_jax.pose_prior import load_pose_prior
+from prohmr_jax.poses.bank import HeldOutClip, read_held_out_clips
+from prohmr_jax.poses.mocap.splits import Split, action_of
+from prohmr_jax.priors.gaussian_mixture import load_pose_prior
+from prohmr_jax.priors.pose_flow import load_pose_flow
+from prohmr_jax.solver.minimise import Settings
+from prohmr_jax.weights.weight_files import (
+    SHIPPED_REGRESSION,
+    SHIPPED_WEIGHTS,
+    load_weights,
+)
 
 _LOG = logging.getLogger(__name__)
 

@@ -5,17 +5,17 @@ import pathlib
 
 import ml_collections
 
-from prohmr_jax.body_errors import mean_body, mean_pose
-from prohmr_jax.checkpoint import load_weights
 from prohmr_jax.data.pipeline import Source, evaluation_batches
 from prohmr_jax.errors import InputError
+from prohmr_jax.evaluation.body_errors import mean_body, mean_pose
+from prohmr_jax.evaluation.image_errors import score
+from prohmr_jax.evaluation.image_report import draw_people, write_page
 from prohmr_jax.files.body_files import read_body
-from prohmr_jax.image_errors import score
-from prohmr_jax.image_report import draw_people, write_page
+from prohmr_jax.inference.result_pictures import write_png
 from prohmr_jax.models.prohmr import prepare
 from prohmr_jax.models.spec import KEYPOINTS, build_model
-from prohmr_jax.pictures import write_png
-from prohmr_jax.pose_prior import load_pose_prior
+from prohmr_jax.priors.gaussian_mixture import load_pose_prior
+from prohmr_jax.weights.weight_files import load_weights
 
 _LOG = logging.getLogger(__name__)
 

@@ -10,16 +10,16 @@ from collections.abc import Sequence
 
 import ml_collections
 
-from prohmr_jax.labelling.fitter import FitSettings, Fitter
-from prohmr_jax.labelling.people import Sighting
-from prohmr_jax.labelling.pictures import Placed, side_by_side
-from prohmr_jax.labelling.running import LabelReport, run_job
-from prohmr_jax.labelling.solving import Columns
-from prohmr_jax.labelling.sources import open_source
-from prohmr_jax.labelling.tables import FitTable, read_table
-from prohmr_jax.labelling_config import identity, open_model, require_usable
-from prohmr_jax.minimise import Settings
-from prohmr_jax.pictures import write_png
+from prohmr_jax.bulk_fitting.before_after import Placed, side_by_side
+from prohmr_jax.bulk_fitting.jobs import Columns
+from prohmr_jax.bulk_fitting.keypoint_job import FitSettings, Fitter
+from prohmr_jax.bulk_fitting.person_stream import Sighting
+from prohmr_jax.bulk_fitting.run import LabelReport, run_job
+from prohmr_jax.bulk_fitting.sources import open_source
+from prohmr_jax.bulk_fitting.tables import FitTable, read_table
+from prohmr_jax.inference.result_pictures import write_png
+from prohmr_jax.modes.bulk_config import identity, open_model, require_usable
+from prohmr_jax.solver.minimise import Settings
 
 TABLE, OVERLAYS = "fits.npz", "overlays"
 _LEAST = {"num_samples": 1, "seed": 0}

@@ -13,23 +13,23 @@ import ml_collections
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from prohmr_jax.files.meshes import write_glb
-from prohmr_jax.labelling.fuser import FUSION, JOINT, Fuser, FuseSettings
-from prohmr_jax.labelling.groups import Group, open_groups
-from prohmr_jax.labelling.pictures import (
+from prohmr_jax.bulk_fitting.before_after import (
     OF_PICTURES,
     Placed,
     one_above_the_other,
     placed_vertices,
     side_by_side,
 )
-from prohmr_jax.labelling.running import LabelReport, run_job
-from prohmr_jax.labelling.solving import Columns
-from prohmr_jax.labelling.tables import read_table
-from prohmr_jax.labelling.view_tables import ViewsTable, WorldTable
-from prohmr_jax.labelling_config import identity, open_model, require_usable
-from prohmr_jax.pictures import write_png
-from prohmr_jax.reconstruction import Reconstructor
+from prohmr_jax.bulk_fitting.jobs import Columns
+from prohmr_jax.bulk_fitting.multiview_job import FUSION, JOINT, Fuser, FuseSettings
+from prohmr_jax.bulk_fitting.multiview_sources import Group, open_groups
+from prohmr_jax.bulk_fitting.run import LabelReport, run_job
+from prohmr_jax.bulk_fitting.tables import read_table
+from prohmr_jax.bulk_fitting.view_tables import ViewsTable, WorldTable
+from prohmr_jax.files.meshes import write_glb
+from prohmr_jax.inference.reconstruction import Reconstructor
+from prohmr_jax.inference.result_pictures import write_png
+from prohmr_jax.modes.bulk_config import identity, open_model, require_usable
 
 TABLE, OVERLAYS, MESHES = "views.npz", "overlays", "meshes"
 _WORDS = {"method": (FUSION, JOINT)}

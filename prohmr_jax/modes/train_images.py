@@ -11,38 +11,38 @@ from flax import jax_utils
 from jax.experimental import multihost_utils
 
 from prohmr_jax.body import BodyModel
-from prohmr_jax.body_errors import mean_body, mean_pose
-from prohmr_jax.checkpoint import (
-    SHIPPED_ENCODER,
-    StateCheckpoints,
-    load_encoder_weights,
-    load_whole_model,
-)
 from prohmr_jax.data.augmentation import AugmentationSettings
 from prohmr_jax.data.datasets.mocap import read_mocap
 from prohmr_jax.data.pipeline import Source, evaluation_batches, training_batches
 from prohmr_jax.errors import InputError
+from prohmr_jax.evaluation.body_errors import mean_body, mean_pose
+from prohmr_jax.evaluation.image_errors import score
+from prohmr_jax.evaluation.image_report import LearningCurve, draw_people, write_page
 from prohmr_jax.files.body_files import read_body
-from prohmr_jax.image_errors import score
-from prohmr_jax.image_report import LearningCurve, draw_people, write_page
+from prohmr_jax.inference.result_pictures import write_png
 from prohmr_jax.models.prohmr import prepare
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
-from prohmr_jax.objective import Objective, without_mode
-from prohmr_jax.optimizers import OptimizerSettings, make_optimizer
-from prohmr_jax.pictures import write_png
-from prohmr_jax.pose_prior import load_pose_prior
-from prohmr_jax.recovery import fresh_critic, make_training, whitened
+from prohmr_jax.priors.gaussian_mixture import load_pose_prior
 from prohmr_jax.structs import LossTerms
 from prohmr_jax.synthetic.dataset import SyntheticSettings, make_synthetic_humans
-from prohmr_jax.synthetic.poses import read_poses, training_mocap
-from prohmr_jax.train_state import TrainState
-from prohmr_jax.training_loop import (
+from prohmr_jax.synthetic.pose_source import read_poses, training_mocap
+from prohmr_jax.training.image_model import fresh_critic, make_training, whitened
+from prohmr_jax.training.loop import (
     AXIS,
     Evaluation,
     LoopSettings,
     run,
     shard,
     shares_of,
+)
+from prohmr_jax.training.objective import Objective, without_mode
+from prohmr_jax.training.optimizers import OptimizerSettings, make_optimizer
+from prohmr_jax.training.train_state import TrainState
+from prohmr_jax.weights.weight_files import (
+    SHIPPED_ENCODER,
+    StateCheckpoints,
+    load_encoder_weights,
+    load_whole_model,
 )
 
 # Poses that the discriminator meets where no capture is given.

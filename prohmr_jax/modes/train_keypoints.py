@@ -9,23 +9,23 @@ import ml_collections
 import optax
 from flax import jax_utils
 
-from prohmr_jax.checkpoint import StateCheckpoints
-from prohmr_jax.data.poses.bank import read_pose_bank
 from prohmr_jax.files.body_files import read_body
-from prohmr_jax.lifting import (
+from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
+from prohmr_jax.poses.bank import read_pose_bank
+from prohmr_jax.priors.gaussian_mixture import load_pose_prior
+from prohmr_jax.structs import LossTerms
+from prohmr_jax.synthetic.keypoint_pairs import SynthesisSettings
+from prohmr_jax.training.keypoint_model import (
     LiftingInputs,
     PairMaker,
     make_loss_function,
     whitened,
 )
-from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
-from prohmr_jax.objective import Objective
-from prohmr_jax.optimizers import OptimizerSettings, make_optimizer
-from prohmr_jax.pose_prior import load_pose_prior
-from prohmr_jax.structs import LossTerms
-from prohmr_jax.synthesis import SynthesisSettings
-from prohmr_jax.train_state import create_train_state, make_train_step
-from prohmr_jax.training_loop import AXIS, LoopSettings, run, shares_of
+from prohmr_jax.training.loop import AXIS, LoopSettings, run, shares_of
+from prohmr_jax.training.objective import Objective
+from prohmr_jax.training.optimizers import OptimizerSettings, make_optimizer
+from prohmr_jax.training.train_state import create_train_state, make_train_step
+from prohmr_jax.weights.weight_files import StateCheckpoints
 
 
 def lifting_optimizer(

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from prohmr_jax.open_body.kinematics import joint_transforms, skin
-from prohmr_jax.open_body.poses import random_rotations
+from prohmr_jax.open_body.random_poses import random_rotations
 from prohmr_jax.skeleton import SMPL_24, SMPL_PARENTS
 
 # Dual quaternions bulge at the outside of a bend; a part of them looks best.

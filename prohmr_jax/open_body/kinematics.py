@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from prohmr_jax.open_body.sources import Rig
+from prohmr_jax.open_body.makehuman_files import Rig
 from prohmr_jax.skeleton import SMPL_24, SMPL_PARENTS
 
 # Which bones, by the beginning of their names, each joint drives. The sided ones are

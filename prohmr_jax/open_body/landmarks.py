@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from prohmr_jax.open_body.sources import Rig
+from prohmr_jax.open_body.makehuman_files import Rig
 from prohmr_jax.skeleton import LANDMARKS_21, mirror_name
 
 _FINGERS = ("thumb", "index", "middle", "ring", "pinky")

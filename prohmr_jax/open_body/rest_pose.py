@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from prohmr_jax.open_body.sources import Rig
+from prohmr_jax.open_body.makehuman_files import Rig
 
 CLAVICLE_RAISE_DEG = 8.0
 SCAPULA_RAISE_DEG = 14.0

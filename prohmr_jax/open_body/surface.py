@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 import scipy.sparse.csgraph
 
-from prohmr_jax.open_body.sources import BaseMesh
+from prohmr_jax.open_body.makehuman_files import BaseMesh
 
 # Base vertex on the midline where the upper lip touches the lower one.
 LIP_SEAM = 474

@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from prohmr_jax import rotations, skeleton
+from prohmr_jax import skeleton
 from prohmr_jax.body import BodyModel, body_joints, body_mesh, make_body_model
+from prohmr_jax.geometry import rotations
 from prohmr_jax.parity.golden import GoldenDirectory, GoldenFile
 from prohmr_jax.parity.report import GRADIENTS, Report
 from prohmr_jax.structs import SmplParams

@@ -9,10 +9,10 @@ import jax
 import numpy as np
 from PIL import Image
 
-from prohmr_jax.boxes import box_around, official_validity
-from prohmr_jax.cameras import image_to_crop
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.detections import read_detections
+from prohmr_jax.geometry.boxes import box_around, official_validity
+from prohmr_jax.geometry.cameras import image_to_crop
 from prohmr_jax.parity.golden import GoldenDirectory, GoldenFile
 from prohmr_jax.parity.report import Report
 from prohmr_jax.structs import Box, Keypoints2D

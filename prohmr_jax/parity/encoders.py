@@ -8,11 +8,11 @@ import numpy as np
 
 from prohmr_jax.models.prohmr import ProHMR
 from prohmr_jax.models.resnet import max_pool
-from prohmr_jax.official_parts import resnet_to_official
-from prohmr_jax.official_weights import BACKBONE_PREFIX
 from prohmr_jax.parity.golden import GoldenDirectory, GoldenFile
 from prohmr_jax.parity.recipe import recipe_model
 from prohmr_jax.parity.report import VALUES, Report
+from prohmr_jax.weights.official_layers import resnet_to_official
+from prohmr_jax.weights.official_models import BACKBONE_PREFIX
 
 # Few positions of few images: their statistics amplify rounding.
 BATCH_STATISTICS = 5e-5

@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from prohmr_jax import cameras
 from prohmr_jax.body import body_mesh, vertex_subset
 from prohmr_jax.fitting.keypoints import (
     View,
@@ -20,7 +19,7 @@ from prohmr_jax.fitting.keypoints import (
     image_view,
     keypoint_problem,
 )
-from prohmr_jax.fitting.multiview import fuse_views
+from prohmr_jax.fitting.multiview_fusion import fuse_views
 from prohmr_jax.fitting.objectives import (
     FittingModel,
     KeypointParams,
@@ -30,7 +29,7 @@ from prohmr_jax.fitting.objectives import (
     decode_body,
     gmof,
 )
-from prohmr_jax.minimise import Minimum, Reason
+from prohmr_jax.geometry import cameras
 from prohmr_jax.models import prepared_flow
 from prohmr_jax.models.prepared_flow import prepare_flow, project_context
 from prohmr_jax.parity.bodies import golden_body
@@ -38,6 +37,7 @@ from prohmr_jax.parity.encoders import compare_regression
 from prohmr_jax.parity.golden import GoldenDirectory, GoldenFile
 from prohmr_jax.parity.recipe import recipe_flow
 from prohmr_jax.parity.report import GRADIENTS, VALUES, Report
+from prohmr_jax.solver.minimise import Minimum, Reason
 from prohmr_jax.structs import Box, Keypoints2D, WeakCamera
 
 # Our end over the official one: a perturbation of 1e-6 moves the latter by 0.05 %.

@@ -8,13 +8,13 @@ import numpy as np
 
 from prohmr_jax.models import prepared_flow
 from prohmr_jax.models.flow import ConditionalGlow, initialize_actnorm
-from prohmr_jax.official_parts import flow_from_official, flow_to_official
-from prohmr_jax.official_weights import FLOW_PREFIX
 from prohmr_jax.parity import states
 from prohmr_jax.parity.golden import GoldenFile
 from prohmr_jax.parity.precision import double
 from prohmr_jax.parity.recipe import recipe_flow
 from prohmr_jax.parity.report import GRADIENTS, VALUES, VALUES_FLOAT64, Report
+from prohmr_jax.weights.official_layers import flow_from_official, flow_to_official
+from prohmr_jax.weights.official_models import FLOW_PREFIX
 
 PREPARED = " (prepared)"
 # Their standard deviation is floored at 1e-3.

@@ -4,7 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from prohmr_jax import cameras, metrics, procrustes, rotations, skeleton
+from prohmr_jax import skeleton
+from prohmr_jax.evaluation import metrics
+from prohmr_jax.geometry import cameras, procrustes, rotations
 from prohmr_jax.parity.golden import GoldenFile
 from prohmr_jax.parity.report import GRADIENTS, Report
 from prohmr_jax.structs import Camera

@@ -5,15 +5,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from prohmr_jax.official_weights import (
+from prohmr_jax.parity.golden import GoldenFile
+from prohmr_jax.parity.report import Report
+from prohmr_jax.parity.states import ROUNDING
+from prohmr_jax.weights.official_models import (
     BACKBONE_PREFIX,
     DISCRIMINATOR_PREFIX,
     FLOW_PREFIX,
     HEAD_PREFIX,
 )
-from prohmr_jax.parity.golden import GoldenFile
-from prohmr_jax.parity.report import Report
-from prohmr_jax.parity.states import ROUNDING
 
 # Float32 through fifty layers, on both sides.
 DEEP = 1e-3

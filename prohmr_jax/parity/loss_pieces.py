@@ -4,23 +4,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from prohmr_jax.losses import (
+from prohmr_jax.models.discriminator import Discriminator
+from prohmr_jax.models.heads import ShapeCameraHead
+from prohmr_jax.parity.golden import GoldenFile
+from prohmr_jax.parity.recipe import FULL_SIZE, recipe_tensor
+from prohmr_jax.parity.report import GRADIENTS, Report
+from prohmr_jax.training.losses import (
     betas_loss,
     deception_loss,
     keypoint_2d_loss,
     keypoint_3d_loss,
 )
-from prohmr_jax.models.discriminator import Discriminator
-from prohmr_jax.models.heads import ShapeCameraHead
-from prohmr_jax.official_parts import (
+from prohmr_jax.weights.official_layers import (
     discriminator_from_official,
     head_from_official,
     under,
 )
-from prohmr_jax.official_weights import DISCRIMINATOR_PREFIX, official_shapes
-from prohmr_jax.parity.golden import GoldenFile
-from prohmr_jax.parity.recipe import FULL_SIZE, recipe_tensor
-from prohmr_jax.parity.report import GRADIENTS, Report
+from prohmr_jax.weights.official_models import DISCRIMINATOR_PREFIX, official_shapes
 
 _SQUARES = "squared errors, which no objective here uses; by their definition"
 

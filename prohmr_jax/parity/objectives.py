@@ -6,11 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from prohmr_jax.losses import orthogonality_loss
+from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
 from prohmr_jax.models.discriminator import Discriminator
 from prohmr_jax.models.prohmr import ProHMR
-from prohmr_jax.objective import Draws, Labels, Objective, objective_value
-from prohmr_jax.official_weights import prohmr_to_official
 from prohmr_jax.parity.bodies import golden_body
 from prohmr_jax.parity.encoders import images_of
 from prohmr_jax.parity.golden import GoldenFile
@@ -19,8 +17,10 @@ from prohmr_jax.parity.precision import double
 from prohmr_jax.parity.predictions import compare_outputs, forward, latents_of
 from prohmr_jax.parity.recipe import recipe_model
 from prohmr_jax.parity.report import VALUES, Report
-from prohmr_jax.rotations import axis_angle_to_rotmat
 from prohmr_jax.structs import Keypoints2D, Keypoints3D, LossTerms, SmplParams
+from prohmr_jax.training.losses import orthogonality_loss
+from prohmr_jax.training.objective import Draws, Labels, Objective, objective_value
+from prohmr_jax.weights.official_models import prohmr_to_official
 
 # The official defaults.
 WEIGHTS = LossTerms(

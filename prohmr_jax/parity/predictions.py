@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from prohmr_jax import cameras
 from prohmr_jax.body import body_joints, body_mesh, vertex_subset
+from prohmr_jax.geometry import cameras
 from prohmr_jax.models.prohmr import ProHMR, decode, prepare
 from prohmr_jax.parity.bodies import golden_body
 from prohmr_jax.parity.encoders import images_of

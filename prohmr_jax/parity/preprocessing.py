@@ -3,7 +3,6 @@
 import cv2
 import numpy as np
 
-from prohmr_jax import pixels
 from prohmr_jax.data.augmentation import (
     AugmentationSettings,
     Draw,
@@ -18,9 +17,10 @@ from prohmr_jax.data.augmentation import (
 )
 from prohmr_jax.data.examples import augmented_window, make_example
 from prohmr_jax.data.records import PersonRecord
+from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
+from prohmr_jax.models import image_input as pixels
 from prohmr_jax.parity.golden import GoldenFile
 from prohmr_jax.parity.report import Report
-from prohmr_jax.rotations import axis_angle_to_rotmat
 from prohmr_jax.skeleton import JOINTS_44
 
 # Grey levels by which versions of OpenCV differ among themselves.

@@ -12,16 +12,16 @@ import numpy as np
 from prohmr_jax.models.flow import ConditionalGlow
 from prohmr_jax.models.prohmr import ProHMR
 from prohmr_jax.models.spec import ModelSpec, build_model
-from prohmr_jax.official_parts import flow_from_official, flow_to_official
-from prohmr_jax.official_weights import (
+from prohmr_jax.parity.bodies import mean_camera_and_betas
+from prohmr_jax.parity.golden import GoldenDirectory, GoldenFile
+from prohmr_jax.parity.report import Report
+from prohmr_jax.weights.official_layers import flow_from_official, flow_to_official
+from prohmr_jax.weights.official_models import (
     FLOW_PREFIX,
     HEAD_PREFIX,
     official_shapes,
     prohmr_from_official,
 )
-from prohmr_jax.parity.bodies import mean_camera_and_betas
-from prohmr_jax.parity.golden import GoldenDirectory, GoldenFile
-from prohmr_jax.parity.report import Report
 
 FULL_SIZE = ModelSpec(encoder="resnet50")
 # The draws are the same bits; products may differ in the last one.

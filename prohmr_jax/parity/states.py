@@ -4,13 +4,13 @@ import re
 
 import numpy as np
 
-from prohmr_jax.official_parts import (
+from prohmr_jax.parity.golden import GoldenFile
+from prohmr_jax.parity.report import GRADIENTS, VALUES, Report
+from prohmr_jax.weights.official_layers import (
     flow_from_official,
     flow_to_official,
     is_layout_buffer,
 )
-from prohmr_jax.parity.golden import GoldenFile
-from prohmr_jax.parity.report import GRADIENTS, VALUES, Report
 
 # A single layer's names become a flow's by this prefix, and back.
 _AS_FLOW = "_transform._transforms.0."

@@ -10,23 +10,9 @@ import optax
 from flax import struct
 
 from prohmr_jax.body import BodyModel
-from prohmr_jax.losses import deception_loss
+from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
 from prohmr_jax.models.discriminator import Discriminator
 from prohmr_jax.models.prohmr import ProHMR
-from prohmr_jax.objective import (
-    Draws,
-    Labels,
-    discriminator_loss,
-    objective_value,
-    whitened_variables,
-)
-from prohmr_jax.official_parts import flow_to_official, is_layout_buffer
-from prohmr_jax.official_weights import (
-    BACKBONE_PREFIX,
-    DISCRIMINATOR_PREFIX,
-    FLOW_PREFIX,
-    prohmr_to_official,
-)
 from prohmr_jax.parity.bodies import golden_body
 from prohmr_jax.parity.encoders import BATCH_STATISTICS, images_of
 from prohmr_jax.parity.golden import GoldenFile
@@ -45,14 +31,28 @@ from prohmr_jax.parity.objectives import (
 from prohmr_jax.parity.predictions import compare_outputs, latents_of
 from prohmr_jax.parity.recipe import recipe_model
 from prohmr_jax.parity.report import VALUES, Report
-from prohmr_jax.rotations import axis_angle_to_rotmat
 from prohmr_jax.structs import MocapPoses
-from prohmr_jax.train_state import (
+from prohmr_jax.training.losses import deception_loss
+from prohmr_jax.training.objective import (
+    Draws,
+    Labels,
+    discriminator_loss,
+    objective_value,
+    whitened_variables,
+)
+from prohmr_jax.training.train_state import (
     Critic,
     StepMetrics,
     TrainState,
     create_train_state,
     make_train_step,
+)
+from prohmr_jax.weights.official_layers import flow_to_official, is_layout_buffer
+from prohmr_jax.weights.official_models import (
+    BACKBONE_PREFIX,
+    DISCRIMINATOR_PREFIX,
+    FLOW_PREFIX,
+    prohmr_to_official,
 )
 
 _AMPLIFIED = "statistics of a small batch amplify rounding"

@@ -6,11 +6,11 @@ import re
 import numpy as np
 
 from prohmr_jax.models.flow import ConditionalGlow
-from prohmr_jax.official_parts import is_layout_buffer
-from prohmr_jax.official_weights import FLOW_PREFIX, is_dropped, official_shapes
 from prohmr_jax.parity.golden import GoldenFile
 from prohmr_jax.parity.recipe import FULL_SIZE, flow_shapes
 from prohmr_jax.parity.report import Report
+from prohmr_jax.weights.official_layers import is_layout_buffer
+from prohmr_jax.weights.official_models import FLOW_PREFIX, is_dropped, official_shapes
 
 _GLOW = re.compile(r"ConditionalGlow_(\d+)_(\d+)_(\d+)_(\d+)(?:_ctx(\d+))?")
 _KINDS = {"params": "parameter", "batch_stats": "buffer"}

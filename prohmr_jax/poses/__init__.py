@@ -1,1 +1,1 @@
-"""Body poses to train on: captured clips, their widening, banks and the prior."""
+"""Body poses to train on: captured clips, their widening, and banks of poses."""

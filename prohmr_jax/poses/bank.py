@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from prohmr_jax.data.poses.clips import Clip
-from prohmr_jax.data.poses.splits import Split
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.arrays import Expected
+from prohmr_jax.files.array_checks import Expected
 from prohmr_jax.files.npz import read_npz, write_npz
+from prohmr_jax.poses.mocap.clips import Clip
+from prohmr_jax.poses.mocap.splits import Split
 from prohmr_jax.skeleton import SMPL_24
 
 _POSES = Expected(("N", len(SMPL_24), 3))

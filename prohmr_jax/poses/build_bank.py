@@ -12,11 +12,8 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from scipy.cluster.vq import kmeans2
 
-from prohmr_jax.data.poses.bank import PoseBank
-from prohmr_jax.data.poses.clips import Clip
-from prohmr_jax.data.poses.compose import pose_from_stance, with_new_arms
-from prohmr_jax.data.poses.floor import LOW
-from prohmr_jax.data.poses.kinematics import (
+from prohmr_jax.poses.bank import PoseBank
+from prohmr_jax.poses.kinematics import (
     joint_positions,
     mirrored,
     split_heading,
@@ -25,9 +22,12 @@ from prohmr_jax.data.poses.kinematics import (
     turn,
     world_rotations,
 )
-from prohmr_jax.data.poses.limits import clear_of_itself, within_joint_limits
-from prohmr_jax.data.poses.stances import Rng, StanceSampler
-from prohmr_jax.data.poses.upright import UPRIGHT
+from prohmr_jax.poses.limits import clear_of_itself, within_joint_limits
+from prohmr_jax.poses.mocap.clips import Clip
+from prohmr_jax.poses.procedural.compose import pose_from_stance, with_new_arms
+from prohmr_jax.poses.procedural.low_stances import LOW
+from prohmr_jax.poses.procedural.stances import Rng, StanceSampler
+from prohmr_jax.poses.procedural.upright_stances import UPRIGHT
 from prohmr_jax.skeleton import SMPL_24
 
 _MAX_BATCH = 4096

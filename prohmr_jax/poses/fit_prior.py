@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from prohmr_jax.data.poses.clips import Clip
-from prohmr_jax.data.poses.kinematics import split_heading, to_rotmat
-from prohmr_jax.data.poses.splits import action_of
-from prohmr_jax.data.poses.widen import widen
+from prohmr_jax.poses.build_bank import widen
+from prohmr_jax.poses.kinematics import split_heading, to_rotmat
+from prohmr_jax.poses.mocap.clips import Clip
+from prohmr_jax.poses.mocap.splits import action_of
 from prohmr_jax.skeleton import SMPL_24
 
 # A deviation of 2.5 degrees in every direction: noise of the capture, and what keeps

@@ -6,7 +6,7 @@ They are those of a supple adult, wide enough for every captured frame but glitc
 
 import numpy as np
 
-from prohmr_jax.data.poses.kinematics import (
+from prohmr_jax.poses.kinematics import (
     REST_OFFSETS,
     joint_positions,
     mirrored,

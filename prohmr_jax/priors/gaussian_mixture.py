@@ -19,9 +19,9 @@ from flax import struct
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.arrays import Expected
+from prohmr_jax.files.array_checks import Expected
 from prohmr_jax.files.npz import read_npz, write_npz
-from prohmr_jax.rotations import axis_angle_to_rotmat
+from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
 from prohmr_jax.skeleton import SMPL_24
 
 NUM_BODY = 3 * (len(SMPL_24) - 1)

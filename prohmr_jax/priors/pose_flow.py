@@ -15,14 +15,14 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxtyping import Array, Float
 
-from prohmr_jax.files.arrays import Expected
+from prohmr_jax.files.array_checks import Expected
 from prohmr_jax.files.npz import read_npz, write_npz
+from prohmr_jax.geometry.rotations import axis_angle_to_rotmat, rotmat_to_pose_6d
 from prohmr_jax.models.flow import ConditionalGlow
 from prohmr_jax.models.prepared_flow import PreparedFlow, prepare_flow
-from prohmr_jax.rotations import axis_angle_to_rotmat, rotmat_to_pose_6d
 from prohmr_jax.skeleton import SMPL_24
 from prohmr_jax.structs import LossTerms
-from prohmr_jax.train_state import LossAux
+from prohmr_jax.training.train_state import LossAux
 
 NUM_BODY = len(SMPL_24) - 1
 BODY_FEATURES = 6 * NUM_BODY

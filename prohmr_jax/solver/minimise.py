@@ -29,8 +29,9 @@ from flax import struct
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 
-from prohmr_jax import quasi_newton, wolfe
-from prohmr_jax.wolfe import Search
+from prohmr_jax.solver import line_search as wolfe
+from prohmr_jax.solver import quasi_newton
+from prohmr_jax.solver.line_search import Search
 
 Objective = Callable[[Any, Any], Float[Array, ""]]
 

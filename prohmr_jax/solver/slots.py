@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from prohmr_jax.minimise import (
+from prohmr_jax.solver.minimise import (
     Minimum,
     Objective,
     Reason,

@@ -25,18 +25,18 @@ import jax
 import numpy as np
 import tensorflow_datasets as tfds
 
-from prohmr_jax.boxes import box_around
-from prohmr_jax.data.ahead import map_ahead
 from prohmr_jax.data.datasets.builder import write_dataset
 from prohmr_jax.data.pipeline import dataset_directory
+from prohmr_jax.data.prefetch import map_ahead
 from prohmr_jax.data.records import PersonRecord
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.body_files import read_body
+from prohmr_jax.geometry.boxes import box_around
 from prohmr_jax.synthetic.body_map import BodyMap, map_body
-from prohmr_jax.synthetic.cameras import PictureCamera, frame_person
-from prohmr_jax.synthetic.people import Scene, sample_scenes
-from prohmr_jax.synthetic.pictures import Assignment, take_pictures
-from prohmr_jax.synthetic.poses import PoseSource, Split, read_poses
+from prohmr_jax.synthetic.picture_camera import PictureCamera, frame_person
+from prohmr_jax.synthetic.pose_source import PoseSource, Split, read_poses
+from prohmr_jax.synthetic.render_pictures import Assignment, take_pictures
+from prohmr_jax.synthetic.scenes import Scene, sample_scenes
 from prohmr_jax.synthetic.textures import TEST_KINDS, TRAIN_KINDS
 
 _NAME = "synthetic_humans"

@@ -16,10 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from prohmr_jax import cameras, skeleton
+from prohmr_jax import skeleton
 from prohmr_jax.body import BodyModel, body_joints
-from prohmr_jax.boxes import MIN_CONFIDENCE, box_from_keypoints
-from prohmr_jax.rotations import axis_angle_to_rotmat, mirror_pose
+from prohmr_jax.geometry import cameras
+from prohmr_jax.geometry.boxes import MIN_CONFIDENCE, box_from_keypoints
+from prohmr_jax.geometry.rotations import axis_angle_to_rotmat, mirror_pose
 from prohmr_jax.structs import Camera, Keypoints2D, LiftingBatch, SmplParams
 
 # How widely people mark a joint, relative to the box: hips widest, eyes narrowest

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from prohmr_jax.boxes import MARGIN
+from prohmr_jax.geometry.boxes import MARGIN
 from prohmr_jax.rendering.views import Perspective
 
 # Side of the person's box over the side of the picture.

@@ -15,10 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from prohmr_jax.data.poses.bank import read_pose_bank
 from prohmr_jax.data.records import MocapArrays
 from prohmr_jax.errors import InputError
-from prohmr_jax.pose_prior import (
+from prohmr_jax.poses.bank import read_pose_bank
+from prohmr_jax.priors.gaussian_mixture import (
     NUM_BODY,
     PosePrior,
     component_log_probs,
@@ -26,7 +26,7 @@ from prohmr_jax.pose_prior import (
     sample_axis_angle,
     sample_in_component,
 )
-from prohmr_jax.synthesis import mirror_pose
+from prohmr_jax.synthetic.keypoint_pairs import mirror_pose
 
 _HOLD_OUT_FIRST, _HOLD_OUT_EVERY = 7, 16
 _POSES_PER_BATCH = 1024

@@ -11,7 +11,7 @@ from prohmr_jax.rendering.raycast import render
 from prohmr_jax.rendering.surface import Mesh, openness, vertex_normals
 from prohmr_jax.synthetic.appearance import random_appearance
 from prohmr_jax.synthetic.body_map import BodyMap
-from prohmr_jax.synthetic.cameras import PictureCamera
+from prohmr_jax.synthetic.picture_camera import PictureCamera
 from prohmr_jax.synthetic.rooms import (
     draw_thing,
     paint_collage,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from prohmr_jax.synthetic.cameras import PictureCamera
+from prohmr_jax.synthetic.picture_camera import PictureCamera
 from prohmr_jax.synthetic.textures import Texture
 
 _SHADOW_CELL = 0.04  # metres

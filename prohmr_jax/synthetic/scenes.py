@@ -9,9 +9,13 @@ from flax import struct
 from jaxtyping import Array, Float, Int
 
 from prohmr_jax.body import BodyModel, pose_body, shape_body
-from prohmr_jax.rotations import axis_angle_to_rotmat, rotmat_to_axis_angle
-from prohmr_jax.synthesis import SynthesisSettings, random_camera, random_view
-from prohmr_jax.synthetic.poses import PoseSource, Split
+from prohmr_jax.geometry.rotations import axis_angle_to_rotmat, rotmat_to_axis_angle
+from prohmr_jax.synthetic.keypoint_pairs import (
+    SynthesisSettings,
+    random_camera,
+    random_view,
+)
+from prohmr_jax.synthetic.pose_source import PoseSource, Split
 
 # Photographers stand nearer than the cameras of `synthesis` and hold still.
 CAMERAS = SynthesisSettings(max_distance=10.0, pitch_std_deg=15.0, roll_std_deg=6.0)

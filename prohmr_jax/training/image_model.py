@@ -6,10 +6,11 @@ from typing import Any
 import jax
 import optax
 
-from prohmr_jax import pixels
 from prohmr_jax.body import BodyModel
+from prohmr_jax.models import image_input as pixels
 from prohmr_jax.models.prohmr import ProHMR
-from prohmr_jax.objective import (
+from prohmr_jax.structs import ImageBatch, ImageTrainingBatch
+from prohmr_jax.training.objective import (
     Labels,
     Objective,
     discriminator_loss,
@@ -17,8 +18,7 @@ from prohmr_jax.objective import (
     make_objective,
     whitened_variables,
 )
-from prohmr_jax.structs import ImageBatch, ImageTrainingBatch
-from prohmr_jax.train_state import (
+from prohmr_jax.training.train_state import (
     Critic,
     TrainState,
     create_train_state,

@@ -11,18 +11,18 @@ from jaxtyping import Array, Float
 
 from prohmr_jax import skeleton
 from prohmr_jax.body import BodyModel
+from prohmr_jax.models.pose_regressor import PoseRegressor
 from prohmr_jax.models.prohmr import ProHMR
-from prohmr_jax.models.regression import PoseRegressor
-from prohmr_jax.objective import (
+from prohmr_jax.models.row_keys import row_keys
+from prohmr_jax.priors.gaussian_mixture import PosePrior, sample_axis_angle
+from prohmr_jax.structs import Keypoints2D, Keypoints3D, LiftingBatch
+from prohmr_jax.synthetic.keypoint_pairs import SynthesisSettings, lifting_example
+from prohmr_jax.training.objective import (
     Labels,
     Objective,
     make_objective,
     whitened_variables,
 )
-from prohmr_jax.pose_prior import PosePrior, sample_axis_angle
-from prohmr_jax.randomness import row_keys
-from prohmr_jax.structs import Keypoints2D, Keypoints3D, LiftingBatch
-from prohmr_jax.synthesis import SynthesisSettings, lifting_example
 
 
 def _visible_44(visible):

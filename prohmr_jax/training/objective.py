@@ -13,23 +13,15 @@ import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Float
 
-from prohmr_jax import cameras, skeleton
+from prohmr_jax import skeleton
 from prohmr_jax.body import BodyModel, pose_joints, shape_body
-from prohmr_jax.losses import (
-    critic_loss,
-    deception_loss,
-    keypoint_2d_loss,
-    keypoint_3d_loss,
-    orthogonality_loss,
-    smpl_loss,
-    weighted_sum,
-)
+from prohmr_jax.geometry import cameras
+from prohmr_jax.geometry.rotations import rotmat_to_pose_6d
 from prohmr_jax.models.discriminator import Discriminator
 from prohmr_jax.models.flow import initialize_actnorm
 from prohmr_jax.models.prohmr import ProHMR, latents
 from prohmr_jax.models.readout import Reading
-from prohmr_jax.randomness import row_keys
-from prohmr_jax.rotations import rotmat_to_pose_6d
+from prohmr_jax.models.row_keys import row_keys
 from prohmr_jax.structs import (
     Hypotheses,
     Keypoints2D,
@@ -38,7 +30,16 @@ from prohmr_jax.structs import (
     MocapPoses,
     SmplParams,
 )
-from prohmr_jax.train_state import LossAux, TrainState
+from prohmr_jax.training.losses import (
+    critic_loss,
+    deception_loss,
+    keypoint_2d_loss,
+    keypoint_3d_loss,
+    orthogonality_loss,
+    smpl_loss,
+    weighted_sum,
+)
+from prohmr_jax.training.train_state import LossAux, TrainState
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from prohmr_jax.checkpoint import save_encoder_weights, save_weights_directory
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.pickle_machine import quoted
+from prohmr_jax.files.pickles.machine import quoted
 from prohmr_jax.files.state_dicts import StateDict, read_state_dict
-from prohmr_jax.official_weights import (
+from prohmr_jax.weights.official_models import (
     BACKBONE_PREFIX,
     BODY_PREFIX,
     CLASSIFIER_PREFIX,
@@ -19,6 +18,7 @@ from prohmr_jax.official_weights import (
     prohmr_from_official,
     resnet_from_torchvision,
 )
+from prohmr_jax.weights.weight_files import save_encoder_weights, save_weights_directory
 
 # What is left out -> which entries that is.
 _DROPPED: dict[str, Callable[[str], bool]] = {

@@ -16,7 +16,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from prohmr_jax.models.discriminator import NUM_JOINTS, Discriminator
 from prohmr_jax.models.resnet import RESNETS, resnet
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
-from prohmr_jax.official_parts import (
+from prohmr_jax.weights.official_layers import (
     State,
     discriminator_from_official,
     discriminator_to_official,

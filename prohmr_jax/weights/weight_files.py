@@ -23,11 +23,11 @@ import orbax.checkpoint as ocp
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.arrays import Expected
+from prohmr_jax.files.array_checks import Expected
 from prohmr_jax.files.atomic import make_directory_atomically, write_atomically
 from prohmr_jax.files.npz import read_npz, write_npz
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
-from prohmr_jax.train_state import TrainState
+from prohmr_jax.training.train_state import TrainState
 
 _ASSETS = pathlib.Path(__file__).parent / "assets"
 SHIPPED_WEIGHTS = _ASSETS / "prohmr_keypoints.npz"

@@ -4,18 +4,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fit_cases import config_of
-from fitting_cases import FLOW, flow_weights
 
 from prohmr_jax.benchmarks import fitting as benchmark
 from prohmr_jax.benchmarks import naive
-from prohmr_jax.benchmarks.people import make_subject, with_vertices
+from prohmr_jax.benchmarks.fitting_people import make_subject, with_vertices
 from prohmr_jax.body import body_joints, make_body_model
 from prohmr_jax.files.body_files import BodyArrays
 from prohmr_jax.fitting.keypoints import keypoint_problem
-from prohmr_jax.fitting.multiview import fusion_problem
+from prohmr_jax.fitting.multiview_fusion import fusion_problem
 from prohmr_jax.fitting.objectives import bind_keypoints, bind_multiview
 from prohmr_jax.structs import SmplParams
+from tests.support.fit_cases import config_of
+from tests.support.fitting_cases import FLOW, flow_weights
 
 # One size everywhere, so that what one test compiled serves the next.
 PEOPLE, LIMIT = 2, 60

@@ -6,7 +6,7 @@ import optax
 import pytest
 
 from prohmr_jax.benchmarks.devices import StepPlan, forced_devices, measure_costs
-from prohmr_jax.benchmarks.photos import batches_of, write_photos
+from prohmr_jax.benchmarks.input_pipeline import batches_of, write_photos
 from prohmr_jax.benchmarks.step_costs import (
     collective_sizes,
     resnet_multiply_adds,
@@ -14,10 +14,10 @@ from prohmr_jax.benchmarks.step_costs import (
 )
 from prohmr_jax.files.body_files import read_body
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
-from prohmr_jax.objective import Objective
-from prohmr_jax.recovery import make_training
-from prohmr_jax.training_loop import AXIS
-from tests.recovery_cases import WEIGHTS, random_batch, tiny_model
+from prohmr_jax.training.image_model import make_training
+from prohmr_jax.training.loop import AXIS
+from prohmr_jax.training.objective import Objective
+from tests.support.recovery_cases import WEIGHTS, random_batch, tiny_model
 
 
 @pytest.mark.parametrize(

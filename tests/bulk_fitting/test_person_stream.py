@@ -5,16 +5,16 @@ import json
 
 import numpy as np
 import pytest
-from demo_cases import coco, openpose, person, write_photo
 from PIL import Image
 
+from prohmr_jax.bulk_fitting.detected_people import PhotoSettings
+from prohmr_jax.bulk_fitting.person_stream import Position, Unit, windows
+from prohmr_jax.bulk_fitting.sources import open_source
 from prohmr_jax.data.datasets.builder import write_dataset
 from prohmr_jax.data.records import PersonRecord
 from prohmr_jax.errors import InputError
-from prohmr_jax.labelling.people import Position, Unit, windows
-from prohmr_jax.labelling.sightings import PhotoSettings
-from prohmr_jax.labelling.sources import open_source
 from prohmr_jax.skeleton import BODY_25, JOINTS_44
+from tests.support.demo_cases import coco, openpose, person, write_photo
 
 UNSEEN = [0.0] * 75
 

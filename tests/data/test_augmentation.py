@@ -17,10 +17,10 @@ from prohmr_jax.data.augmentation import (
 from prohmr_jax.data.crops import decode_image
 from prohmr_jax.data.examples import make_example
 from prohmr_jax.errors import InputError
-from prohmr_jax.rotations import mirror_pose
+from prohmr_jax.geometry.rotations import mirror_pose
 from prohmr_jax.skeleton import JOINTS_44
 from prohmr_jax.structs import SmplParams
-from tests.datasets_case import make_record
+from tests.support.datasets_case import make_record
 
 SIDE = 64
 DRAWS = {

@@ -10,7 +10,7 @@ from prohmr_jax.data.augmentation import AugmentationSettings
 from prohmr_jax.data.pipeline import Source, evaluation_batches, training_batches
 from prohmr_jax.data.records import MocapArrays
 from prohmr_jax.errors import InputError
-from tests.datasets_case import make_record, write_people
+from tests.support.datasets_case import make_record, write_people
 
 SIZE, BATCH = 16, 4
 

@@ -8,8 +8,6 @@ import sys
 import numpy as np
 import pytest
 import scipy.sparse
-from files_bodies import OFFICIAL_NAMES, a_body, official, small
-from files_pickling import ERAS, pickled
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.files import body_files
@@ -20,6 +18,9 @@ from prohmr_jax.files.body_files import (
     write_body,
 )
 from prohmr_jax.skeleton import LANDMARKS_21
+from tests.support.files_bodies import OFFICIAL_NAMES, a_body, official, small
+from tests.support.files_pickling import ERAS, pickled
+from tests.support.paths import ROOT
 
 
 def check(body: body_files.BodyArrays, fields: dict) -> None:
@@ -68,7 +69,7 @@ def test_a_full_size_official_folder(full_size):
 
 def test_conversion_keeps_the_body_and_needs_nothing_beside_it(full_size, tmp_path):
     folder, fields, extra = full_size
-    script = pathlib.Path(__file__).parents[1] / "tools" / "convert_smpl.py"
+    script = ROOT / "tools" / "convert_smpl.py"
     output = tmp_path / "converted" / "smpl.npz"
     done = subprocess.run(
         [sys.executable, script, folder / OFFICIAL_NAMES[0], output],

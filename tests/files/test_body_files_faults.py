@@ -8,11 +8,12 @@ import sys
 
 import numpy as np
 import pytest
-from files_bodies import a_body, small
-from files_pickling import Ch, MatVecMult, pickled
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.body_files import read_body, read_body_arrays
+from tests.support.files_bodies import a_body, small
+from tests.support.files_pickling import Ch, MatVecMult, pickled
+from tests.support.paths import ROOT
 
 
 def family(joints: int, directions: int) -> dict:
@@ -117,7 +118,7 @@ def test_a_missing_body_says_where_to_get_one(tmp_path):
 
 def test_conversion_of_a_bad_file_says_so_in_one_line(tmp_path):
     (tmp_path / "a.pkl").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
-    script = pathlib.Path(__file__).parents[1] / "tools" / "convert_smpl.py"
+    script = ROOT / "tools" / "convert_smpl.py"
     done = subprocess.run(
         [sys.executable, script, tmp_path / "a.pkl", tmp_path / "a.npz"],
         capture_output=True,

@@ -1,7 +1,6 @@
 """What detectors write, good and bad, and what is made of it."""
 
 import json
-import os
 import pathlib
 
 import numpy as np
@@ -11,12 +10,7 @@ from prohmr_jax.errors import InputError
 from prohmr_jax.files.detection_formats import raw
 from prohmr_jax.files.detections import read_detections
 from prohmr_jax.skeleton import BODY_25, COCO_17
-
-SHARED = pathlib.Path(
-    os.environ.get(
-        "PROHMR_SHARED", pathlib.Path(__file__).resolve().parents[1] / "../shared"
-    )
-)
+from tests.support.paths import SHARED
 
 
 def a_person(num_joints: int = 25, seed: int = 0) -> list[float]:

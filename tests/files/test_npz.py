@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.arrays import Expected
+from prohmr_jax.files.array_checks import Expected
 from prohmr_jax.files.npz import read_npz, write_npz
 
 ARRAYS = {

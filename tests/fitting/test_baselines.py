@@ -5,10 +5,8 @@ import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fitting_cases import JOINTS
-from test_regression import SPEC
 
-from prohmr_jax import cameras, skeleton
+from prohmr_jax import skeleton
 from prohmr_jax.body import body_joints
 from prohmr_jax.fitting.eft import SETTINGS, EftData, Regressor, fit_eft
 from prohmr_jax.fitting.keypoints import View, image_view
@@ -23,11 +21,12 @@ from prohmr_jax.fitting.smplify import (
     smplify_objective,
     torso_objective,
 )
-from prohmr_jax.minimise import Reason, Settings
+from prohmr_jax.geometry import cameras
+from prohmr_jax.geometry.rotations import axis_angle_to_rotmat, geodesic_angle
 from prohmr_jax.models.spec import build_model, init_variables
-from prohmr_jax.pose_flow import load_pose_flow
-from prohmr_jax.pose_prior import load_pose_prior, sample_axis_angle
-from prohmr_jax.rotations import axis_angle_to_rotmat, geodesic_angle
+from prohmr_jax.priors.gaussian_mixture import load_pose_prior, sample_axis_angle
+from prohmr_jax.priors.pose_flow import load_pose_flow
+from prohmr_jax.solver.minimise import Reason, Settings
 from prohmr_jax.structs import (
     Box,
     Camera,
@@ -35,6 +34,8 @@ from prohmr_jax.structs import (
     SmplParams,
     WeakCamera,
 )
+from tests.support.fitting_cases import JOINTS
+from tests.support.keypoint_training import REGRESSOR
 
 PEOPLE = 2
 QUICK = Settings(max_steps=80)
@@ -150,7 +151,7 @@ def test_smplify_finds_camera_and_orientation(tiny_body, priors, people):
 
 @pytest.fixture(scope="module")
 def tuned(tiny_body):
-    model = build_model(SPEC)
+    model = build_model(REGRESSOR)
     regressor = Regressor(model, init_variables(model, jax.random.key(0)), tiny_body)
     rng = np.random.default_rng(0)
     draw = lambda *shape: rng.normal(size=shape).astype(np.float32)  # noqa: E731

@@ -7,12 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fitting_cases import CONTEXT, FLOW, JOINTS, flow_weights, trained_rotmats
 
-from prohmr_jax import cameras, skeleton
+from prohmr_jax import skeleton
 from prohmr_jax.body import body_joints
 from prohmr_jax.fitting import keypoints as fitting
-from prohmr_jax.fitting.multiview import fuse_views
+from prohmr_jax.fitting.multiview_fusion import fuse_views
 from prohmr_jax.fitting.objectives import (
     FittingModel,
     KeypointParams,
@@ -22,9 +21,17 @@ from prohmr_jax.fitting.objectives import (
     decode_body,
     gmof,
 )
-from prohmr_jax.minimise import Reason, Settings, minimise_batch
+from prohmr_jax.geometry import cameras
 from prohmr_jax.models.prepared_flow import prepare_flow, project_context
+from prohmr_jax.solver.minimise import Reason, Settings, minimise_batch
 from prohmr_jax.structs import Box, Keypoints2D, SmplParams, WeakCamera
+from tests.support.fitting_cases import (
+    CONTEXT,
+    FLOW,
+    JOINTS,
+    flow_weights,
+    trained_rotmats,
+)
 
 PEOPLE = 3
 QUICK = Settings(max_steps=150)

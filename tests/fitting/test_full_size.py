@@ -5,36 +5,33 @@ ships.
 """
 
 import functools
-import os
-from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from prohmr_jax import cameras
 from prohmr_jax.body import body_joints
-from prohmr_jax.checkpoint import SHIPPED_WEIGHTS, load_weights
 from prohmr_jax.files.body_files import read_body
 from prohmr_jax.fitting.keypoints import body_25_as_44, crop_view, keypoint_problem
 from prohmr_jax.fitting.objectives import FittingModel, bind_keypoints, decode_body
-from prohmr_jax.minimise import Reason, Settings, minimise_batch
+from prohmr_jax.geometry import cameras
+from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
 from prohmr_jax.models.prepared_flow import prepare_flow, project_context
 from prohmr_jax.models.prohmr import encode, prepare
 from prohmr_jax.models.spec import build_model
 from prohmr_jax.parity.golden import GoldenDirectory
 from prohmr_jax.parity.recipe import recipe_flow
-from prohmr_jax.pose_prior import load_pose_prior, sample_axis_angle
-from prohmr_jax.rotations import axis_angle_to_rotmat
+from prohmr_jax.priors.gaussian_mixture import load_pose_prior, sample_axis_angle
+from prohmr_jax.solver.minimise import Reason, Settings, minimise_batch
 from prohmr_jax.structs import Camera, Keypoints2D, SmplParams, WeakCamera
-from prohmr_jax.synthesis import SynthesisSettings, in_box, random_view
+from prohmr_jax.synthetic.keypoint_pairs import SynthesisSettings, in_box, random_view
+from prohmr_jax.weights.weight_files import SHIPPED_WEIGHTS, load_weights
+from tests.support.paths import SHARED
 
 PEOPLE = 32
 FEW = Settings(max_steps=4)
-GOLDENS = Path(
-    os.environ.get("PROHMR_SHARED", Path(__file__).parents[2] / "shared"), "golden"
-)
+GOLDENS = SHARED / "golden"
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,9 @@ import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fitting_cases import CONTEXT, FLOW, JOINTS, flow_weights
 
-from prohmr_jax import cameras
 from prohmr_jax.body import body_joints
-from prohmr_jax.fitting import joint_views as joint
+from prohmr_jax.fitting import multiview_joint as joint
 from prohmr_jax.fitting.keypoints import View, keypoint_problem
 from prohmr_jax.fitting.objectives import (
     FittingModel,
@@ -19,10 +17,12 @@ from prohmr_jax.fitting.objectives import (
     bind_multiview,
     decode_body,
 )
-from prohmr_jax.minimise import Settings
+from prohmr_jax.geometry import cameras
+from prohmr_jax.geometry.rotations import axis_angle_to_rotmat, geodesic_angle
 from prohmr_jax.models.prepared_flow import prepare_flow, project_context
-from prohmr_jax.rotations import axis_angle_to_rotmat, geodesic_angle
+from prohmr_jax.solver.minimise import Settings
 from prohmr_jax.structs import Camera, Keypoints2D
+from tests.support.fitting_cases import CONTEXT, FLOW, JOINTS, flow_weights
 
 GROUPS, VIEWS = 2, 3
 QUICK = Settings(max_steps=200)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import BATCHES
 
-from prohmr_jax import cameras
+from prohmr_jax.geometry import cameras
 from prohmr_jax.structs import Box, Camera, WeakCamera
 
 

@@ -7,7 +7,8 @@ import pytest
 from conftest import BATCHES
 from scipy.spatial.transform import Rotation
 
-from prohmr_jax import metrics, procrustes
+from prohmr_jax.evaluation import metrics
+from prohmr_jax.geometry import procrustes
 
 align = jax.jit(procrustes.align)
 

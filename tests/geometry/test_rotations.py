@@ -7,7 +7,7 @@ import pytest
 from conftest import BATCHES
 from scipy.spatial.transform import Rotation
 
-from prohmr_jax import rotations
+from prohmr_jax.geometry import rotations
 
 # Compiled as a whole: operation by operation, compiling would dominate the time.
 axis_angle_to_rotmat = jax.jit(rotations.axis_angle_to_rotmat)

@@ -5,14 +5,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from demo_cases import person, write_weights
 
-from prohmr_jax import reconstruction
-from prohmr_jax.checkpoint import load_weights, save_weights
 from prohmr_jax.files.detections import Detection
+from prohmr_jax.inference import reconstruction
+from prohmr_jax.inference.reconstruction import (
+    fingerprint,
+    load_reconstructor,
+    person_key,
+)
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
-from prohmr_jax.reconstruction import fingerprint, load_reconstructor, person_key
 from prohmr_jax.structs import Box, Keypoints2D
+from prohmr_jax.weights.weight_files import load_weights, save_weights
+from tests.support.demo_cases import person, write_weights
 
 
 def keypoints(seed: int) -> Keypoints2D:

@@ -10,15 +10,16 @@ import pytest
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.npz import write_npz
-from prohmr_jax.results import (
+from prohmr_jax.inference.results import (
     SCHEMA_VERSION,
     PersonResult,
     Provenance,
     read_result,
     write_result,
 )
+from tests.support.paths import ROOT
 
-DOCUMENT = pathlib.Path(__file__).parents[1] / "docs" / "results.md"
+DOCUMENT = ROOT / "docs" / "results.md"
 SIZES = {"K": 4, "S": 10, "V": 7, "F": 5}
 ARRAYS = [field for field in dataclasses.fields(PersonResult) if field.metadata]
 

@@ -4,22 +4,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_training import TINY, tiny_config
 
 from configs.regression_keypoints import get_config
-from prohmr_jax.checkpoint import load_weights
+from prohmr_jax.inference.predict import predict
 from prohmr_jax.models.prohmr import POSE_FEATURES, decode, encode, prepare
-from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
-from prohmr_jax.predict import predict
+from prohmr_jax.models.spec import build_model, init_variables
+from prohmr_jax.modes.train_keypoints import train
 from prohmr_jax.structs import Keypoints2D
-from prohmr_jax.train import train
-
-SPEC = ModelSpec(**TINY, flow_batch_norm=False, deterministic=True)
+from prohmr_jax.weights.weight_files import load_weights
+from tests.support.keypoint_training import REGRESSOR, tiny_config
 
 
 @pytest.fixture(scope="module")
 def twin():
-    model = build_model(SPEC)
+    model = build_model(REGRESSOR)
     return prepare(model, init_variables(model, jax.random.key(0)))
 
 

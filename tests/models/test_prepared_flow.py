@@ -5,7 +5,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_flow import (
+
+from prohmr_jax.models import prepared_flow
+from prohmr_jax.models.flow import ConditionalGlow
+from tests.support.flow_cases import (
     FEATURES,
     GLOWS,
     contexts,
@@ -15,9 +18,6 @@ from test_flow import (
     values,
     weights,
 )
-
-from prohmr_jax.models import prepared_flow
-from prohmr_jax.models.flow import ConditionalGlow
 
 log_prob = jax.jit(prepared_flow.log_prob)
 sample = jax.jit(prepared_flow.sample)

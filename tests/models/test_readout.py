@@ -8,11 +8,11 @@ import pytest
 from prohmr_jax.models.prohmr import ProHMR
 from prohmr_jax.models.readout import Reading, Readout
 from prohmr_jax.models.spec import init_variables
-from prohmr_jax.objective import Objective, draw, objective_value, readout_loss
-from prohmr_jax.recovery import encoder_input, labels_of
 from prohmr_jax.skeleton import PELVIS_44
 from prohmr_jax.structs import LossTerms
-from tests.recovery_cases import WEIGHTS, random_images, tiny_model
+from prohmr_jax.training.image_model import encoder_input, labels_of
+from prohmr_jax.training.objective import Objective, draw, objective_value, readout_loss
+from tests.support.recovery_cases import WEIGHTS, random_images, tiny_model
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from prohmr_jax import pixels
 from prohmr_jax.errors import InputError
+from prohmr_jax.models import image_input as pixels
 from prohmr_jax.models.resnet import RESNETS, Conv, ResNet, max_pool, resnet
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 

@@ -7,7 +7,8 @@ import pathlib
 import pytest
 from ml_collections import ConfigDict
 
-ROOT = pathlib.Path(__file__).parents[1]
+from tests.support.paths import ROOT
+
 CONFIGS = sorted(path.stem for path in (ROOT / "configs").glob("*.py"))
 # Who reads which config; a new config must be listed.
 READERS = {

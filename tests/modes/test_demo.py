@@ -9,7 +9,18 @@ import jax
 import numpy as np
 import pytest
 import trimesh
-from demo_cases import (
+from ml_collections import ConfigDict
+from PIL import Image
+from scipy.spatial.transform import Rotation
+
+from prohmr_jax.body import body_mesh
+from prohmr_jax.files.body_files import read_body
+from prohmr_jax.inference import result_pictures as pictures
+from prohmr_jax.inference.results import read_result
+from prohmr_jax.modes.demo import run_demo
+from prohmr_jax.structs import SmplParams
+from prohmr_jax.weights.weight_files import SHIPPED_WEIGHTS
+from tests.support.demo_cases import (
     PHOTO_SIZE,
     ROOT,
     coco,
@@ -19,17 +30,6 @@ from demo_cases import (
     write_photo,
     write_weights,
 )
-from ml_collections import ConfigDict
-from PIL import Image
-from scipy.spatial.transform import Rotation
-
-from prohmr_jax import pictures
-from prohmr_jax.body import body_mesh
-from prohmr_jax.checkpoint import SHIPPED_WEIGHTS
-from prohmr_jax.demo import run_demo
-from prohmr_jax.files.body_files import read_body
-from prohmr_jax.results import read_result
-from prohmr_jax.structs import SmplParams
 
 NUM_SAMPLES = 5
 

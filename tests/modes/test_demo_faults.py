@@ -6,13 +6,19 @@ import pickle
 
 import numpy as np
 import pytest
-from demo_cases import demo_config, openpose, person, write_photo, write_weights
-from files_bodies import small
 
-from prohmr_jax.checkpoint import load_weights, save_weights
-from prohmr_jax.demo import run_demo
 from prohmr_jax.errors import InputError
-from prohmr_jax.results import read_result
+from prohmr_jax.inference.results import read_result
+from prohmr_jax.modes.demo import run_demo
+from prohmr_jax.weights.weight_files import load_weights, save_weights
+from tests.support.demo_cases import (
+    demo_config,
+    openpose,
+    person,
+    write_photo,
+    write_weights,
+)
+from tests.support.files_bodies import small
 
 UNSEEN = [0.0] * 75
 WITH_NAN = openpose(person(0)).replace(str(person(0)[0]), "NaN", 1)

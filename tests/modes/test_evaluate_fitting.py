@@ -4,33 +4,34 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_regression import SPEC
-from test_training import TINY
 
 from configs.evaluate_fitting import get_config
-from prohmr_jax.body_errors import mean_pose
-from prohmr_jax.checkpoint import SHIPPED_WEIGHTS, save_weights
-from prohmr_jax.data.poses.bank import HeldOutClip, write_held_out_clips
-from prohmr_jax.data.poses.clips import Clip
-from prohmr_jax.data.poses.splits import Split
 from prohmr_jax.errors import InputError
-from prohmr_jax.evaluate_fitting import (
-    measure,
-    over_actions,
-    run_fitting_evaluation,
-    spread_people,
-)
-from prohmr_jax.fitting import eft, joint_views, keypoints, multiview, smplify
-from prohmr_jax.fitting_errors import (
+from prohmr_jax.evaluation.body_errors import mean_pose
+from prohmr_jax.evaluation.fitting_errors import (
     Contestants,
     FitErrors,
     fit_errors,
     make_scenes,
 )
-from prohmr_jax.lifting_errors import CONDITIONS
-from prohmr_jax.minimise import Minimum
+from prohmr_jax.evaluation.keypoint_errors import CONDITIONS
+from prohmr_jax.fitting import eft, keypoints, smplify
+from prohmr_jax.fitting import multiview_fusion as multiview
+from prohmr_jax.fitting import multiview_joint as joint_views
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
-from prohmr_jax.pose_prior import load_pose_prior, sample_axis_angle
+from prohmr_jax.modes.evaluate_fitting import (
+    measure,
+    over_actions,
+    run_fitting_evaluation,
+    spread_people,
+)
+from prohmr_jax.poses.bank import HeldOutClip, write_held_out_clips
+from prohmr_jax.poses.mocap.clips import Clip
+from prohmr_jax.poses.mocap.splits import Split
+from prohmr_jax.priors.gaussian_mixture import load_pose_prior, sample_axis_angle
+from prohmr_jax.solver.minimise import Minimum
+from prohmr_jax.weights.weight_files import SHIPPED_WEIGHTS, save_weights
+from tests.support.keypoint_training import REGRESSOR, TINY
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +108,7 @@ def test_the_program_writes_its_tables(tmp_path, clips, monkeypatch):
         monkeypatch.setattr(room, name, stay)
     weights, twin = tmp_path / "prohmr.npz", tmp_path / "regression.npz"
     spec = ModelSpec(**TINY, flow_batch_norm=False, flow_affine=True)
-    for path, of in ((weights, spec), (twin, SPEC)):
+    for path, of in ((weights, spec), (twin, REGRESSOR)):
         save_weights(path, of, init_variables(build_model(of), jax.random.key(0)))
     write_held_out_clips(
         tmp_path / "held_out.npz",

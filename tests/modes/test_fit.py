@@ -10,19 +10,19 @@ import chex
 import jax
 import numpy as np
 import pytest
-from demo_cases import ROOT, openpose, person, write_photo, write_weights
-from fit_cases import CONFIGS, config_of, projected, write_folder
 
+from prohmr_jax.bulk_fitting import initialization as guesses
+from prohmr_jax.bulk_fitting import keypoint_job as fitter_module
+from prohmr_jax.bulk_fitting.tables import FitTable, read_table
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.detections import read_detections
-from prohmr_jax.fit import run_fit
-from prohmr_jax.labelling import fitter as fitter_module
-from prohmr_jax.labelling import guesses
-from prohmr_jax.labelling.tables import FitTable, read_table
-from prohmr_jax.minimise import Reason
-from prohmr_jax.reconstruction import load_reconstructor
-from prohmr_jax.results import members
+from prohmr_jax.inference.reconstruction import load_reconstructor
+from prohmr_jax.inference.results import members
+from prohmr_jax.modes.fit import run_fit
+from prohmr_jax.solver.minimise import Reason
 from prohmr_jax.structs import Keypoints2D
+from tests.support.demo_cases import ROOT, openpose, person, write_photo, write_weights
+from tests.support.fit_cases import CONFIGS, config_of, projected, write_folder
 
 DOCUMENT = ROOT / "docs" / "fit.md"
 SLOTS = 3
@@ -190,7 +190,7 @@ def test_a_damaged_shard_is_named(run, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("prohmr_jax.labelling.journal.write_table", stop)
+        patch.setattr("prohmr_jax.bulk_fitting.shards.write_table", stop)
         with pytest.raises(KeyboardInterrupt):
             run()
     shard = tmp_path / "out" / "shards" / "000001.npz"
@@ -209,7 +209,7 @@ def test_two_runs_do_not_share_an_output(run, tmp_path, monkeypatch):
             run()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("prohmr_jax.labelling.journal.write_table", second)
+    monkeypatch.setattr("prohmr_jax.bulk_fitting.shards.write_table", second)
     with pytest.raises(KeyboardInterrupt):
         run()
 

@@ -8,20 +8,20 @@ import shutil
 import jax
 import numpy as np
 import pytest
-from demo_cases import ROOT, openpose, write_photo, write_weights
-from fit_cases import UNSEEN, config_of, projected
 
 from prohmr_jax.body import body_joints, make_body_model
+from prohmr_jax.bulk_fitting.detected_people import PhotoSettings
+from prohmr_jax.bulk_fitting.multiview_sources import open_groups
+from prohmr_jax.bulk_fitting.tables import read_table
+from prohmr_jax.bulk_fitting.view_tables import ViewsTable, WorldTable
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.body_files import read_body_arrays
-from prohmr_jax.labelling.groups import open_groups
-from prohmr_jax.labelling.sightings import PhotoSettings
-from prohmr_jax.labelling.tables import read_table
-from prohmr_jax.labelling.view_tables import ViewsTable, WorldTable
-from prohmr_jax.multiview import run_multiview
-from prohmr_jax.rotations import axis_angle_to_rotmat
+from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
+from prohmr_jax.modes.multiview import run_multiview
 from prohmr_jax.skeleton import BODY_25
 from prohmr_jax.structs import SmplParams
+from tests.support.demo_cases import ROOT, openpose, write_photo, write_weights
+from tests.support.fit_cases import UNSEEN, config_of, projected
 
 DOCUMENT = ROOT / "docs" / "multiview.md"
 LENS = [[900.0, 0, 100], [0, 900.0, 120], [0, 0, 1]]
@@ -215,8 +215,8 @@ def test_bad_views_cost_their_person_only_themselves(work):
 
 def test_it_goes_on_where_it_was(work, tmp_path, monkeypatch):
     whole = work(output=str(tmp_path / "whole")).table.read_bytes()
-    append, count = "prohmr_jax.labelling.journal.Journal.append", iter((0, 1))
-    from prohmr_jax.labelling.journal import Journal
+    append, count = "prohmr_jax.bulk_fitting.shards.Journal.append", iter((0, 1))
+    from prohmr_jax.bulk_fitting.shards import Journal
 
     kept = Journal.append
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.open_body import people, sources
+from prohmr_jax.open_body import adults as people
+from prohmr_jax.open_body import makehuman_files as sources
 
 OBJ = """# two groups
 v 0 0 0

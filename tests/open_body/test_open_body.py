@@ -10,8 +10,8 @@ from scipy.spatial.transform import Rotation
 
 import prohmr_jax
 from prohmr_jax.open_body import build
-from prohmr_jax.open_body.poses import random_poses
-from prohmr_jax.open_body.sources import Wheel
+from prohmr_jax.open_body.makehuman_files import Wheel
+from prohmr_jax.open_body.random_poses import random_poses
 from prohmr_jax.skeleton import (
     EXTRA_19,
     LANDMARKS_21,

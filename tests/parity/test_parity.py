@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +13,6 @@ import pytest
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.models.spec import init_variables
-from prohmr_jax.official_weights import BACKBONE_PREFIX, FLOW_PREFIX
 from prohmr_jax.parity.check import check_directory
 from prohmr_jax.parity.golden import GoldenDirectory, GoldenFile
 from prohmr_jax.parity.gradients import RECTIFIED, STRICT, compare_gradients
@@ -22,10 +20,11 @@ from prohmr_jax.parity.precision import double
 from prohmr_jax.parity.recipe import recipe_tensor
 from prohmr_jax.parity.report import FAIL, LATER, OK, Report
 from prohmr_jax.parity.steps import FromFeatures
-from tests.recovery_cases import tiny_model
+from prohmr_jax.weights.official_models import BACKBONE_PREFIX, FLOW_PREFIX
+from tests.support.paths import GOLDENS, ROOT
+from tests.support.recovery_cases import tiny_model
 
-GOLDENS = Path(__file__).parent / "goldens"
-TOOL = Path(__file__).parents[1] / "tools" / "check_parity.py"
+TOOL = ROOT / "tools" / "check_parity.py"
 
 
 def run(directory) -> Report:

@@ -5,18 +5,17 @@ import pytest
 from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 
-from prohmr_jax.data.poses import fit_prior
-from prohmr_jax.data.poses.bank import (
+from prohmr_jax.errors import InputError
+from prohmr_jax.poses import fit_prior
+from prohmr_jax.poses.bank import (
     PoseBank,
     read_held_out_clips,
     read_pose_bank,
     write_held_out_clips,
     write_pose_bank,
 )
-from prohmr_jax.data.poses.clips import Clip
-from prohmr_jax.data.poses.compose import pose_from_stance
-from prohmr_jax.data.poses.floor import LOW
-from prohmr_jax.data.poses.kinematics import (
+from prohmr_jax.poses.build_bank import SHARES, widen
+from prohmr_jax.poses.kinematics import (
     REST_JOINTS,
     joint_positions,
     local_rotations,
@@ -27,16 +26,17 @@ from prohmr_jax.data.poses.kinematics import (
     turn,
     world_rotations,
 )
-from prohmr_jax.data.poses.limbs import arm, leg, reach
-from prohmr_jax.data.poses.limits import (
+from prohmr_jax.poses.limits import (
     clear_of_itself,
     segment_distance,
     within_joint_limits,
 )
-from prohmr_jax.data.poses.splits import Split
-from prohmr_jax.data.poses.upright import UPRIGHT
-from prohmr_jax.data.poses.widen import SHARES, widen
-from prohmr_jax.errors import InputError
+from prohmr_jax.poses.mocap.clips import Clip
+from prohmr_jax.poses.mocap.splits import Split
+from prohmr_jax.poses.procedural.compose import pose_from_stance
+from prohmr_jax.poses.procedural.limbs import arm, leg, reach
+from prohmr_jax.poses.procedural.low_stances import LOW
+from prohmr_jax.poses.procedural.upright_stances import UPRIGHT
 from prohmr_jax.skeleton import SMPL_24, SMPL_MIRROR, SMPL_PARENTS
 
 

@@ -8,12 +8,12 @@ from scipy.spatial.transform import Rotation
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
-from prohmr_jax import pose_prior
-from prohmr_jax.data.poses.fit_prior import Mixture, fit_mixture
-from prohmr_jax.data.poses.kinematics import split_heading
-from prohmr_jax.data.poses.limits import clear_of_itself, within_joint_limits
 from prohmr_jax.errors import InputError
-from prohmr_jax.pose_prior import NUM_BODY, NUM_POSE, PosePrior
+from prohmr_jax.poses.fit_prior import Mixture, fit_mixture
+from prohmr_jax.poses.kinematics import split_heading
+from prohmr_jax.poses.limits import clear_of_itself, within_joint_limits
+from prohmr_jax.priors import gaussian_mixture as pose_prior
+from prohmr_jax.priors.gaussian_mixture import NUM_BODY, NUM_POSE, PosePrior
 from prohmr_jax.skeleton import SMPL_24
 
 

@@ -1,30 +1,25 @@
 """Readers of both capture formats, and the retargeting."""
 
-import os
-import pathlib
-
 import numpy as np
-import poses_cases as cases
 import pytest
 from scipy.spatial.transform import Rotation
 
-from prohmr_jax.data.poses import clips as clip_readers
-from prohmr_jax.data.poses.acclaim import read_amc, read_asf
-from prohmr_jax.data.poses.cmu_expmap import EXPMAP_BONES, read_expmap
-from prohmr_jax.data.poses.kinematics import (
+import tests.support.poses_cases as cases
+from prohmr_jax.errors import InputError
+from prohmr_jax.poses.kinematics import (
     joint_positions,
     to_rotmat,
     world_rotations,
 )
-from prohmr_jax.data.poses.splits import Split, split_clips
-from prohmr_jax.errors import InputError
+from prohmr_jax.poses.mocap import clips as clip_readers
+from prohmr_jax.poses.mocap.acclaim import read_amc, read_asf
+from prohmr_jax.poses.mocap.cmu_expmap import EXPMAP_BONES, read_expmap
+from prohmr_jax.poses.mocap.splits import Split, split_clips
 from prohmr_jax.skeleton import SMPL_24
+from tests.support.paths import SHARED
 
-_SHARED = pathlib.Path(
-    os.environ.get("PROHMR_SHARED", pathlib.Path(__file__).parents[1].parent / "shared")
-)
-PREPARED = _SHARED / "data" / "cmu_mocap_expmap.npz"
-ORIGINAL = _SHARED / "data" / "cmu_asfamc"
+PREPARED = SHARED / "data" / "cmu_mocap_expmap.npz"
+ORIGINAL = SHARED / "data" / "cmu_asfamc"
 with_capture = pytest.mark.skipif(
     not PREPARED.exists() or not ORIGINAL.exists(), reason="no capture here"
 )

@@ -1,25 +1,14 @@
 """The tools that make the bank and the prior keep held-out clips out."""
 
-import importlib.util
-import pathlib
-
 import numpy as np
-import poses_cases as cases
 import pytest
 
-from prohmr_jax.data.poses import capture
-from prohmr_jax.data.poses.bank import read_held_out_clips, read_pose_bank
-from prohmr_jax.data.poses.cmu_expmap import EXPMAP_BONES
-from prohmr_jax.pose_prior import NUM_POSE, load_pose_prior
-
-_TOOLS = pathlib.Path(__file__).parents[1] / "tools"
-
-
-def tool(name):
-    spec = importlib.util.spec_from_file_location(name, _TOOLS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from prohmr_jax.poses.bank import read_held_out_clips, read_pose_bank
+from prohmr_jax.poses.mocap import training_clips as capture
+from prohmr_jax.poses.mocap.cmu_expmap import EXPMAP_BONES
+from prohmr_jax.priors.gaussian_mixture import NUM_POSE, load_pose_prior
+from tests.support import poses_cases as cases
+from tests.support.tools import tool
 
 
 @pytest.fixture

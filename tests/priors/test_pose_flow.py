@@ -4,19 +4,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_poses_tools import tool
 
-from prohmr_jax.data.poses.bank import PoseBank, write_pose_bank
 from prohmr_jax.errors import InputError
+from prohmr_jax.geometry.rotations import pose_6d_to_rotmat, rotmat_to_pose_6d
 from prohmr_jax.models.prepared_flow import log_prob, project_context, sample
-from prohmr_jax.pose_flow import (
+from prohmr_jax.poses.bank import PoseBank, write_pose_bank
+from prohmr_jax.priors.gaussian_mixture import load_pose_prior, sample_axis_angle
+from prohmr_jax.priors.pose_flow import (
     BODY_FEATURES,
     LABEL_NOISE,
     body_features,
     load_pose_flow,
 )
-from prohmr_jax.pose_prior import load_pose_prior, sample_axis_angle
-from prohmr_jax.rotations import pose_6d_to_rotmat, rotmat_to_pose_6d
+from tests.support.tools import tool
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,15 @@ from flax.traverse_util import flatten_dict
 
 from prohmr_jax.files.body_files import read_body
 from prohmr_jax.models.spec import init_variables
-from prohmr_jax.objective import Objective
-from prohmr_jax.recovery import make_critic, make_loss_function
-from prohmr_jax.train_state import create_train_state, make_train_step
-from tests.recovery_cases import WEIGHTS, critic_params, random_batch, tiny_model
+from prohmr_jax.training.image_model import make_critic, make_loss_function
+from prohmr_jax.training.objective import Objective
+from prohmr_jax.training.train_state import create_train_state, make_train_step
+from tests.support.recovery_cases import (
+    WEIGHTS,
+    critic_params,
+    random_batch,
+    tiny_model,
+)
 
 AXIS = "data"
 PEOPLE = 16

@@ -5,15 +5,15 @@ import pickle
 import runpy
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from prohmr_jax.data.pipeline import People, Source
-from tests.datasets_files import NAMES, official_arrays, write_photos
+from tests.support.datasets_files import NAMES, official_arrays, write_photos
+from tests.support.paths import ROOT
 
-TOOL = Path(__file__).parents[1] / "tools" / "make_dataset.py"
+TOOL = ROOT / "tools" / "make_dataset.py"
 
 
 def run(kind, *options, **paths):

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from prohmr_jax import minimise as minimise_module
-from prohmr_jax import slots as slots_module
-from prohmr_jax.minimise import Reason, Settings, minimise, minimise_batch
-from prohmr_jax.slots import minimise_many
+from prohmr_jax.solver import minimise as minimise_module
+from prohmr_jax.solver import slots as slots_module
+from prohmr_jax.solver.minimise import Reason, Settings, minimise, minimise_batch
+from prohmr_jax.solver.slots import minimise_many
 
 LBFGS = Settings()
 ADAM = Settings("adam", max_steps=4000, patience=200, learning_rate=0.02)

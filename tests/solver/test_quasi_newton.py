@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from prohmr_jax.quasi_newton import begin, learn
+from prohmr_jax.solver.quasi_newton import begin, learn
 
 SIZE, STEPS = 6, 9
 

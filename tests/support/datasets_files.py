@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.datasets_case import make_record
+from tests.support.datasets_case import make_record
 
 NAMES = (
     "S9_Directions_1.54138969_000001.jpg",

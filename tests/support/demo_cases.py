@@ -9,11 +9,11 @@ import numpy as np
 from ml_collections import ConfigDict
 from PIL import Image
 
-from prohmr_jax.checkpoint import save_weights
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 from prohmr_jax.skeleton import BODY_25, COCO_17
+from prohmr_jax.weights.weight_files import save_weights
+from tests.support.paths import ROOT
 
-ROOT = pathlib.Path(__file__).parents[1]
 PHOTO_SIZE = (200, 240)
 
 

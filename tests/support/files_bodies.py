@@ -4,9 +4,9 @@ Nothing here is a test; the tests of body files share it.
 """
 
 import numpy as np
-from files_pickling import Ch, MatVecMult, OldCsc, Select, compressed
 
 from prohmr_jax.skeleton import SMPL_PARENTS
+from tests.support.files_pickling import Ch, MatVecMult, OldCsc, Select, compressed
 
 OFFICIAL_NAMES = [
     "basicModel_neutral_lbs_10_207_0_v1.0.0.pkl",

@@ -10,7 +10,8 @@ import zipfile
 
 import ml_dtypes
 import numpy as np
-from files_pickling import Pickler
+
+from tests.support.files_pickling import Pickler
 
 
 def named(module: str, name: str, **members) -> type:

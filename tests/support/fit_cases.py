@@ -5,10 +5,10 @@ import json
 import pathlib
 
 import numpy as np
-from demo_cases import ROOT, coco, openpose, person
 from ml_collections import ConfigDict
 
 from prohmr_jax.skeleton import COCO_17
+from tests.support.demo_cases import ROOT, coco, openpose, person
 
 UNSEEN = [0.0] * 75
 

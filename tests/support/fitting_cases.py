@@ -5,11 +5,11 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from test_flow import random_weights
 
 from prohmr_jax import skeleton
+from prohmr_jax.geometry.rotations import pose_6d_to_rotmat
 from prohmr_jax.models.flow import ConditionalGlow
-from prohmr_jax.rotations import pose_6d_to_rotmat
+from tests.support.flow_cases import random_weights
 
 CONTEXT, JOINTS = 5, len(skeleton.JOINTS_44)
 FLOW = ConditionalGlow(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from prohmr_jax.data.poses.cmu_expmap import EXPMAP_BONES
+from prohmr_jax.poses.mocap.cmu_expmap import EXPMAP_BONES
 
 ASF = """# comment
 :version 1.10

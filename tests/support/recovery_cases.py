@@ -5,12 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from prohmr_jax import skeleton
+from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
 from prohmr_jax.models.discriminator import Discriminator
 from prohmr_jax.models.flow import ConditionalGlow
 from prohmr_jax.models.heads import ShapeCameraHead
 from prohmr_jax.models.prohmr import POSE_FEATURES, ProHMR
 from prohmr_jax.models.resnet import ResNet
-from prohmr_jax.rotations import axis_angle_to_rotmat
 from prohmr_jax.structs import (
     Box,
     ImageBatch,

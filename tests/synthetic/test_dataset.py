@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -19,9 +18,9 @@ from prohmr_jax.synthetic.dataset import (
     _photograph,
     make_synthetic_humans,
 )
-from prohmr_jax.synthetic.poses import Split
+from prohmr_jax.synthetic.pose_source import Split
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 SETTINGS = SyntheticSettings(num_train=3, num_test=2, views=2, seed=1, image_size=32)
 
 
@@ -77,7 +76,7 @@ def test_processes_change_nothing_and_longer_splits_begin_with_shorter(dataset):
 def test_processes_that_render_leave_the_device_alone():
     # Each would claim the memory of a GPU for itself.
     code = (
-        "import prohmr_jax.synthetic.pictures\n"
+        "import prohmr_jax.synthetic.render_pictures\n"
         "from jax._src import xla_bridge\n"
         "assert not xla_bridge.backends_are_initialized()"
     )

@@ -5,12 +5,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from prohmr_jax import cameras, skeleton, synthesis
+from prohmr_jax import skeleton
 from prohmr_jax.body import body_joints
 from prohmr_jax.files.body_files import read_body
-from prohmr_jax.rotations import axis_angle_to_rotmat
+from prohmr_jax.geometry import cameras
+from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
 from prohmr_jax.structs import Keypoints2D, SmplParams
-from prohmr_jax.synthesis import SynthesisSettings, lifting_example, mirror_pose
+from prohmr_jax.synthetic import keypoint_pairs as synthesis
+from prohmr_jax.synthetic.keypoint_pairs import (
+    SynthesisSettings,
+    lifting_example,
+    mirror_pose,
+)
 
 PEOPLE = 256
 

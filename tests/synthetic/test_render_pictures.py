@@ -11,8 +11,8 @@ from prohmr_jax.files.body_files import read_body_arrays
 from prohmr_jax.rendering.views import Perspective
 from prohmr_jax.synthetic.appearance import random_appearance
 from prohmr_jax.synthetic.body_map import BodyMap, map_body
-from prohmr_jax.synthetic.cameras import PictureCamera
-from prohmr_jax.synthetic.pictures import Assignment, take_pictures
+from prohmr_jax.synthetic.picture_camera import PictureCamera
+from prohmr_jax.synthetic.render_pictures import Assignment, take_pictures
 from prohmr_jax.synthetic.rooms import draw_thing, paint_room, random_room
 from prohmr_jax.synthetic.textures import TEST_KINDS, TRAIN_KINDS, random_texture
 

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from prohmr_jax.body import body_joints
-from prohmr_jax.boxes import MARGIN
-from prohmr_jax.data.poses.bank import PoseBank, write_pose_bank
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.body_files import read_body
-from prohmr_jax.pose_prior import (
+from prohmr_jax.geometry.boxes import MARGIN
+from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
+from prohmr_jax.poses.bank import PoseBank, write_pose_bank
+from prohmr_jax.priors.gaussian_mixture import (
     component_log_probs,
     load_pose_prior,
     sample_in_component,
@@ -21,13 +22,12 @@ from prohmr_jax.pose_prior import (
 )
 from prohmr_jax.rendering.raycast import render
 from prohmr_jax.rendering.surface import Mesh
-from prohmr_jax.rotations import axis_angle_to_rotmat
 from prohmr_jax.structs import SmplParams
-from prohmr_jax.synthesis import mirror_pose
-from prohmr_jax.synthetic import people
-from prohmr_jax.synthetic.cameras import frame_person
+from prohmr_jax.synthetic import scenes as people
 from prohmr_jax.synthetic.dataset import RenderedPeople, SyntheticSettings
-from prohmr_jax.synthetic.poses import Split, read_poses, training_mocap
+from prohmr_jax.synthetic.keypoint_pairs import mirror_pose
+from prohmr_jax.synthetic.picture_camera import frame_person
+from prohmr_jax.synthetic.pose_source import Split, read_poses, training_mocap
 
 SIZE, VIEWS = 48, 3
 SETTINGS = SyntheticSettings(seed=3, views=VIEWS, image_size=SIZE)

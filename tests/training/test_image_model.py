@@ -10,12 +10,20 @@ import numpy as np
 import optax
 import pytest
 
-from prohmr_jax import losses
 from prohmr_jax.benchmarks.devices import devices_environment
 from prohmr_jax.body import body_joints
 from prohmr_jax.models.prohmr import latents
 from prohmr_jax.models.spec import init_variables
-from prohmr_jax.objective import (
+from prohmr_jax.structs import LossTerms
+from prohmr_jax.training import losses
+from prohmr_jax.training.image_model import (
+    encoder_input,
+    labels_of,
+    make_critic,
+    make_loss_function,
+    whitened,
+)
+from prohmr_jax.training.objective import (
     Objective,
     discriminator_loss,
     draw,
@@ -23,16 +31,8 @@ from prohmr_jax.objective import (
     supervised_terms,
     without_mode,
 )
-from prohmr_jax.recovery import (
-    encoder_input,
-    labels_of,
-    make_critic,
-    make_loss_function,
-    whitened,
-)
-from prohmr_jax.structs import LossTerms
-from prohmr_jax.train_state import create_train_state, make_train_step
-from tests.recovery_cases import (
+from prohmr_jax.training.train_state import create_train_state, make_train_step
+from tests.support.recovery_cases import (
     WEIGHTS,
     critic_params,
     random_batch,

@@ -11,38 +11,17 @@ import numpy as np
 import optax
 import pytest
 
-from configs.prohmr_keypoints import get_config
 from prohmr_jax.benchmarks.devices import devices_environment
-from prohmr_jax.checkpoint import StateCheckpoints, load_weights, save_weights
 from prohmr_jax.errors import InputError
-from prohmr_jax.lifting import PairMaker, make_loss_function
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
-from prohmr_jax.objective import Objective
+from prohmr_jax.modes.train_keypoints import lifting_inputs, lifting_optimizer, train
 from prohmr_jax.structs import LossTerms
-from prohmr_jax.synthesis import SynthesisSettings
-from prohmr_jax.train import lifting_inputs, lifting_optimizer, train
-from prohmr_jax.train_state import LossAux, create_train_state, make_train_step
-
-TINY = {
-    "encoder_width": 16,
-    "encoder_blocks": 1,
-    "context_features": 8,
-    "flow_layers": 2,
-    "flow_blocks": 1,
-    "flow_hidden": 16,
-    "head_hidden": 8,
-}
-
-
-def tiny_config(num_steps=4):
-    config = get_config()
-    config.model.update(TINY)
-    config.batch_size = 8
-    config.num_steps = num_steps
-    config.warmup_steps = 1
-    config.log_every = 2
-    config.checkpoint_every = 2
-    return config.lock()
+from prohmr_jax.synthetic.keypoint_pairs import SynthesisSettings
+from prohmr_jax.training.keypoint_model import PairMaker, make_loss_function
+from prohmr_jax.training.objective import Objective
+from prohmr_jax.training.train_state import LossAux, create_train_state, make_train_step
+from prohmr_jax.weights.weight_files import StateCheckpoints, load_weights, save_weights
+from tests.support.keypoint_training import TINY, tiny_config
 
 
 def test_resumed_run_equals_the_uninterrupted_one_bit_for_bit(tmp_path):
@@ -100,15 +79,14 @@ def test_step_with_a_bad_gradient_changes_nothing_but_its_count():
 DEVICES_SCRIPT = """
 import jax, numpy as np, sys
 sys.path.insert(0, {root!r})
-from tests.test_training import TINY
-from configs.prohmr_keypoints import get_config
-from prohmr_jax.lifting import *
-from prohmr_jax.objective import Objective
+from tests.support.keypoint_training import TINY
+from prohmr_jax.training.keypoint_model import *
+from prohmr_jax.training.objective import Objective
 from prohmr_jax.structs import LossTerms
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
-from prohmr_jax.synthesis import SynthesisSettings
-from prohmr_jax.train import AXIS, lifting_inputs, lifting_optimizer
-from prohmr_jax.train_state import create_train_state, make_train_step
+from prohmr_jax.synthetic.keypoint_pairs import SynthesisSettings
+from prohmr_jax.modes.train_keypoints import AXIS, lifting_inputs, lifting_optimizer
+from prohmr_jax.training.train_state import create_train_state, make_train_step
 from flax import jax_utils
 config = get_config(); config.model.update(TINY)
 devices = jax.device_count()

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from prohmr_jax.benchmarks.devices import devices_environment
-
-ROOT = pathlib.Path(__file__).parents[1]
+from tests.support.paths import ROOT
 
 
 def start(directory, *arguments, devices=1):

@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from prohmr_jax import losses, metrics, structs
+from prohmr_jax import structs
+from prohmr_jax.evaluation import metrics
+from prohmr_jax.training import losses
 
 RNG = np.random.default_rng(0)
 

@@ -8,7 +8,7 @@ import pytest
 
 from configs import prohmr
 from prohmr_jax.errors import InputError
-from prohmr_jax.optimizers import OptimizerSettings, make_optimizer
+from prohmr_jax.training.optimizers import OptimizerSettings, make_optimizer
 
 SHAPES = {
     "encoder": {"conv": {"kernel": (3, 3, 5, 8)}, "norm": {"scale": (8,)}},

@@ -6,35 +6,41 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import safetensors.numpy
-from files_torch import like_lightning, named, tensor, write_legacy, write_zip
 
-from prohmr_jax import cameras
 from prohmr_jax.body import pose_body, shape_body
-from prohmr_jax.checkpoint import load_encoder_weights, load_weights
-from prohmr_jax.conversion import convert_checkpoint
 from prohmr_jax.errors import InputError
+from prohmr_jax.geometry import cameras
 from prohmr_jax.models.discriminator import Discriminator
 from prohmr_jax.models.prohmr import decode, encode, prepare
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
-from prohmr_jax.official_weights import (
+from prohmr_jax.parity.bodies import golden_body
+from prohmr_jax.parity.golden import GoldenDirectory
+from prohmr_jax.parity.recipe import recipe_tensor
+from prohmr_jax.weights.conversion import convert_checkpoint
+from prohmr_jax.weights.official_models import (
     is_dropped,
     prohmr_from_official,
     prohmr_to_official,
     resnet_from_torchvision,
 )
-from prohmr_jax.parity.bodies import golden_body
-from prohmr_jax.parity.golden import GoldenDirectory
-from prohmr_jax.parity.recipe import recipe_tensor
+from prohmr_jax.weights.weight_files import load_encoder_weights, load_weights
+from tests.support.files_torch import (
+    like_lightning,
+    named,
+    tensor,
+    write_legacy,
+    write_zip,
+)
+from tests.support.paths import GOLDENS, ROOT
 
-TABLES = Path(__file__).parent / "goldens" / "param_tables.json"
-TOOL = Path(__file__).parents[1] / "tools" / "convert_checkpoint.py"
+TABLES = GOLDENS / "param_tables.json"
+TOOL = ROOT / "tools" / "convert_checkpoint.py"
 SMALL = ModelSpec(
     encoder="resnet18",
     context_features=512,

@@ -1,7 +1,6 @@
 """Official state dicts: every name has its place, and values come back unchanged."""
 
 import json
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -10,15 +9,16 @@ import pytest
 
 from prohmr_jax.models.discriminator import Discriminator
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
-from prohmr_jax.official_weights import (
+from prohmr_jax.weights.official_models import (
     is_dropped,
     official_shapes,
     prohmr_from_official,
     prohmr_to_official,
     resnet_from_torchvision,
 )
+from tests.support.paths import GOLDENS
 
-TABLES = Path(__file__).parent / "goldens" / "param_tables.json"
+TABLES = GOLDENS / "param_tables.json"
 SMALL = ModelSpec(
     encoder="resnet18",
     context_features=512,

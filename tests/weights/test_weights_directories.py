@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import pathlib
 import subprocess
 import sys
 
@@ -13,7 +12,10 @@ import optax
 import pytest
 
 from configs import prohmr_synthetic
-from prohmr_jax.checkpoint import (
+from prohmr_jax.errors import InputError
+from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
+from prohmr_jax.training.train_state import create_train_state
+from prohmr_jax.weights.weight_files import (
     SHIPPED_ENCODER,
     StateCheckpoints,
     load_encoder_weights,
@@ -24,9 +26,7 @@ from prohmr_jax.checkpoint import (
     save_weights,
     save_weights_directory,
 )
-from prohmr_jax.errors import InputError
-from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
-from prohmr_jax.train_state import create_train_state
+from tests.support.paths import ROOT
 
 TINY = {
     "context_features": 8,
@@ -182,7 +182,7 @@ def test_values_that_are_not_finite_are_refused(tmp_path, spec, variables):
 def test_the_tool_keeps_the_encoder_of_a_run(tmp_path, spec, variables):
     save_training_state(tmp_path / "run", spec, variables)
     tool = [sys.executable, "tools/keep_encoder.py"]
-    root = pathlib.Path(__file__).parents[1]
+    root = ROOT
     out = tmp_path / "encoder.npz"
     subprocess.run([*tool, tmp_path / "run", out], cwd=root, check=True)
     fresh = jax.tree.map(np.zeros_like, variables)

@@ -17,7 +17,7 @@ import numpy as np
 
 from prohmr_jax.data.datasets.label_table import LabelTable
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.arrays import Expected
+from prohmr_jax.files.array_checks import Expected
 from prohmr_jax.files.npz import read_npz
 from prohmr_jax.skeleton import BODY_25, EXTRA_19, JOINTS_44, SMPL_24, SPIN_24
 

@@ -19,9 +19,9 @@ import tensorflow_datasets as tfds
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from prohmr_jax.data.ahead import map_ahead
-from prohmr_jax.data.datasets.labels import clean
-from prohmr_jax.data.datasets.photos import with_photo
+from prohmr_jax.data.datasets.attach_photos import with_photo
+from prohmr_jax.data.datasets.cleaning import clean
+from prohmr_jax.data.prefetch import map_ahead
 from prohmr_jax.data.records import PersonRecord, record_features, to_example
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.atomic import make_directory_atomically

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from prohmr_jax.boxes import box_around
 from prohmr_jax.data.datasets.h36m_names import H36mPhoto
 from prohmr_jax.data.records import PersonRecord
 from prohmr_jax.errors import InputError
+from prohmr_jax.geometry.boxes import box_around
 from prohmr_jax.skeleton import H36M_17, H36M_32, JOINTS_44, SMPL_24
 
 # On whom it is usual to train; S9 and S11 are for tests.

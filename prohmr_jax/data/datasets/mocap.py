@@ -11,7 +11,7 @@ import numpy as np
 
 from prohmr_jax.data.records import MocapArrays
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.arrays import Expected
+from prohmr_jax.files.array_checks import Expected
 from prohmr_jax.files.npz import read_npz
 from prohmr_jax.skeleton import SMPL_24
 

@@ -10,7 +10,6 @@ import os
 
 import numpy as np
 
-from prohmr_jax.boxes import MARGIN
 from prohmr_jax.data.datasets.annotations import (
     COMMON,
     PROHMR,
@@ -19,10 +18,11 @@ from prohmr_jax.data.datasets.annotations import (
 )
 from prohmr_jax.data.datasets.label_table import LabelTable
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.arrays import Checker, Expected
-from prohmr_jax.files.pickle_machine import Refused
-from prohmr_jax.files.pickled_arrays import NUMPY_TABLE, to_numpy
-from prohmr_jax.files.unpickle import unpickle_file
+from prohmr_jax.files.array_checks import Checker, Expected
+from prohmr_jax.files.pickles.machine import Refused
+from prohmr_jax.files.pickles.numpy_arrays import NUMPY_TABLE, to_numpy
+from prohmr_jax.files.pickles.unpickle import unpickle_file
+from prohmr_jax.geometry.boxes import MARGIN
 
 _EXPECTED = {**COMMON, **PROHMR}
 

@@ -15,10 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from prohmr_jax.body import BodyModel, pose_joints, shape_body
-from prohmr_jax.boxes import box_around
 from prohmr_jax.data.datasets.pw3d_files import Actor, read_sequence
 from prohmr_jax.data.records import PersonRecord
-from prohmr_jax.rotations import axis_angle_to_rotmat, rotmat_to_axis_angle
+from prohmr_jax.geometry.boxes import box_around
+from prohmr_jax.geometry.rotations import axis_angle_to_rotmat, rotmat_to_axis_angle
 from prohmr_jax.skeleton import EXTRA_19, JOINTS_44, OPENPOSE_18
 
 _LOG = logging.getLogger(__name__)

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.arrays import Checker, Expected
-from prohmr_jax.files.pickle_machine import Refused
-from prohmr_jax.files.pickled_arrays import NUMPY_TABLE, PickledArray, to_numpy
-from prohmr_jax.files.unpickle import unpickle_file
+from prohmr_jax.files.array_checks import Checker, Expected
+from prohmr_jax.files.pickles.machine import Refused
+from prohmr_jax.files.pickles.numpy_arrays import NUMPY_TABLE, PickledArray, to_numpy
+from prohmr_jax.files.pickles.unpickle import unpickle_file
 from prohmr_jax.skeleton import OPENPOSE_18, SMPL_24
 
 _NUM_BETAS = 10

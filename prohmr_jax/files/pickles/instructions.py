@@ -6,7 +6,7 @@ Missing on purpose: registered extensions (EXT) and buffers outside the file.
 import codecs
 from collections.abc import Callable
 
-from prohmr_jax.files.pickle_machine import (
+from prohmr_jax.files.pickles.machine import (
     Inert,
     Machine,
     Placeholder,

@@ -11,7 +11,7 @@ import re
 
 import numpy as np
 
-from prohmr_jax.files.pickle_machine import Construct, Inert, Refused, quoted
+from prohmr_jax.files.pickles.machine import Construct, Inert, Refused, quoted
 
 # Real numbers, and text of a fixed width.
 _DTYPE_CODE = re.compile(r"[<>=|]?(b1|[iu][1248]|f[248]|[SU][1-9]\d{0,3})")

@@ -17,15 +17,15 @@ from typing import BinaryIO
 import numpy as np
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.pickle_machine import Placeholder, Refused, quoted
-from prohmr_jax.files.torch_pickles import (
+from prohmr_jax.files.pickles.machine import Placeholder, Refused, quoted
+from prohmr_jax.files.pickles.torch_tensors import (
     PickledTensor,
     Storage,
     state_dict_of,
     storage_of,
     torch_table,
 )
-from prohmr_jax.files.unpickle import unpickle
+from prohmr_jax.files.pickles.unpickle import unpickle
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_START = b"\x80\x02\x8a\x0a" + _MAGIC.to_bytes(10, "little")

@@ -18,7 +18,7 @@ from collections.abc import Callable
 import ml_dtypes
 import numpy as np
 
-from prohmr_jax.files.pickle_machine import (
+from prohmr_jax.files.pickles.machine import (
     Construct,
     Global,
     Inert,

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.pickle_instructions import execute
-from prohmr_jax.files.pickle_machine import (
+from prohmr_jax.files.pickles.instructions import execute
+from prohmr_jax.files.pickles.machine import (
     Construct,
     Global,
     Inert,

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from prohmr_jax.data.poses.cmu_motion import CmuMotion
 from prohmr_jax.errors import InputError
+from prohmr_jax.poses.mocap.cmu_motion import CmuMotion
 
 METRES_PER_INCH = 0.0254
 CAPTURE_RATE_HZ = 120

@@ -5,17 +5,17 @@ import pathlib
 
 import numpy as np
 
-from prohmr_jax.data.poses.acclaim import (
+from prohmr_jax.errors import InputError
+from prohmr_jax.poses.kinematics import to_axis_angle
+from prohmr_jax.poses.mocap.acclaim import (
     CAPTURE_RATE_HZ,
     AcclaimSkeleton,
     read_amc,
     read_asf,
 )
-from prohmr_jax.data.poses.cmu_expmap import read_expmap
-from prohmr_jax.data.poses.cmu_motion import CmuMotion
-from prohmr_jax.data.poses.kinematics import to_axis_angle
-from prohmr_jax.data.poses.retarget import retarget
-from prohmr_jax.errors import InputError
+from prohmr_jax.poses.mocap.cmu_expmap import read_expmap
+from prohmr_jax.poses.mocap.cmu_motion import CmuMotion
+from prohmr_jax.poses.mocap.retarget import retarget
 
 CLIP_RATE_HZ = 30
 

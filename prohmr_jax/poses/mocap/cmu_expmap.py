@@ -17,11 +17,11 @@ import zipfile
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from prohmr_jax.data.poses.acclaim import METRES_PER_INCH
-from prohmr_jax.data.poses.cmu_motion import CmuMotion
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.arrays import Expected
+from prohmr_jax.files.array_checks import Expected
 from prohmr_jax.files.npz import read_npz
+from prohmr_jax.poses.mocap.acclaim import METRES_PER_INCH
+from prohmr_jax.poses.mocap.cmu_motion import CmuMotion
 
 _METRES_PER_UNIT = METRES_PER_INCH / 0.45
 

@@ -9,14 +9,14 @@ import pathlib
 
 import numpy as np
 
-from prohmr_jax.data.poses.cmu_motion import CmuMotion
-from prohmr_jax.data.poses.kinematics import (
+from prohmr_jax.errors import InputError
+from prohmr_jax.poses.kinematics import (
     REST_JOINTS,
     local_rotations,
     shortest_turn,
     turn,
 )
-from prohmr_jax.errors import InputError
+from prohmr_jax.poses.mocap.cmu_motion import CmuMotion
 from prohmr_jax.skeleton import SMPL_24
 
 _SPLAY = np.deg2rad(20.0)

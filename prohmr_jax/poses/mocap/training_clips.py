@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from prohmr_jax.data.poses.clips import Clip, read_clips
-from prohmr_jax.data.poses.splits import Split, split_clips
 from prohmr_jax.errors import InputError
+from prohmr_jax.poses.mocap.clips import Clip, read_clips
+from prohmr_jax.poses.mocap.splits import Split, split_clips
 
 
 def read_captures(paths: Iterable[str]) -> tuple[tuple[Clip, Split], ...]:

@@ -4,15 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from prohmr_jax.data.poses.gestures import (
-    Torso,
-    arms_to,
-    draw_targets,
-    follow_arms,
-    on_floor,
-    shoulders_at,
-)
-from prohmr_jax.data.poses.kinematics import (
+from prohmr_jax.poses.kinematics import (
     joint_positions,
     local_rotations,
     to_axis_angle,
@@ -20,8 +12,16 @@ from prohmr_jax.data.poses.kinematics import (
     turn,
     world_rotations,
 )
-from prohmr_jax.data.poses.limbs import SIDES
-from prohmr_jax.data.poses.stances import Rng, Stance
+from prohmr_jax.poses.procedural.gestures import (
+    Torso,
+    arms_to,
+    draw_targets,
+    follow_arms,
+    on_floor,
+    shoulders_at,
+)
+from prohmr_jax.poses.procedural.limbs import SIDES
+from prohmr_jax.poses.procedural.stances import Rng, Stance
 from prohmr_jax.skeleton import SMPL_24
 
 _SPINE = SMPL_24.indices("spine1", "spine2", "spine3")

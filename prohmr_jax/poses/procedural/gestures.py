@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from prohmr_jax.data.poses.kinematics import REST_OFFSETS, to_rotmat, turn, unit
-from prohmr_jax.data.poses.limbs import SIDES, arm, reach, side_sign
-from prohmr_jax.data.poses.stances import Rng
+from prohmr_jax.poses.kinematics import REST_OFFSETS, to_rotmat, turn, unit
+from prohmr_jax.poses.procedural.limbs import SIDES, arm, reach, side_sign
+from prohmr_jax.poses.procedural.stances import Rng
 from prohmr_jax.skeleton import SMPL_24
 
 _ARM_LENGTH = float(

@@ -8,7 +8,7 @@ import dataclasses
 
 import numpy as np
 
-from prohmr_jax.data.poses.kinematics import REST_OFFSETS, frame, turn, unit
+from prohmr_jax.poses.kinematics import REST_OFFSETS, frame, turn, unit
 from prohmr_jax.skeleton import SMPL_24
 
 SIDES = ("left", "right")

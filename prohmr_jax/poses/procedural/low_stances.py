@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from prohmr_jax.data.poses.kinematics import to_rotmat, turn, unit
-from prohmr_jax.data.poses.stances import (
+from prohmr_jax.poses.kinematics import to_rotmat, turn, unit
+from prohmr_jax.poses.procedural.stances import (
     Rng,
     Stance,
     StanceSampler,

@@ -9,13 +9,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from prohmr_jax.data.poses.kinematics import (
+from prohmr_jax.poses.kinematics import (
     REST_OFFSETS,
     to_axis_angle,
     to_rotmat,
     turn,
 )
-from prohmr_jax.data.poses.limbs import SIDES, bend_leg, leg, reach, side_sign
+from prohmr_jax.poses.procedural.limbs import SIDES, bend_leg, leg, reach, side_sign
 from prohmr_jax.skeleton import SMPL_24
 
 Rng = np.random.Generator

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from prohmr_jax.data.poses.stances import (
+from prohmr_jax.poses.procedural.stances import (
     LEG_LENGTH,
     Rng,
     Stance,

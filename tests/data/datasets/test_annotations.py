@@ -11,7 +11,12 @@ from prohmr_jax.data.datasets.h36m_names import H36mPhoto, parse_photo
 from prohmr_jax.data.pipeline import People, Source
 from prohmr_jax.errors import InputError
 from prohmr_jax.skeleton import BODY_25, JOINTS_44
-from tests.datasets_files import NAMES, official_arrays, spin_arrays, write_photos
+from tests.support.datasets_files import (
+    NAMES,
+    official_arrays,
+    spin_arrays,
+    write_photos,
+)
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from PIL import Image
 
 from prohmr_jax.data.augmentation import AugmentationSettings, Draw, draw
 from prohmr_jax.data.crops import decode_image
-from prohmr_jax.data.datasets.labels import clean
-from prohmr_jax.data.datasets.photos import with_photo
+from prohmr_jax.data.datasets.attach_photos import with_photo
+from prohmr_jax.data.datasets.cleaning import clean
 from prohmr_jax.data.examples import make_example
 from prohmr_jax.errors import InputError
 from prohmr_jax.skeleton import JOINTS_44
@@ -29,7 +29,7 @@ def photo():
 
 @pytest.fixture(scope="module")
 def record(photo):
-    from tests.datasets_case import make_record
+    from tests.support.datasets_case import make_record
 
     rng = np.random.default_rng(6)
     _, data = cv2.imencode(".png", photo[..., ::-1])

@@ -15,10 +15,10 @@ import pytest
 from prohmr_jax.data.crops import decode_image
 from prohmr_jax.data.datasets import builder
 from prohmr_jax.data.datasets.builder import write_dataset
-from prohmr_jax.data.datasets.labels import clean
+from prohmr_jax.data.datasets.cleaning import clean
 from prohmr_jax.data.pipeline import People, Source, dataset_directory
 from prohmr_jax.errors import InputError
-from tests.datasets_case import make_record
+from tests.support.datasets_case import make_record
 
 
 def read(directory, split="train"):
@@ -170,7 +170,7 @@ _BUILD = """
 import sys
 from prohmr_jax.data.datasets.builder import write_dataset
 from prohmr_jax.errors import InputError
-from tests.datasets_case import make_record
+from tests.support.datasets_case import make_record
 {prologue}
 def people():
     for number in range(150):

@@ -9,7 +9,7 @@ from prohmr_jax.data.datasets.h36m import h36m_records
 from prohmr_jax.data.pipeline import People, Source
 from prohmr_jax.errors import InputError
 from prohmr_jax.skeleton import EXTRA_19
-from tests.datasets_files import write_photos
+from tests.support.datasets_files import write_photos
 
 FRAMES = 7
 CAMERAS = ("54138969", "60457274")

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from prohmr_jax.data.datasets.builder import write_dataset
-from prohmr_jax.data.datasets.multiview import read_multiview
+from prohmr_jax.data.datasets.multiview_annotations import read_multiview
 from prohmr_jax.data.pipeline import People, Source
 from prohmr_jax.errors import InputError
-from prohmr_jax.files import pickle_machine
-from tests.datasets_files import official_arrays, write_photos
+from prohmr_jax.files.pickles import machine as pickle_machine
+from tests.support.datasets_files import official_arrays, write_photos
 
 VIEWS = [[f"P{person}_view{view}.jpg" for view in range(4)] for person in range(3)]
 

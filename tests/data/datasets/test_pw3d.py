@@ -15,8 +15,8 @@ from prohmr_jax.data.pipeline import People, Source
 from prohmr_jax.errors import InputError
 from prohmr_jax.skeleton import BODY_25, EVAL_H36M_14, JOINTS_44
 from prohmr_jax.structs import SmplParams
-from tests.datasets_files import write_photos
-from tests.files_pickling import ERAS, Python2Pickler, pickled
+from tests.support.datasets_files import write_photos
+from tests.support.files_pickling import ERAS, Python2Pickler, pickled
 
 FRAMES = 5
 VALID = ([1, 1, 0, 1, 1], [0, 1, 1, 1, 0])

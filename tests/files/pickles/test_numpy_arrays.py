@@ -4,12 +4,20 @@ import io
 
 import numpy as np
 import pytest
-from files_pickling import Ch, OldCsc, Select, compressed, pickled, pushed, run_python
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.pickle_machine import Refused
-from prohmr_jax.files.pickled_arrays import BODY_TABLE, to_numpy
-from prohmr_jax.files.unpickle import unpickle
+from prohmr_jax.files.pickles.machine import Refused
+from prohmr_jax.files.pickles.numpy_arrays import BODY_TABLE, to_numpy
+from prohmr_jax.files.pickles.unpickle import unpickle
+from tests.support.files_pickling import (
+    Ch,
+    OldCsc,
+    Select,
+    compressed,
+    pickled,
+    pushed,
+    run_python,
+)
 
 
 def read(data: bytes):
@@ -112,9 +120,9 @@ def test_false_lengths_take_no_memory(tmp_path):
     script = (
         "import resource, sys\n"
         "from prohmr_jax.errors import InputError\n"
-        "from prohmr_jax.files.pickled_arrays import BODY_TABLE, to_numpy\n"
-        "from prohmr_jax.files.pickle_machine import Refused\n"
-        "from prohmr_jax.files.unpickle import unpickle_file\n"
+        "from prohmr_jax.files.pickles.numpy_arrays import BODY_TABLE, to_numpy\n"
+        "from prohmr_jax.files.pickles.machine import Refused\n"
+        "from prohmr_jax.files.pickles.unpickle import unpickle_file\n"
         "pages = int(open('/proc/self/statm').read().split()[0])\n"
         "limit = pages * resource.getpagesize() + 300_000_000\n"
         "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"

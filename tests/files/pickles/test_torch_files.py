@@ -9,7 +9,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 import safetensors.numpy
-from files_torch import (
+
+from prohmr_jax.errors import InputError
+from prohmr_jax.files.state_dicts import read_state_dict
+from tests.support.files_torch import (
     DTYPES,
     OLD_PARAMETER,
     REBUILD,
@@ -24,9 +27,6 @@ from files_torch import (
     write_legacy,
     write_zip,
 )
-
-from prohmr_jax.errors import InputError
-from prohmr_jax.files.state_dicts import read_state_dict
 
 
 def assert_same(found, expected):

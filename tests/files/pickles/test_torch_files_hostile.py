@@ -11,8 +11,11 @@ import zipfile
 
 import numpy as np
 import pytest
-from files_pickling import pushed, run_python
-from files_torch import (
+
+from prohmr_jax.errors import InputError
+from prohmr_jax.files.state_dicts import read_state_dict
+from tests.support.files_pickling import pushed, run_python
+from tests.support.files_torch import (
     REBUILD,
     STORAGES,
     SYSTEM,
@@ -27,9 +30,6 @@ from files_torch import (
     write_legacy,
     write_zip,
 )
-
-from prohmr_jax.errors import InputError
-from prohmr_jax.files.state_dicts import read_state_dict
 
 ONES = np.ones(6, np.float32)
 
@@ -436,7 +436,7 @@ def test_damaged_safetensors(tmp_path):
 
 
 def test_pickles_that_are_too_large(tmp_path, monkeypatch):
-    monkeypatch.setattr("prohmr_jax.files.torch_files._MAX_PICKLE_BYTES", 1000)
+    monkeypatch.setattr("prohmr_jax.files.pickles.torch_files._MAX_PICKLE_BYTES", 1000)
     value = {"w": tensor(ONES), "x" * 2000: tensor(ONES)}
     write_zip(tmp_path / "a.pt", value)
     refused(tmp_path / "a.pt", "too large for names and shapes")

@@ -7,7 +7,13 @@ import pickle
 import numpy as np
 import pytest
 import scipy.sparse
-from files_pickling import (
+
+from prohmr_jax.errors import InputError
+from prohmr_jax.files.pickles import machine as pickle_machine
+from prohmr_jax.files.pickles.machine import Refused
+from prohmr_jax.files.pickles.numpy_arrays import BODY_TABLE, to_numpy
+from prohmr_jax.files.pickles.unpickle import unpickle
+from tests.support.files_pickling import (
     ERAS,
     Ch,
     MatVecMult,
@@ -18,12 +24,6 @@ from files_pickling import (
     compressed,
     pickled,
 )
-
-from prohmr_jax.errors import InputError
-from prohmr_jax.files import pickle_machine
-from prohmr_jax.files.pickle_machine import Refused
-from prohmr_jax.files.pickled_arrays import BODY_TABLE, to_numpy
-from prohmr_jax.files.unpickle import unpickle
 
 
 def read(data: bytes, **options):

@@ -7,13 +7,20 @@ import sys
 
 import numpy as np
 import pytest
-from files_pickling import Ch, OldCsc, compressed, pickled, pushed, run_python
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.files import pickle_machine
-from prohmr_jax.files.pickle_machine import Refused
-from prohmr_jax.files.pickled_arrays import BODY_TABLE, to_numpy
-from prohmr_jax.files.unpickle import unpickle, unpickle_file
+from prohmr_jax.files.pickles import machine as pickle_machine
+from prohmr_jax.files.pickles.machine import Refused
+from prohmr_jax.files.pickles.numpy_arrays import BODY_TABLE, to_numpy
+from prohmr_jax.files.pickles.unpickle import unpickle, unpickle_file
+from tests.support.files_pickling import (
+    Ch,
+    OldCsc,
+    compressed,
+    pickled,
+    pushed,
+    run_python,
+)
 
 
 def read(data: bytes):
