@@ -1,0 +1,1 @@
+"""Measures of predicted bodies and distributions, and the tables that report them."""

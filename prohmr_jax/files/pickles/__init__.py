@@ -1,0 +1,1 @@
+"""Pickles and PyTorch files read without executing them."""

@@ -1,0 +1,1 @@
+"""What `main` can run, one module per mode; only here are configs read."""

@@ -1,0 +1,1 @@
+"""Poses that no capture holds, put together by rules: limbs, stances, gestures."""

@@ -1,0 +1,1 @@
+"""Densities of body poses that see no image: a Gaussian mixture and a flow."""

@@ -1,0 +1,1 @@
+"""The one optimiser that every fit uses, and the slots that keep it busy."""

@@ -1,0 +1,1 @@
+"""Weights on disk: this project's own files, and conversion of official checkpoints."""
