@@ -33,9 +33,6 @@ _CACHE = Path(__file__).parents[1] / ".pytest_cache" / "jax"
 jax.config.update("jax_compilation_cache_dir", str(_CACHE))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
-# Leading axes over which every law must hold.
-BATCHES = ((), (2,), (2, 3))
-
 
 @pytest.fixture
 def rng():

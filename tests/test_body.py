@@ -5,7 +5,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import BATCHES
 from scipy.spatial.transform import Rotation
 
 from prohmr_jax import body, skeleton
@@ -17,6 +16,7 @@ from prohmr_jax.body import (
     vertex_subset,
 )
 from prohmr_jax.structs import SmplParams
+from tests.support.batches import BATCHES
 
 # Compiled as a whole: operation by operation, compiling would dominate the time.
 body_joints = jax.jit(body.body_joints)

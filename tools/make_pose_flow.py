@@ -14,13 +14,9 @@ import jax.numpy as jnp
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.poses.bank import read_pose_bank
-from prohmr_jax.priors.pose_flow import (
-    init_params,
-    make_loss_function,
-    save_pose_flow,
-    whitened_params,
-)
+from prohmr_jax.priors.pose_flow import init_params, save_pose_flow
 from prohmr_jax.training.optimizers import OptimizerSettings, make_optimizer
+from prohmr_jax.training.pose_flow_model import make_loss_function, whitened_params
 from prohmr_jax.training.train_state import create_train_state, make_train_step
 
 

@@ -13,9 +13,9 @@ from prohmr_jax.data.crops import decode_image
 from prohmr_jax.data.datasets.builder import write_dataset
 from prohmr_jax.data.pipeline import Source, training_batches
 from prohmr_jax.data.records import MocapArrays, PersonRecord
+from prohmr_jax.files.assets import DEMO_PHOTO
 from prohmr_jax.skeleton import JOINTS_44, SMPL_24
 
-PORTRAIT = Path(__file__).parents[1] / "assets" / "demo" / "astronaut.jpg"
 # (width, height) of the photos, as most of COCO's; the person fills much of them.
 PHOTO_SIZE = (640, 480)
 _BOX_PX = 400.0
@@ -28,7 +28,7 @@ _BATCHES_AHEAD = 24
 def photographed(count: int) -> Iterator[PersonRecord]:
     """Yields people with random labels, each in another part of the portrait."""
     width, height = PHOTO_SIZE
-    portrait = decode_image(PORTRAIT.read_bytes(), PORTRAIT.name)
+    portrait = decode_image(DEMO_PHOTO.read_bytes(), DEMO_PHOTO.name)
     portrait = cv2.resize(portrait, (width + 60, width + 60))
     for number in range(count):
         rng = np.random.default_rng(number)

@@ -31,6 +31,7 @@ from prohmr_jax.fitting.multiview_joint import (
 from prohmr_jax.fitting.objectives import FittingModel
 from prohmr_jax.fitting.smplify import GaussianMixture, GenericFlow, fit_smplify
 from prohmr_jax.geometry import cameras
+from prohmr_jax.geometry.boxes import in_box
 from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
 from prohmr_jax.inference.predict import Prediction, predict
 from prohmr_jax.models.prohmr import PreparedProHMR
@@ -39,7 +40,6 @@ from prohmr_jax.solver.minimise import Settings
 from prohmr_jax.structs import Body, Box, Keypoints2D, SmplParams
 from prohmr_jax.synthetic.keypoint_pairs import (
     SynthesisSettings,
-    in_box,
     random_camera,
     random_view,
 )

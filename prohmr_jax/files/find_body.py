@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 from prohmr_jax.errors import InputError
+from prohmr_jax.files.assets import OPEN_BODY_FILE
 
 OPEN_BODY = "open"
-_OPEN_BODY_FILE = Path(__file__).parents[1] / "assets" / "open_body.npz"
 
 # In the order in which a folder is searched.
 _NEUTRAL_NAMES = (
@@ -41,7 +41,7 @@ def find_body(path: str | os.PathLike) -> Path:
       InputError: there is none, or several without a neutral one.
     """
     if os.fspath(path) == OPEN_BODY:
-        return _OPEN_BODY_FILE
+        return OPEN_BODY_FILE
     path = Path(path)
     if path.is_file():
         return path

@@ -6,6 +6,7 @@ One rule for training and inference, in code that runs on the host and inside ji
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from prohmr_jax.geometry.cameras import image_to_crop
 from prohmr_jax.structs import Box, Keypoints2D
 
 # The official margin: the tight box is enlarged by this factor.
@@ -54,3 +55,25 @@ def box_from_keypoints(
 ) -> Box:
     """Returns the box around the confident joints."""
     return box_around(keypoints.xy, confident(keypoints, min_confidence))
+
+
+def in_box(keypoints: Keypoints2D) -> tuple[Keypoints2D, Box]:
+    """Returns keypoints in the crop frame of their own box, and that box.
+
+    This is the one way into the keypoint encoder, in training and at inference. Joints
+    whose confidence does not count become missing: position and confidence are 0.
+
+    Args:
+      keypoints: `[*b, J]`, any frame and unit.
+
+    Returns:
+      The keypoints in crop units, and the box in the frame and unit of the input.
+    """
+    box = box_from_keypoints(keypoints)
+    counts = confident(keypoints)
+    xy = image_to_crop(keypoints.xy, box)
+    inside = Keypoints2D(
+        xy=jnp.where(counts[..., None], xy, 0.0),
+        confidence=jnp.where(counts, keypoints.confidence, 0.0),
+    )
+    return inside, box

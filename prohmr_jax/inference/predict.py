@@ -7,10 +7,10 @@ from jaxtyping import Array, Float
 
 from prohmr_jax.body import BodyModel, pose_body, pose_joints, shape_body
 from prohmr_jax.geometry import cameras
+from prohmr_jax.geometry.boxes import in_box
 from prohmr_jax.models import image_input as pixels
 from prohmr_jax.models.prohmr import PreparedProHMR, decode, encode, latents
 from prohmr_jax.structs import Body, Box, Crop, Hypotheses, Keypoints2D
-from prohmr_jax.synthetic.keypoint_pairs import in_box
 
 
 @struct.dataclass

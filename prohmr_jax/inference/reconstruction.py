@@ -16,6 +16,7 @@ from prohmr_jax import __version__
 from prohmr_jax.body import BodyModel, pose_body, shape_body
 from prohmr_jax.data.crops import cut_person
 from prohmr_jax.errors import InputError
+from prohmr_jax.files.assets import KEYPOINT_WEIGHTS
 from prohmr_jax.files.body_files import read_body
 from prohmr_jax.files.detections import Detection
 from prohmr_jax.geometry import cameras
@@ -26,7 +27,7 @@ from prohmr_jax.inference.results import PersonResult, Provenance
 from prohmr_jax.models.prohmr import PreparedProHMR, prepare
 from prohmr_jax.models.spec import KEYPOINTS, build_model
 from prohmr_jax.structs import Camera, Crop, Keypoints2D
-from prohmr_jax.weights.weight_files import SHIPPED_WEIGHTS, load_weights
+from prohmr_jax.weights.weight_files import load_weights
 
 # Meshes computed at a time: bounds the memory of thousands of hypotheses.
 _MESHES_AT_ONCE = 20
@@ -246,7 +247,7 @@ def load_reconstructor(
     Raises:
       InputError: a file cannot be used, or the two do not fit together.
     """
-    checkpoint = pathlib.Path(checkpoint or SHIPPED_WEIGHTS)
+    checkpoint = pathlib.Path(checkpoint or KEYPOINT_WEIGHTS)
     body_model = read_body(body)
     spec, variables = load_weights(checkpoint)
     if spec.num_betas != body_model.num_betas:

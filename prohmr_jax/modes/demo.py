@@ -16,6 +16,7 @@ import time
 import ml_collections
 
 from prohmr_jax.errors import InputError
+from prohmr_jax.files.assets import DEMO_KEYPOINTS
 from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.files.detections import Detection, read_detections
 from prohmr_jax.files.images import read_image
@@ -29,9 +30,6 @@ from prohmr_jax.modes.config_checks import PHOTO_WORDS, require_least, require_w
 from prohmr_jax.modes.demo_report import DemoReport, PersonSummary
 from prohmr_jax.rendering.sheet import MAX_GHOSTS
 
-SHIPPED_INPUT = (
-    pathlib.Path(__file__).parent / "assets" / "demo" / "astronaut_keypoints.json"
-)
 _MESH_WRITERS = {"glb": write_glb, "obj": write_obj}
 _LEAST = {
     "num_samples": 3,  # the mode and two draws, of which the spread can be taken
@@ -74,7 +72,7 @@ def run_demo(config: ml_collections.ConfigDict) -> DemoReport:
       InputError: the config, body, weights or output folder cannot be used; or the
         one input file cannot; or no file of the folder can.
     """
-    source = pathlib.Path(config.input or SHIPPED_INPUT)
+    source = pathlib.Path(config.input or DEMO_KEYPOINTS)
     settings = _settings(config)
     files = _input_files(source)
     if source.is_dir() and settings.photo not in ("", NO_PHOTO):

@@ -27,6 +27,7 @@ from prohmr_jax.evaluation.fitting_errors import (
     several_views_fits,
 )
 from prohmr_jax.evaluation.keypoint_errors import CONDITIONS
+from prohmr_jax.files.assets import KEYPOINT_WEIGHTS, REGRESSION_WEIGHTS
 from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.files.body_files import read_body
 from prohmr_jax.fitting.smplify import GaussianMixture, GenericFlow
@@ -37,11 +38,7 @@ from prohmr_jax.poses.mocap.splits import Split, action_of
 from prohmr_jax.priors.gaussian_mixture import load_pose_prior
 from prohmr_jax.priors.pose_flow import load_pose_flow
 from prohmr_jax.solver.minimise import Settings
-from prohmr_jax.weights.weight_files import (
-    SHIPPED_REGRESSION,
-    SHIPPED_WEIGHTS,
-    load_weights,
-)
+from prohmr_jax.weights.weight_files import load_weights
 
 _LOG = logging.getLogger(__name__)
 
@@ -153,12 +150,12 @@ def _load(path: str | pathlib.Path) -> PreparedProHMR:
 
 
 def _contestants(config: ml_collections.ConfigDict) -> Contestants:
-    twin = _load(config.regression or SHIPPED_REGRESSION)
+    twin = _load(config.regression or REGRESSION_WEIGHTS)
     if twin.flow is not None:
         raise InputError("config.regression", "these weights are not deterministic")
     prior = load_pose_prior(config.pose_prior or None)
     return Contestants(
-        prohmr=_load(config.checkpoint or SHIPPED_WEIGHTS),
+        prohmr=_load(config.checkpoint or KEYPOINT_WEIGHTS),
         twin=twin,
         body=read_body(config.body),
         mixture=GaussianMixture(prior),

@@ -21,6 +21,7 @@ from prohmr_jax.evaluation.keypoint_errors import (
     PersonErrors,
     make_evaluation,
 )
+from prohmr_jax.files.assets import KEYPOINT_WEIGHTS
 from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.files.body_files import read_body
 from prohmr_jax.models.prohmr import prepare
@@ -28,7 +29,7 @@ from prohmr_jax.models.spec import build_model
 from prohmr_jax.poses.bank import HeldOutClip, read_held_out_clips
 from prohmr_jax.poses.mocap.splits import Split, action_of
 from prohmr_jax.priors.gaussian_mixture import load_pose_prior
-from prohmr_jax.weights.weight_files import SHIPPED_WEIGHTS, load_weights
+from prohmr_jax.weights.weight_files import load_weights
 
 _LOG = logging.getLogger(__name__)
 
@@ -150,7 +151,7 @@ def run_evaluation(config: ml_collections.ConfigDict) -> str:
     Raises:
       InputError: weights, body or clips cannot be used.
     """
-    weights = pathlib.Path(config.checkpoint or SHIPPED_WEIGHTS)
+    weights = pathlib.Path(config.checkpoint or KEYPOINT_WEIGHTS)
     spec, variables = load_weights(weights)
     body = read_body(config.body)
     model = prepare(build_model(spec), variables)

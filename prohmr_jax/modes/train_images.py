@@ -18,6 +18,7 @@ from prohmr_jax.errors import InputError
 from prohmr_jax.evaluation.body_errors import mean_body, mean_pose
 from prohmr_jax.evaluation.image_errors import score
 from prohmr_jax.evaluation.image_report import LearningCurve, draw_people, write_page
+from prohmr_jax.files.assets import IMAGE_ENCODER
 from prohmr_jax.files.body_files import read_body
 from prohmr_jax.inference.result_pictures import write_png
 from prohmr_jax.models.prohmr import prepare
@@ -26,6 +27,7 @@ from prohmr_jax.priors.gaussian_mixture import load_pose_prior
 from prohmr_jax.structs import LossTerms
 from prohmr_jax.synthetic.dataset import SyntheticSettings, make_synthetic_humans
 from prohmr_jax.synthetic.pose_source import read_poses, training_mocap
+from prohmr_jax.training.checkpoints import StateCheckpoints
 from prohmr_jax.training.image_model import fresh_critic, make_training, whitened
 from prohmr_jax.training.loop import (
     AXIS,
@@ -38,12 +40,7 @@ from prohmr_jax.training.loop import (
 from prohmr_jax.training.objective import Objective, without_mode
 from prohmr_jax.training.optimizers import OptimizerSettings, make_optimizer
 from prohmr_jax.training.train_state import TrainState
-from prohmr_jax.weights.weight_files import (
-    SHIPPED_ENCODER,
-    StateCheckpoints,
-    load_encoder_weights,
-    load_whole_model,
-)
+from prohmr_jax.weights.weight_files import load_encoder_weights, load_whole_model
 
 # Poses that the discriminator meets where no capture is given.
 _MOCAP_ROWS = 20_000
@@ -128,7 +125,7 @@ def _start(
         return load_whole_model(config.weights, variables, critic_params)
     if config.encoder_weights:
         shipped = config.encoder_weights == _SHIPPED
-        path = SHIPPED_ENCODER if shipped else config.encoder_weights
+        path = IMAGE_ENCODER if shipped else config.encoder_weights
         variables = load_encoder_weights(path, spec, variables)
     # Of a pass of its own, so that the run's position is not touched.
     first = next(_training_data(config, spec, whole_batch=True))

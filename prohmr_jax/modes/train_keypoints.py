@@ -15,6 +15,7 @@ from prohmr_jax.poses.bank import read_pose_bank
 from prohmr_jax.priors.gaussian_mixture import load_pose_prior
 from prohmr_jax.structs import LossTerms
 from prohmr_jax.synthetic.keypoint_pairs import SynthesisSettings
+from prohmr_jax.training.checkpoints import StateCheckpoints
 from prohmr_jax.training.keypoint_model import (
     LiftingInputs,
     PairMaker,
@@ -25,7 +26,6 @@ from prohmr_jax.training.loop import AXIS, LoopSettings, run, shares_of
 from prohmr_jax.training.objective import Objective
 from prohmr_jax.training.optimizers import OptimizerSettings, make_optimizer
 from prohmr_jax.training.train_state import create_train_state, make_train_step
-from prohmr_jax.weights.weight_files import StateCheckpoints
 
 
 def lifting_optimizer(

@@ -10,7 +10,6 @@ ships was fitted by `tools/make_pose_prior.py`.
 """
 
 import os
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -20,14 +19,13 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.array_checks import Expected
+from prohmr_jax.files.assets import POSE_PRIOR
 from prohmr_jax.files.npz import read_npz, write_npz
 from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
 from prohmr_jax.skeleton import SMPL_24
 
 NUM_BODY = 3 * (len(SMPL_24) - 1)
 NUM_POSE = NUM_BODY + 3
-
-_SHIPPED = Path(__file__).parent / "assets" / "pose_prior.npz"
 
 
 @struct.dataclass
@@ -47,7 +45,7 @@ def load_pose_prior(path: str | os.PathLike | None = None) -> PosePrior:
     Raises:
       InputError: not a pose prior, or its numbers make no mixture.
     """
-    path = _SHIPPED if path is None else path
+    path = POSE_PRIOR if path is None else path
     rows, columns = np.tril_indices(NUM_POSE)
     expected = {
         "weights_log": Expected(("M",)),

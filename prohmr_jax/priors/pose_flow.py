@@ -7,7 +7,6 @@ were made by `tools/make_pose_flow.py`.
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -16,13 +15,12 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxtyping import Array, Float
 
 from prohmr_jax.files.array_checks import Expected
+from prohmr_jax.files.assets import POSE_FLOW
 from prohmr_jax.files.npz import read_npz, write_npz
 from prohmr_jax.geometry.rotations import axis_angle_to_rotmat, rotmat_to_pose_6d
 from prohmr_jax.models.flow import ConditionalGlow
 from prohmr_jax.models.prepared_flow import PreparedFlow, prepare_flow
 from prohmr_jax.skeleton import SMPL_24
-from prohmr_jax.structs import LossTerms
-from prohmr_jax.training.train_state import LossAux
 
 NUM_BODY = len(SMPL_24) - 1
 BODY_FEATURES = 6 * NUM_BODY
@@ -39,8 +37,6 @@ MODULE = ConditionalGlow(
     dropout_rate=0.0,
 )
 
-_SHIPPED = Path(__file__).parent / "assets" / "pose_flow.npz"
-
 
 def body_features(axis_angle: Float[Array, "*b 24 3"]) -> Float[Array, "*b 138"]:
     """Returns the body's rotations in 6D, flat, as the flow sees them."""
@@ -52,31 +48,6 @@ def init_params(key: jax.Array) -> dict:
     """Returns fresh parameters."""
     example = jnp.zeros((1, BODY_FEATURES))
     return MODULE.init(key, example, method="forward")["params"]
-
-
-def whitened_params(params: dict, axis_angle: Float[Array, "P 24 3"]) -> dict:
-    """Returns parameters whose ActNorms whiten these poses."""
-    found, _ = MODULE.apply(
-        {"params": params}, body_features(axis_angle), method="actnorm_from_data"
-    )
-    return {**params, **found}
-
-
-def make_loss_function(batch_size: int):
-    """Returns the likelihood of poses drawn from a bank, a `LossFunction`."""
-
-    def loss_function(params, state, key, axis_angle: Float[Array, "P 24 3"]):
-        index_key, noise_key = jax.random.split(key)
-        index = jax.random.randint(index_key, (batch_size,), 0, len(axis_angle))
-        pose = body_features(axis_angle[index].astype(jnp.float32))
-        pose += LABEL_NOISE * jax.random.normal(noise_key, pose.shape)
-        log_prob, _ = MODULE.apply({"params": params}, pose, method="log_prob")
-        nll = -jnp.mean(log_prob)
-        none = dict.fromkeys(LossTerms.__dataclass_fields__, jnp.zeros(()))
-        terms = LossTerms(**none | {"nll": nll})
-        return nll, LossAux(terms=terms, batch_stats={})
-
-    return loss_function
 
 
 def save_pose_flow(path: str | os.PathLike, params: Mapping) -> None:
@@ -95,6 +66,6 @@ def load_pose_flow(path: str | os.PathLike | None = None) -> PreparedFlow:
     expected = {
         name: Expected(a.shape) for name, a in flatten_dict(abstract, sep="/").items()
     }
-    arrays = read_npz(_SHIPPED if path is None else path, expected)
+    arrays = read_npz(POSE_FLOW if path is None else path, expected)
     params = {name: a.astype(np.float32) for name, a in arrays.items()}
     return prepare_flow(MODULE, {"params": unflatten_dict(params, sep="/")})

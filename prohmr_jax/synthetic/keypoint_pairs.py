@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Float
 from prohmr_jax import skeleton
 from prohmr_jax.body import BodyModel, body_joints
 from prohmr_jax.geometry import cameras
-from prohmr_jax.geometry.boxes import MIN_CONFIDENCE, box_from_keypoints
+from prohmr_jax.geometry.boxes import MIN_CONFIDENCE, in_box
 from prohmr_jax.geometry.rotations import axis_angle_to_rotmat, mirror_pose
 from prohmr_jax.structs import Camera, Keypoints2D, LiftingBatch, SmplParams
 
@@ -206,21 +206,6 @@ def detect(
         xy=jnp.where(visible[:, None], detected, 0.0),
         confidence=jnp.where(visible, confidence, 0.0),
     )
-
-
-def in_box(keypoints: Keypoints2D) -> tuple[Keypoints2D, object]:
-    """Returns keypoints in the crop frame of their own box, and the box.
-
-    The one way into the network, in training and at inference: joints below the
-    confidence that counts become missing.
-    """
-    box = box_from_keypoints(keypoints)
-    counts = keypoints.confidence > MIN_CONFIDENCE
-    xy = cameras.image_to_crop(keypoints.xy, box)
-    return Keypoints2D(
-        xy=jnp.where(counts[..., None], xy, 0.0),
-        confidence=jnp.where(counts, keypoints.confidence, 0.0),
-    ), box
 
 
 def lifting_example(

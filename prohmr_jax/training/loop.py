@@ -23,8 +23,9 @@ from tensorboardX import SummaryWriter
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.models.spec import ModelSpec
+from prohmr_jax.training.checkpoints import StateCheckpoints
 from prohmr_jax.training.train_state import StepMetrics, TrainState
-from prohmr_jax.weights.weight_files import StateCheckpoints, save_weights
+from prohmr_jax.weights.weight_files import save_weights
 
 AXIS = "data"
 _LOG = logging.getLogger(__name__)

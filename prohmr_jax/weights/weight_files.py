@@ -15,7 +15,6 @@ import os
 import pathlib
 from collections.abc import Iterator, Mapping
 
-import grain
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,20 +23,13 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.array_checks import Expected
-from prohmr_jax.files.atomic import make_directory_atomically, write_atomically
+from prohmr_jax.files.atomic import make_directory_atomically
 from prohmr_jax.files.npz import read_npz, write_npz
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
-from prohmr_jax.training.train_state import TrainState
 
-_ASSETS = pathlib.Path(__file__).parent / "assets"
-SHIPPED_WEIGHTS = _ASSETS / "prohmr_keypoints.npz"
-SHIPPED_REGRESSION = _ASSETS / "regression_keypoints.npz"
-"""Of its deterministic twin."""
-SHIPPED_ENCODER = _ASSETS / "resnet18_people.npz"
-"""A ResNet-18 to start training from."""
-_SPEC_FILE = "model.json"
-_STATES = "states"
-_FORMAT_VERSION = 1
+SPEC_FILE = "model.json"
+STATES = "states"
+FORMAT_VERSION = 1
 
 
 def save_weights(
@@ -64,7 +56,7 @@ def save_encoder_file(
 def _write_file(path, header: Mapping, variables: Mapping, dtype) -> None:
     flat = flatten_dict(dict(variables), sep="/")
     arrays = {name: np.asarray(value).astype(dtype) for name, value in flat.items()}
-    text = json.dumps({"version": _FORMAT_VERSION, **header})
+    text = json.dumps({"version": FORMAT_VERSION, **header})
     write_npz(path, {"header": np.array(text), **arrays})
 
 
@@ -77,7 +69,7 @@ def load_weights(path: str | os.PathLike) -> tuple[ModelSpec, dict]:
     """
     path = pathlib.Path(path)
     if path.is_dir():
-        spec = _read_spec(path)
+        spec = read_spec(path)
         expected = _abstract_variables(spec)
         return spec, _average_of(path, _restore(path), expected)
     spec = _spec_of(path, _read_header(path))
@@ -126,13 +118,13 @@ def _write_directory(
     directory: str | os.PathLike, header: Mapping, state: Mapping
 ) -> None:
     def fill(path: pathlib.Path) -> None:
-        text = json.dumps({"version": _FORMAT_VERSION, **header}, indent=2)
-        (path / _SPEC_FILE).write_text(text + "\n", encoding="utf-8")
-        with ocp.CheckpointManager(path / _STATES) as manager:
+        text = json.dumps({"version": FORMAT_VERSION, **header}, indent=2)
+        (path / SPEC_FILE).write_text(text + "\n", encoding="utf-8")
+        with ocp.CheckpointManager(path / STATES) as manager:
             items = ocp.args.Composite(state=ocp.args.StandardSave(state))
             manager.save(0, args=items)
 
-    with _faults_named(directory, "cannot be written"):
+    with storage_faults_named(directory, "cannot be written"):
         make_directory_atomically(directory, fill)
 
 
@@ -186,7 +178,7 @@ def load_whole_model(
     """
     path, critic = pathlib.Path(path), critic_params
     if path.is_dir():
-        expected, state = _abstract_variables(_read_spec(path)), _restore(path)
+        expected, state = _abstract_variables(read_spec(path)), _restore(path)
         found = _average_of(path, state, expected)
         critic = state.get("discriminator_params") or state.get("critic_params")
         critic = critic or critic_params
@@ -214,8 +206,8 @@ def _parse_header(path: pathlib.Path, text: str) -> dict:
         version = header["version"]
     except (ValueError, KeyError, TypeError):
         raise InputError(path, "does not describe a model of this project") from None
-    if version != _FORMAT_VERSION:
-        raise InputError(path, f"has format version {version}, not {_FORMAT_VERSION}")
+    if version != FORMAT_VERSION:
+        raise InputError(path, f"has format version {version}, not {FORMAT_VERSION}")
     return header
 
 
@@ -235,9 +227,9 @@ def _spec_of(path: pathlib.Path, header: Mapping) -> ModelSpec:
 def _read_header(path: pathlib.Path) -> dict:
     """Returns what weights say of themselves, whatever their form."""
     if path.is_dir():
-        file = path / _SPEC_FILE
+        file = path / SPEC_FILE
         if not file.exists():
-            raise InputError(path, f"no training directory: it has no {_SPEC_FILE}")
+            raise InputError(path, f"no training directory: it has no {SPEC_FILE}")
         return _parse_header(file, file.read_text(encoding="utf-8"))
     if not path.exists():
         raise InputError(path, "no such weights file or training directory")
@@ -245,14 +237,15 @@ def _read_header(path: pathlib.Path) -> dict:
     return _parse_header(path, str(header))
 
 
-def _read_spec(directory: pathlib.Path) -> ModelSpec:
-    return _spec_of(directory / _SPEC_FILE, _read_header(directory))
+def read_spec(directory: pathlib.Path) -> ModelSpec:
+    """Returns the spec that a training or weights directory says its model has."""
+    return _spec_of(directory / SPEC_FILE, _read_header(directory))
 
 
 def _restore(directory: pathlib.Path) -> dict:
     """Returns the latest state as plain trees."""
-    manager = ocp.CheckpointManager(directory.resolve() / _STATES)
-    with manager, _faults_named(directory, "cannot be read"):
+    manager = ocp.CheckpointManager(directory.resolve() / STATES)
+    with manager, storage_faults_named(directory, "cannot be read"):
         step = manager.latest_step()
         if step is None:
             raise InputError(directory, "holds no finished checkpoint")
@@ -274,99 +267,13 @@ def _average_of(directory: pathlib.Path, restored: Mapping, expected: dict) -> d
         "mean_params": restored["mean_params"],
     }
     if jax.tree.map(jnp.shape, found) != jax.tree.map(jnp.shape, expected):
-        raise InputError(directory, f"its weights do not fit its {_SPEC_FILE}")
+        raise InputError(directory, f"its weights do not fit its {SPEC_FILE}")
     _require_finite(directory, found)
     return jax.tree.map(np.asarray, found)
 
 
-class StateCheckpoints:
-    """The states of one training directory; saves run in the background."""
-
-    def __init__(
-        self,
-        directory: str | os.PathLike,
-        spec: ModelSpec,
-        keep: int = 2,
-        data: grain.DatasetIterator | None = None,
-    ):
-        """Opens or starts a training directory.
-
-        Args:
-          directory: made where absent.
-          spec: must agree with the one that is already there.
-          keep: number of latest states to keep.
-          data: what the run reads; its position is saved and restored with the state.
-
-        Raises:
-          InputError: the directory cannot be written or belongs to another model.
-        """
-        self.directory = pathlib.Path(directory).resolve()
-        self._data = data
-        file = self.directory / _SPEC_FILE
-        if file.exists():
-            if _read_spec(self.directory) != spec:
-                raise InputError(file, "describes another model than the config")
-        elif jax.process_index() == 0:
-            header = {"version": _FORMAT_VERSION, "model": dataclasses.asdict(spec)}
-            text = json.dumps(header, indent=2) + "\n"
-            write_atomically(file, lambda stream: stream.write(text.encode()))
-        options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True)
-        with _faults_named(self.directory, "cannot be used"):
-            self._manager = ocp.CheckpointManager(
-                self.directory / _STATES, options=options
-            )
-
-    @property
-    def latest_step(self) -> int | None:
-        """The step of the latest whole state; None if there is none yet."""
-        return self._manager.latest_step()
-
-    def restore(self, state: TrainState) -> TrainState:
-        """Returns the latest state, or the given one where none was saved.
-
-        Args:
-          state: of the right structure and shapes.
-
-        Raises:
-          InputError: the saved state is damaged, or of another kind of run.
-        """
-        step = self.latest_step
-        if step is None:
-            return state
-        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
-        items = {"state": ocp.args.StandardRestore(abstract)}
-        if self._data is not None:
-            items["data"] = grain.checkpoint.CheckpointRestore(self._data)
-        with _faults_named(self.directory, f"cannot go on from step {step}"):
-            return self._manager.restore(step, args=ocp.args.Composite(**items))[
-                "state"
-            ]
-
-    def save(self, state: TrainState) -> None:
-        """Starts to save a state; the previous save is waited for.
-
-        Raises:
-          InputError: the disk is full or the directory not writable; what was saved
-            before is untouched.
-        """
-        step = int(state.step)
-        if step == self.latest_step:
-            return
-        items = {"state": ocp.args.StandardSave(state)}
-        if self._data is not None:
-            items["data"] = grain.checkpoint.CheckpointSave(self._data)
-        with _faults_named(self.directory, f"cannot save step {step}"):
-            self._manager.save(step, args=ocp.args.Composite(**items))
-
-    def close(self) -> None:
-        """Waits for the last save."""
-        with _faults_named(self.directory, "cannot save"):
-            self._manager.wait_until_finished()
-        self._manager.close()
-
-
 @contextlib.contextmanager
-def _faults_named(path: str | os.PathLike, what: str) -> Iterator[None]:
+def storage_faults_named(path: str | os.PathLike, what: str) -> Iterator[None]:
     """Turns the storage's many errors into one line."""
     try:
         yield

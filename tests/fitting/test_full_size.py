@@ -12,10 +12,12 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from prohmr_jax.body import body_joints
+from prohmr_jax.files.assets import KEYPOINT_WEIGHTS
 from prohmr_jax.files.body_files import read_body
 from prohmr_jax.fitting.keypoints import body_25_as_44, crop_view, keypoint_problem
 from prohmr_jax.fitting.objectives import FittingModel, bind_keypoints, decode_body
 from prohmr_jax.geometry import cameras
+from prohmr_jax.geometry.boxes import in_box
 from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
 from prohmr_jax.models.prepared_flow import prepare_flow, project_context
 from prohmr_jax.models.prohmr import encode, prepare
@@ -25,8 +27,8 @@ from prohmr_jax.parity.recipe import recipe_flow
 from prohmr_jax.priors.gaussian_mixture import load_pose_prior, sample_axis_angle
 from prohmr_jax.solver.minimise import Reason, Settings, minimise_batch
 from prohmr_jax.structs import Camera, Keypoints2D, SmplParams, WeakCamera
-from prohmr_jax.synthetic.keypoint_pairs import SynthesisSettings, in_box, random_view
-from prohmr_jax.weights.weight_files import SHIPPED_WEIGHTS, load_weights
+from prohmr_jax.synthetic.keypoint_pairs import SynthesisSettings, random_view
+from prohmr_jax.weights.weight_files import load_weights
 from tests.support.paths import SHARED
 
 PEOPLE = 32
@@ -36,7 +38,7 @@ GOLDENS = SHARED / "golden"
 
 @pytest.fixture(scope="module")
 def shipped():
-    spec, variables = load_weights(SHIPPED_WEIGHTS)
+    spec, variables = load_weights(KEYPOINT_WEIGHTS)
     trained = prepare(build_model(spec), variables)
     return trained, FittingModel(trained.flow, read_body("open"))
 

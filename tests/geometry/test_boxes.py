@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import BATCHES
 
 from prohmr_jax.geometry import boxes
 from prohmr_jax.structs import Keypoints2D
+from tests.support.batches import BATCHES
 
 
 def detections(rng, *batch, joints=25):

@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import BATCHES
 
 from prohmr_jax.geometry import cameras
 from prohmr_jax.structs import Box, Camera, WeakCamera
+from tests.support.batches import BATCHES
 
 
 def float32(x):

@@ -4,11 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import BATCHES
 from scipy.spatial.transform import Rotation
 
 from prohmr_jax.evaluation import metrics
 from prohmr_jax.geometry import procrustes
+from tests.support.batches import BATCHES
 
 align = jax.jit(procrustes.align)
 

@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import BATCHES
 from scipy.spatial.transform import Rotation
 
 from prohmr_jax.geometry import rotations
+from tests.support.batches import BATCHES
 
 # Compiled as a whole: operation by operation, compiling would dominate the time.
 axis_angle_to_rotmat = jax.jit(rotations.axis_angle_to_rotmat)

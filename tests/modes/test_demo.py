@@ -14,12 +14,12 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from prohmr_jax.body import body_mesh
+from prohmr_jax.files.assets import KEYPOINT_WEIGHTS
 from prohmr_jax.files.body_files import read_body
 from prohmr_jax.inference import result_pictures as pictures
 from prohmr_jax.inference.results import read_result
 from prohmr_jax.modes.demo import run_demo
 from prohmr_jax.structs import SmplParams
-from prohmr_jax.weights.weight_files import SHIPPED_WEIGHTS
 from tests.support.demo_cases import (
     PHOTO_SIZE,
     ROOT,
@@ -285,7 +285,7 @@ def test_bad_input_on_the_command_line(work, tiny_weights):
     assert not list(pathlib.Path(work.output).glob("*"))
 
 
-@pytest.mark.skipif(not SHIPPED_WEIGHTS.exists(), reason="weights are not there")
+@pytest.mark.skipif(not KEYPOINT_WEIGHTS.exists(), reason="weights are not there")
 def test_the_shipped_weights_fit_the_shipped_photo(work):
     report = run_demo(
         demo_config(output=str(work.output), meshes=(), pictures=(), num_samples=10)

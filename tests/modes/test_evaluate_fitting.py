@@ -15,6 +15,7 @@ from prohmr_jax.evaluation.fitting_errors import (
     make_scenes,
 )
 from prohmr_jax.evaluation.keypoint_errors import CONDITIONS
+from prohmr_jax.files.assets import KEYPOINT_WEIGHTS
 from prohmr_jax.fitting import eft, keypoints, smplify
 from prohmr_jax.fitting import multiview_fusion as multiview
 from prohmr_jax.fitting import multiview_joint as joint_views
@@ -30,7 +31,7 @@ from prohmr_jax.poses.mocap.clips import Clip
 from prohmr_jax.poses.mocap.splits import Split
 from prohmr_jax.priors.gaussian_mixture import load_pose_prior, sample_axis_angle
 from prohmr_jax.solver.minimise import Minimum
-from prohmr_jax.weights.weight_files import SHIPPED_WEIGHTS, save_weights
+from prohmr_jax.weights.weight_files import save_weights
 from tests.support.keypoint_training import REGRESSOR, TINY
 
 
@@ -146,6 +147,6 @@ def test_the_program_writes_its_tables(tmp_path, clips, monkeypatch):
 
 def test_a_model_with_a_density_is_no_regression():
     config = get_config()
-    config.regression = str(SHIPPED_WEIGHTS)
+    config.regression = str(KEYPOINT_WEIGHTS)
     with pytest.raises(InputError, match="not deterministic"):
         run_fitting_evaluation(config.lock())

@@ -23,9 +23,9 @@ from prohmr_jax.errors import InputError
 from prohmr_jax.main import join_hosts
 from prohmr_jax.models.spec import ModelSpec
 from prohmr_jax.structs import LossTerms
+from prohmr_jax.training.checkpoints import StateCheckpoints
 from prohmr_jax.training.loop import AXIS, LoopSettings, run, shard
 from prohmr_jax.training.train_state import LossAux, create_train_state, make_train_step
-from prohmr_jax.weights.weight_files import StateCheckpoints
 
 ROWS, SIZE, BATCH = 64, 50, 8
 

@@ -17,10 +17,11 @@ from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 from prohmr_jax.modes.train_keypoints import lifting_inputs, lifting_optimizer, train
 from prohmr_jax.structs import LossTerms
 from prohmr_jax.synthetic.keypoint_pairs import SynthesisSettings
+from prohmr_jax.training.checkpoints import StateCheckpoints
 from prohmr_jax.training.keypoint_model import PairMaker, make_loss_function
 from prohmr_jax.training.objective import Objective
 from prohmr_jax.training.train_state import LossAux, create_train_state, make_train_step
-from prohmr_jax.weights.weight_files import StateCheckpoints, load_weights, save_weights
+from prohmr_jax.weights.weight_files import load_weights, save_weights
 from tests.support.keypoint_training import TINY, tiny_config
 
 

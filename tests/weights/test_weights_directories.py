@@ -13,11 +13,11 @@ import pytest
 
 from configs import prohmr_synthetic
 from prohmr_jax.errors import InputError
+from prohmr_jax.files.assets import IMAGE_ENCODER
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
+from prohmr_jax.training.checkpoints import StateCheckpoints
 from prohmr_jax.training.train_state import create_train_state
 from prohmr_jax.weights.weight_files import (
-    SHIPPED_ENCODER,
-    StateCheckpoints,
     load_encoder_weights,
     load_weights,
     load_whole_model,
@@ -206,7 +206,7 @@ def test_the_encoder_that_ships_is_that_of_the_default_run():
     spec = ModelSpec(**config.model)
     model = build_model(spec)
     shapes = jax.eval_shape(lambda: init_variables(model, jax.random.key(0)))
-    started = encoder_of(load_encoder_weights(SHIPPED_ENCODER, spec, shapes))
+    started = encoder_of(load_encoder_weights(IMAGE_ENCODER, spec, shapes))
     for leaf in jax.tree.leaves(started):
         assert np.all(np.isfinite(leaf))
         assert np.any(leaf)
