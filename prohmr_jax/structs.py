@@ -1,190 +1,254 @@
-"""What travels between the rooms: frozen pytree dataclasses, nothing else.
+"""The data types that functions of different packages hand to each other.
 
-Axes: B images, K hypotheses, J joints, V vertices, S shape coefficients; `*b` any
-leading batch axes. Frames: *body* (metres, Y up, facing +Z, left = +X), *camera*
-(metres, x right, y down, z forward), *image* (pixels, x right, y down, (0, 0) the
-centre of the first pixel), *crop* (units of the box side, box centre at 0, so that
-the box is [-0.5, 0.5]).
+They are frozen pytree dataclasses, and nearly every module reads or returns some.
+
+Axes: B images, K hypotheses, J joints, V vertices, S shape coefficients, D latent
+dimensions, H and W rows and columns of an image; `*b` stands for any leading batch
+axes.
+
+Frames:
+  body: metres, Y up, facing +Z, left is +X.
+  camera: metres, x right, y down, z forward.
+  image: pixels, x right, y down; (0, 0) is the centre of the first pixel.
+  crop: units of the box side, with 0 at the box centre; the box is [-0.5, 0.5].
 """
 
+import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Bool, Float, UInt8
 
 
 @struct.dataclass
 class SmplParams:
-    """Pose and shape of the body; `global_orient` turns body frame to camera frame."""
+    """Holds the pose and the shape of a body in SMPL's parametrisation."""
 
     global_orient: Float[Array, "*b 3 3"]
-    """Rotation matrix of the root joint."""
+    """Rotation matrix of the root joint, which turns the body frame to the frame that
+    the body is placed in (the camera frame unless the owner says otherwise)."""
     body_pose: Float[Array, "*b 23 3 3"]
     """Rotation matrices of the other kinematic joints, relative to their parents."""
     betas: Float[Array, "*b S"]
-    """Coefficients of the shape directions, about N(0, 1)."""
+    """Coefficients of the shape directions; each is about N(0, 1) over people."""
+
+    @property
+    def rotmats(self) -> Float[Array, "*b 24 3 3"]:
+        """Returns all rotation matrices in the order of SMPL_24, the root first."""
+        root = self.global_orient[..., None, :, :]
+        return jnp.concatenate([root, self.body_pose], axis=-3)
+
+    @classmethod
+    def from_rotmats(
+        cls, rotmats: Float[Array, "*b 24 3 3"], betas: Float[Array, "*b S"]
+    ) -> "SmplParams":
+        """Returns the parameters of rotation matrices in the order of SMPL_24.
+
+        Args:
+          rotmats: rotations relative to the parents; the first one is the root's.
+          betas: shape coefficients.
+        """
+        return cls(rotmats[..., 0, :, :], rotmats[..., 1:, :, :], betas)
 
 
 @struct.dataclass
 class Keypoints2D:
-    """Detected or projected 2D joints; the frame (image or crop) is the owner's."""
+    """Holds detected or projected 2D joints.
+
+    Whoever owns the keypoints says which joints they are and in which frame (image or
+    crop).
+    """
 
     xy: Float[Array, "*b J 2"]
+    """Positions, in the unit of the owner's frame."""
     confidence: Float[Array, "*b J"]
-    """In [0, 1]; 0 means not seen, and the position then means nothing."""
+    """Confidence in [0, 1]; at 0 the joint was not seen and its position is
+    meaningless."""
 
 
 @struct.dataclass
 class Keypoints3D:
-    """Labelled 3D joints, metres, camera axes, any origin."""
+    """Holds labelled 3D joints."""
 
     xyz: Float[Array, "*b J 3"]
+    """Positions, metres, along the axes of the camera frame, with any origin."""
     confidence: Float[Array, "*b J"]
+    """Weight in [0, 1]; at 0 the joint is not labelled and its position is
+    meaningless."""
 
 
 @struct.dataclass
 class Box:
-    """A square window around a person."""
+    """Describes a square window around a person."""
 
     center: Float[Array, "*b 2"]
-    """(x, y), image pixels."""
+    """Centre (x, y), image pixels."""
     size: Float[Array, "*b"]
-    """Side, image pixels."""
+    """Side length, image pixels."""
 
 
 @struct.dataclass
 class Crop:
-    """What an image model looks at, cut out of a photo."""
+    """Holds the part of a photo that is shown to an image network."""
 
     image: UInt8[Array, "*b H W 3"]
-    """RGB; the box resampled to the network's input, 0 outside the photo."""
+    """RGB levels of the box, resampled to the network's input size; 0 where the box
+    reaches beyond the photo."""
     box: Box
-    """In the photo."""
+    """Part of the photo that the crop shows, image pixels."""
 
 
 @struct.dataclass
 class WeakCamera:
-    """The camera that the network predicts: weak perspective in the crop."""
+    """Describes the weak-perspective camera of a crop, which the network predicts."""
 
     scale: Float[Array, "*b"]
-    """Crop half-sides per metre: at 1, two metres fill the box."""
+    """Half-sides of the crop per metre: at 1, two metres fill the box."""
     xy: Float[Array, "*b 2"]
-    """Translation of the body in the camera frame, metres."""
+    """Translation of the body along x and y of the camera frame, metres."""
 
 
 @struct.dataclass
 class Camera:
-    """A pinhole camera that looks at a body placed at `translation`."""
+    """Describes a pinhole camera and where the body stands in front of it."""
 
     translation: Float[Array, "*b 3"]
-    """Of the body, metres, camera frame."""
+    """Translation of the body in the camera frame, metres."""
     focal_length: Float[Array, "*b 2"]
-    """Pixels (image) or box sides (crop)."""
+    """Focal lengths (x, y), in pixels (image frame) or box sides (crop frame)."""
     center: Float[Array, "*b 2"]
-    """Principal point, pixels (image) or box sides (crop)."""
+    """Principal point (x, y), in the same unit."""
 
 
 @struct.dataclass
 class Body:
-    """A posed body; metres, in the frame that `global_orient` turned it to."""
+    """Holds a posed body in the frame that `SmplParams.global_orient` turns it to."""
 
     joints: Float[Array, "*b 44 3"]
-    """BODY_25, then EXTRA_19."""
+    """Joints in the order of JOINTS_44 (BODY_25, then EXTRA_19), metres."""
     kinematic_joints: Float[Array, "*b 24 3"]
+    """Joints in the order of SMPL_24, metres."""
     vertices: Float[Array, "*b V 3"] | None = None
-    """None where only joints were asked for."""
+    """Vertices of the mesh, metres; None where only joints were computed."""
 
 
 @struct.dataclass
 class Hypotheses:
-    """Bodies drawn from the distribution; index 0 of K is the mode, z = 0."""
+    """Holds K bodies per image from the predicted distribution.
+
+    Index 0 of K is the mode (z = 0); the others are random samples.
+    """
 
     z: Float[Array, "*b K D"]
+    """Latent vectors of the flow."""
     pose_6d: Float[Array, "*b K 24 6"]
-    """First and second column of each rotation matrix."""
+    """First and second column of each rotation matrix before it is made orthonormal."""
     log_prob: Float[Array, "*b K"]
-    """Natural log-density of `pose_6d`."""
+    """Natural logarithm of the density at `pose_6d`, nats."""
     smpl: SmplParams
-    """Leading axes [*b, K]."""
+    """Pose and shape of each hypothesis, leading axes [*b, K]."""
     camera: WeakCamera
-    """Leading axes [*b]: one for all hypotheses of an image."""
+    """Camera of the crop, leading axes [*b]: the hypotheses of an image share it."""
 
 
 @struct.dataclass
 class LiftingBatch:
-    """Input and labels of the keypoint-conditioned model."""
+    """Holds the input and the labels of the keypoint-conditioned model."""
 
     keypoints: Keypoints2D
-    """What a detector would give: BODY_25, crop frame, with noise and gaps."""
+    """Simulated detections with noise and missing joints: BODY_25, crop frame."""
     target_2d: Float[Array, "B 44 2"]
-    """True projection, crop frame."""
+    """True projections of JOINTS_44, crop frame."""
     target_3d: Float[Array, "B 44 3"]
-    """True joints, metres, camera axes, relative to the pelvis (MPII)."""
+    """True JOINTS_44, metres, camera axes, relative to the joint `pelvis_mpii`."""
     smpl: SmplParams
+    """True pose and shape, body frame to camera frame."""
     visible: Bool[Array, "B 25"]
-    """Which joints of BODY_25 were given to the network."""
+    """Whether each joint of BODY_25 was given to the network."""
     box: Box
+    """Box of the simulated detections, image pixels."""
 
 
 @struct.dataclass
 class ImageBatch:
-    """Crops of people, and what is labelled of them."""
+    """Holds crops of people and their labels."""
 
     image: UInt8[Array, "*b H W 3"]
-    """RGB, the box resampled to the network's input; 0 outside the photo."""
+    """RGB levels of the box, resampled to the network's input size; 0 where the box
+    reaches beyond the photo."""
     color_scale: Float[Array, "*b 3"]
-    """Factor of each channel (augmentation), applied before clipping to [0, 255]."""
+    """Augmentation factor of each colour channel, which multiplies the levels before
+    they are clipped to [0, 255]."""
     keypoints_2d: Keypoints2D
-    """JOINTS_44, crop frame."""
+    """Labelled JOINTS_44, crop frame."""
     keypoints_3d: Keypoints3D
-    """JOINTS_44."""
+    """Labelled JOINTS_44."""
     smpl: SmplParams
-    """Finite also where nothing is labelled."""
+    """Labelled pose and shape; finite numbers also where there is no label."""
     has_pose: Float[Array, "*b"]
     """1 where rotations are labelled, else 0."""
     has_betas: Float[Array, "*b"]
+    """1 where the shape is labelled, else 0."""
     box: Box
+    """Part of the photo that the crop shows, image pixels."""
     image_size: Float[Array, "*b 2"]
-    """(width, height) of the photo, pixels."""
+    """Width and height of the photo, pixels."""
 
 
 @struct.dataclass
 class MocapPoses:
-    """Real poses and shapes, for the discriminator; `*b` rows."""
+    """Holds real poses and shapes, with which the discriminator is trained."""
 
     body_pose: Float[Array, "*b 23 3 3"]
+    """Rotation matrices relative to the parents."""
     betas: Float[Array, "*b S"]
+    """Shape coefficients."""
 
 
 @struct.dataclass
 class ImageTrainingBatch:
-    """What one step of training on images reads."""
+    """Holds everything that one training step of the image model reads."""
 
     images: ImageBatch
-    """Leading axis B."""
+    """Labelled crops, leading axis B."""
     mocap: MocapPoses
-    """Leading axis B * samples per image."""
+    """Real bodies, leading axis B times the number of samples per image."""
 
 
 @struct.dataclass
 class LossTerms:
-    """Every term of Eq. 9 as a scalar, unweighted; also used for its weights.
+    """Holds the unweighted terms of the training objective (Eq. 9) as scalars.
 
-    `*_mode` supervises the mode (Eq. 8), `*_exp` the expectation over samples (Eq. 7).
+    The same class holds the weights of the terms. Names that end in `_mode` supervise
+    the mode (Eq. 8), those that end in `_exp` the expectation over samples (Eq. 7).
     """
 
     nll: Float[Array, ""] = 0.0
+    """Negative log-likelihood of the labelled pose, nats."""
     keypoints_2d_exp: Float[Array, ""] = 0.0
+    """L1 distance of projected joints, samples, crop units."""
     keypoints_2d_mode: Float[Array, ""] = 0.0
+    """L1 distance of projected joints, mode, crop units."""
     keypoints_3d_exp: Float[Array, ""] = 0.0
+    """L1 distance of pelvis-relative joints, samples, metres."""
     keypoints_3d_mode: Float[Array, ""] = 0.0
+    """L1 distance of pelvis-relative joints, mode, metres."""
     global_orient_exp: Float[Array, ""] = 0.0
+    """Squared error of the root's rotation matrix, samples."""
     global_orient_mode: Float[Array, ""] = 0.0
+    """Squared error of the root's rotation matrix, mode."""
     body_pose_exp: Float[Array, ""] = 0.0
+    """Squared error of the body's rotation matrices, samples."""
     body_pose_mode: Float[Array, ""] = 0.0
+    """Squared error of the body's rotation matrices, mode."""
     betas_exp: Float[Array, ""] = 0.0
+    """Squared error of the shape coefficients, samples."""
     betas_mode: Float[Array, ""] = 0.0
+    """Squared error of the shape coefficients, mode."""
     orthogonal: Float[Array, ""] = 0.0
-    """Of the expectation and of the mode, added."""
+    """Deviation of the predicted 6D columns from orthonormal ones, the means over the
+    samples and over the modes added."""
     adversarial: Float[Array, ""] = 0.0
-    """How far the bodies are from deceiving the discriminator."""
+    """Generator loss: how far the discriminator's scores of predicted bodies are from
+    those of real bodies."""
     readout: Float[Array, ""] = 0.0
-    """Of linear readings of the context; not of the paper."""
+    """Error of joints and rotations that a linear layer reads off the context; this
+    term is not in the paper."""

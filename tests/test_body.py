@@ -88,7 +88,7 @@ def test_joints_alone_equal_those_of_the_mesh(rng, tiny_body):
 def test_the_rest_pose_is_the_shaped_template(rng, tiny_arrays, tiny_body):
     eye = jnp.broadcast_to(jnp.eye(3), (24, 3, 3))
     betas = jnp.asarray(rng.normal(size=10), jnp.float32)
-    rest = body_mesh(tiny_body, SmplParams(eye[0], eye[1:], betas))
+    rest = body_mesh(tiny_body, SmplParams.from_rotmats(eye, betas))
     expected = tiny_arrays["v_template"] + tiny_arrays["shapedirs"] @ np.asarray(betas)
     np.testing.assert_allclose(rest.vertices, expected, atol=1e-6)
 

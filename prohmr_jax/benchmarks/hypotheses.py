@@ -113,7 +113,7 @@ def random_people(count: int) -> SmplParams:
     axis_angle = 0.4 * jax.random.normal(pose_key, (count, len(skeleton.SMPL_24), 3))
     rotmats = axis_angle_to_rotmat(axis_angle)
     betas = jax.random.normal(shape_key, (count, 10))
-    return SmplParams(rotmats[:, 0], rotmats[:, 1:], betas)
+    return SmplParams.from_rotmats(rotmats, betas)
 
 
 def body_work(arrays: BodyArrays, params: SmplParams) -> dict[str, Callable]:

@@ -62,8 +62,7 @@ def dense_mesh(
     joints = jnp.einsum("jv,bvc->bjc", arrays["joint_regressor"], shaped)
     features = (params.body_pose - jnp.eye(3)).reshape(people, -1)
     rest = shaped + (features @ body.correctives).reshape(shaped.shape)
-    rotmats = jnp.concatenate([params.global_orient[:, None], params.body_pose], axis=1)
-    rotations, positions = forward_kinematics(joints, rotmats)
+    rotations, positions = forward_kinematics(joints, params.rotmats)
     shifts = positions - jnp.einsum("bjrc,bjc->bjr", rotations, joints)
     bones = jnp.concatenate([rotations, shifts[..., None]], axis=-1)
     last = jnp.broadcast_to(jnp.array([0.0, 0, 0, 1]), (*shifts.shape[:2], 1, 4))
@@ -163,7 +162,7 @@ def keypoint_loss(flow: ConditionalGlow, body, context, keypoints, camera, side)
 
     def loss(params: KeypointParams, weights):
         rotmats = _rotmats(flow, weights, params.z, context)
-        smpl = SmplParams(rotmats[:, 0], rotmats[:, 1:], params.betas)
+        smpl = SmplParams.from_rotmats(rotmats, params.betas)
         # Its extra joints read every vertex.
         _, joints = dense_mesh(body, smpl)
         there = Camera(params.translation, camera.focal_length, camera.center)

@@ -81,9 +81,7 @@ def _smplfitter(arrays: BodyArrays, params: SmplParams, folder: Path) -> dict:
     def run(with_vertices: bool) -> Callable:
         return jax.jit(
             lambda params: model(
-                rel_rotmats=jnp.concatenate(
-                    [params.global_orient[:, None], params.body_pose], axis=1
-                ),
+                rel_rotmats=params.rotmats,
                 shape_betas=params.betas,
                 return_vertices=with_vertices,
             )

@@ -35,7 +35,7 @@ class Placed:
 def placed_vertices(body: BodyModel, placed: Placed) -> Float[Array, "*b V 3"]:
     """Returns the meshes of bodies, metres, camera frame."""
     rotmats = axis_angle_to_rotmat(placed.pose)
-    smpl = SmplParams(rotmats[..., 0, :, :], rotmats[..., 1:, :, :], placed.betas)
+    smpl = SmplParams.from_rotmats(rotmats, placed.betas)
     return body_mesh(body, smpl).vertices + placed.translation[..., None, :]
 
 

@@ -4,7 +4,6 @@ import functools
 from collections.abc import Sequence
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import struct
 from jaxtyping import Array, Float, Int
@@ -96,10 +95,7 @@ def guess(
     elif frame == "crop_of_image":
         view = view.replace(camera=cameras.in_crop_pixels(camera, box))
     smpl = prediction.hypotheses.smpl
-    rotmats = jnp.concatenate(
-        [smpl.global_orient[..., None, :, :], smpl.body_pose], axis=-3
-    )
-    return Guess(prediction, camera, view, rotmat_to_axis_angle(rotmats))
+    return Guess(prediction, camera, view, rotmat_to_axis_angle(smpl.rotmats))
 
 
 def gather(people: Sequence[Sighting], focal_length_px: float) -> Seen:

@@ -4,7 +4,6 @@ import dataclasses
 import functools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from prohmr_jax.body import BodyModel
@@ -93,6 +92,4 @@ class Fitter:
 @jax.jit
 def _finish(model: FittingModel, data, minimum: Minimum):
     fit = fitted(model, data, minimum)
-    smpl = fit.smpl
-    rotmats = jnp.concatenate([smpl.global_orient[:, None], smpl.body_pose], axis=1)
-    return fit, rotmat_to_axis_angle(rotmats)
+    return fit, rotmat_to_axis_angle(fit.smpl.rotmats)

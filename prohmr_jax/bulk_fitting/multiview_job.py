@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from prohmr_jax.body import BodyModel, body_joints
@@ -177,12 +176,9 @@ def _zero_padding(valid: np.ndarray, column: np.ndarray) -> np.ndarray:
 
 
 def _columns_of(smpl, body, z, betas, translation, valid) -> dict[str, jax.Array]:
-    rotmats = jnp.concatenate(
-        [smpl.global_orient[..., None, :, :], smpl.body_pose], axis=-3
-    )
     return {
         "fit_z": z,
-        "fit_pose_axis_angle": rotmat_to_axis_angle(rotmats),
+        "fit_pose_axis_angle": rotmat_to_axis_angle(smpl.rotmats),
         "fit_body_pose": rotmat_to_axis_angle(mean_rotation(smpl.body_pose, valid)),
         "fit_betas": betas,
         "fit_joints": body.joints,

@@ -87,7 +87,7 @@ def make_example(
             xyz=augment_points(points[:, :3], draw).astype(np.float32),
             confidence=confidence_3d.astype(np.float32),
         ),
-        smpl=SmplParams(global_orient=rotmats[0], body_pose=rotmats[1:], betas=betas),
+        smpl=SmplParams.from_rotmats(rotmats, betas),
         has_pose=np.float32(record.has_pose),
         has_betas=np.float32(record.has_betas),
         box=window.box,

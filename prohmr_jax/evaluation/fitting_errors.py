@@ -95,7 +95,7 @@ def make_scenes(
         shape_key, views_key = jax.random.split(key)
         rotmats = axis_angle_to_rotmat(axis_angle)
         betas = jax.random.normal(shape_key, (body.num_betas,))
-        world = body_joints(body, SmplParams(rotmats[0], rotmats[1:], betas))
+        world = body_joints(body, SmplParams.from_rotmats(rotmats, betas))
 
         def seen(key):
             view_key, camera_key, detector_key = jax.random.split(key, 3)

@@ -96,7 +96,7 @@ def decode_body(
 ) -> tuple[SmplParams, Body]:
     """Returns the pose of latents and the joints of the body; no mesh is computed."""
     rotmats = decode_rotmats(model.flow, z, context)
-    smpl = SmplParams(rotmats[..., 0, :, :], rotmats[..., 1:, :, :], betas)
+    smpl = SmplParams.from_rotmats(rotmats, betas)
     shaped = shape_body(model.body, betas, with_vertices=False)
     return smpl, pose_joints(shaped, smpl.global_orient, smpl.body_pose)
 

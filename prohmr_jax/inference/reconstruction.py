@@ -106,13 +106,12 @@ def reconstruct(
         batch_size=_MESHES_AT_ONCE,
     )
     joints = prediction.body.joints[0]
-    rotmats = jnp.concatenate([smpl.global_orient[:, None], smpl.body_pose], axis=1)
     return Reconstruction(
         prediction=prediction,
         camera=camera,
         joints_2d_px=cameras.project(joints, camera),
-        pose_rotmat=rotmats,
-        pose_axis_angle=rotmat_to_axis_angle(rotmats),
+        pose_rotmat=smpl.rotmats,
+        pose_axis_angle=rotmat_to_axis_angle(smpl.rotmats),
         meshes=vertices[:num_meshes],
         joint_spread=spread(joints),
         vertex_spread=spread(vertices),

@@ -104,11 +104,7 @@ def assemble_hypotheses(
     pose_6d = flat_pose_6d.reshape(*flat_pose_6d.shape[:-1], NUM_ROTATIONS, 6)
     rotmats = pose_6d_to_rotmat(pose_6d)
     betas = jnp.broadcast_to(betas[..., None, :], (*z.shape[:-1], betas.shape[-1]))
-    smpl = SmplParams(
-        global_orient=rotmats[..., 0, :, :],
-        body_pose=rotmats[..., 1:, :, :],
-        betas=betas,
-    )
+    smpl = SmplParams.from_rotmats(rotmats, betas)
     return Hypotheses(z=z, pose_6d=pose_6d, log_prob=log_prob, smpl=smpl, camera=camera)
 
 

@@ -112,7 +112,7 @@ def _check_crop(case: GoldenFile, report: Report, group: str, photo) -> None:
     report.compare(case, f"{prefix}keypoints_2d", two)
     report.compare(case, f"{prefix}keypoints_3d", three)
     report.compare(case, f"{prefix}img_size_hw", example.image_size[::-1].astype(int))
-    rotmats = np.concatenate([example.smpl.global_orient[None], example.smpl.body_pose])
+    rotmats = np.asarray(example.smpl.rotmats)
     _compare_pose(case, report, prefix, rotmats)
     report.compare(case, f"{prefix}betas", example.smpl.betas)
 

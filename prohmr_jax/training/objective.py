@@ -80,9 +80,7 @@ class Labels:
     @property
     def pose_6d(self) -> Float[Array, "B 24 6"]:
         """The root's rotation, then the body's."""
-        root = self.smpl.global_orient[..., None, :, :]
-        rotmats = jnp.concatenate([root, self.smpl.body_pose], axis=-3)
-        return rotmat_to_pose_6d(rotmats)
+        return rotmat_to_pose_6d(self.smpl.rotmats)
 
 
 @struct.dataclass
@@ -156,13 +154,8 @@ _READOUT_2D, _READOUT_3D, _READOUT_ORIENT, _READOUT_POSE = 0.1, 0.04, 0.3, 0.05
 
 def readout_loss(reading: Reading, labels: Labels) -> Float[Array, " B"]:
     """Returns how far linear readings are from what is known of people."""
-    orient, pose, _ = smpl_loss(
-        labels.smpl.replace(
-            global_orient=reading.rotmats[..., 0, :, :],
-            body_pose=reading.rotmats[..., 1:, :, :],
-        ),
-        labels.smpl,
-    )
+    read = SmplParams.from_rotmats(reading.rotmats, labels.smpl.betas)
+    orient, pose, _ = smpl_loss(read, labels.smpl)
     keypoints_2d, keypoints_3d = labels.keypoints_2d, labels.keypoints_3d
     return (
         _READOUT_2D

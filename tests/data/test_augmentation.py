@@ -72,7 +72,7 @@ def test_pose_and_points_turn_alike(tiny_body, name, rng):
     drawn = DRAWS[name]
     axis_angle = rng.normal(size=(24, 3))
     betas = np.zeros(10, np.float32)
-    posed = lambda m: body_joints(tiny_body, SmplParams(m[0], m[1:], betas))  # noqa: E731
+    posed = lambda m: body_joints(tiny_body, SmplParams.from_rotmats(m, betas))  # noqa: E731
     before = posed(augment_pose(axis_angle, Draw()))
     after = posed(augment_pose(axis_angle, drawn))
     root = JOINTS_44.index("mid_hip")

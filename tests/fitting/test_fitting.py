@@ -101,7 +101,7 @@ def test_keypoint_objective_is_the_sum_over_joints(rng, model, people, frame, us
     params = start.replace(z=rng.normal(size=(PEOPLE, 144)).astype(np.float32))
     ours = jax.jit(jax.vmap(bind_keypoints(model)))(params, data)
     rotmats = trained_rotmats(params.z, context)
-    smpl = SmplParams(rotmats[:, 0], rotmats[:, 1:], betas)
+    smpl = SmplParams.from_rotmats(rotmats, betas)
     joints = body_joints(model.body, smpl).joints
     if not use_hips:
         for name in ("mid_hip", "left_hip", "right_hip", "left_hip_extra",

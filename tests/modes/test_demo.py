@@ -121,7 +121,7 @@ def test_arrays_obey_their_definitions(work):
     # Meshes and spreads again, one body at a time.
     body, mesh_of, meshes = read_body("open"), jax.jit(body_mesh), []
     for pose in result.pose_rotmat:
-        posed = mesh_of(body, SmplParams(pose[0], pose[1:], result.betas))
+        posed = mesh_of(body, SmplParams.from_rotmats(pose, result.betas))
         meshes.append(np.asarray(posed.vertices, float))
     np.testing.assert_allclose(result.vertices, meshes[0], atol=1e-5)
     for spread, points in (

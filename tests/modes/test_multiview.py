@@ -44,7 +44,7 @@ def joints_of(poses: np.ndarray, betas: np.ndarray) -> np.ndarray:
     """[P, 44, 3], metres: the open body in poses [P, 24, 3], axis-angle."""
     body = make_body_model(**vars(read_body_arrays("open")))
     rotmats = axis_angle_to_rotmat(poses)
-    people = SmplParams(rotmats[:, 0], rotmats[:, 1:], betas)
+    people = SmplParams.from_rotmats(rotmats, betas)
     return np.asarray(jax.jit(body_joints)(body, people).joints)
 
 

@@ -69,7 +69,7 @@ def random_smpl(rng, *batch):
     rotmats = axis_angle_to_rotmat(0.3 * rng.normal(size=(*batch, 24, 3)))
     rotmats = np.asarray(rotmats, np.float32)
     betas = rng.normal(size=(*batch, 10)).astype(np.float32)
-    return SmplParams(rotmats[..., 0, :, :], rotmats[..., 1:, :, :], betas)
+    return SmplParams.from_rotmats(rotmats, betas)
 
 
 def random_images(rng, count):

@@ -41,7 +41,7 @@ def test_mirrored_pose_is_the_mirrored_body(body):
 
     def joints(axis_angle):
         rotmats = axis_angle_to_rotmat(axis_angle)
-        params = SmplParams(rotmats[0], rotmats[1:], jnp.zeros(10))
+        params = SmplParams.from_rotmats(rotmats, jnp.zeros(10))
         return body_joints(body, params).kinematic_joints
 
     mirrored = joints(pose)[np.array(skeleton.SMPL_MIRROR)] * jnp.array([-1.0, 1, 1])

@@ -65,7 +65,7 @@ def test_3d_labels_are_the_posed_body_in_camera_axes(records, body):
     pose = jax.jit(body_joints)
     for record in of_all(records):
         rotmats = axis_angle_to_rotmat(jnp.asarray(record.axis_angle, jnp.float32))
-        smpl = SmplParams(rotmats[0], rotmats[1:], jnp.asarray(record.betas))
+        smpl = SmplParams.from_rotmats(rotmats, jnp.asarray(record.betas))
         posed = np.asarray(pose(body, smpl).joints)
         labelled = record.keypoints_3d[:, :3]
         np.testing.assert_allclose(posed - posed[0], labelled - labelled[0], atol=2e-5)

@@ -78,7 +78,7 @@ def in_camera(body, world, person, frame):
     axis_angle = world["poses"][person][frame].reshape(24, 3)
     rotmats = rotations(axis_angle).astype(np.float32)
     betas = world["betas"][person][:10].astype(np.float32)
-    posed = body_joints(body, SmplParams(rotmats[0], rotmats[1:], betas))
+    posed = body_joints(body, SmplParams.from_rotmats(rotmats, betas))
     extrinsics = world["cam_poses"][frame][:3]
 
     def seen(joints):
