@@ -29,7 +29,7 @@ def get_config() -> ConfigDict:
     # A weights file or a training directory; empty: the weights that ship.
     config.checkpoint = ""
     # Bodies per person; the first is the mode, the others are draws.
-    config.num_samples = 100
+    config.num_hypotheses = 100
     config.seed = 0
     # Of the photo's camera; 0: the lens that the model believes in, 22 times the
     # longer side. A nearer camera fits less well what it saw (the official: 5000).

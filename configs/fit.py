@@ -27,7 +27,7 @@ def get_config() -> ConfigDict:
     # A weights file or directory; empty: the weights that ship.
     config.checkpoint = ""
     # Bodies per person before the fit; the first is the mode, the others are draws.
-    config.num_samples = 1
+    config.num_hypotheses = 1
     config.seed = 0
 
     # "crop": the data term counts pixels of the person's crop, and every person has

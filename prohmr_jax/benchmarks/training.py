@@ -30,6 +30,7 @@ from prohmr_jax.benchmarks.input_pipeline import (
 from prohmr_jax.benchmarks.step_costs import resnet_multiply_adds, step_flops
 from prohmr_jax.benchmarks.timing import machine, publish, timed
 from prohmr_jax.data.pipeline import Source
+from prohmr_jax.files.markdown import table
 from prohmr_jax.models.prohmr import encode, prepare
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 from prohmr_jax.structs import LossTerms
@@ -94,12 +95,6 @@ def run_benchmark_training(config: ml_collections.ConfigDict) -> str:
     return report
 
 
-def _table(*rows: tuple[object, ...]) -> str:
-    """Returns a Markdown table; the first row names the columns."""
-    first, *others = ("| " + " | ".join(map(str, row)) + " |" for row in rows)
-    return "\n".join([first, "|" + "---|" * len(rows[0]), *others])
-
-
 def _steps(plan: StepPlan, spec: ModelSpec, encoder_batch: int, rounds: int) -> str:
     """The step, the encoder and a plain product of matrices, in turn."""
     model, side = build_model(spec), spec.input_size
@@ -127,9 +122,9 @@ def _steps(plan: StepPlan, spec: ModelSpec, encoder_batch: int, rounds: int) -> 
         (f"{_MATMUL}^3 product", found["product"], 2 * _MATMUL**3, ""),
     ]  # fmt: skip
     title = f"{spec.encoder}, {side} px, {spec.encoder_dtype}, in turn:\n\n"
-    return title + _table(
+    return title + table(
         ("work", "seconds", "GFLOP/s", "official, another day"),
-        *(
+        (
             (work, f"{seconds:.3f}", f"{flops / seconds / 1e9:.0f}", official)
             for work, seconds, flops, official in rows
         ),
@@ -156,7 +151,7 @@ def _pipeline(
             worked = "" if number else f"{per_core:.0f}"
             rows.append((name, number, f"{rate:.0f}", worked))
     header = ("read from", "workers", "images/s", "images per second of a core")
-    return f"Input pipeline, to {side_px} px:\n\n" + _table(header, *rows)
+    return f"Input pipeline, to {side_px} px:\n\n" + table(header, rows)
 
 
 def _devices(
@@ -180,9 +175,9 @@ def _devices(
         f"{spec.encoder}, {spec.input_size} px, {people} photos in all, on devices "
         "that share the cores, in turn:\n\n"
     )
-    return title + _table(
+    return title + table(
         ("devices", "seconds per step", f"over {counts[0]}"),
-        *((n, f"{s:.3f}", f"{s / first:.2f}") for n, s in found.items()),
+        ((n, f"{s:.3f}", f"{s / first:.2f}") for n, s in found.items()),
     )
 
 
@@ -194,8 +189,7 @@ def _compiled(plan: StepPlan, spec: ModelSpec, devices: int) -> str:
     samples = plan.objective.samples_per_person
     counted = step_flops(build_model(spec), people, spec.input_size, samples)
     mega = lambda value: f"{value / 1e6:.3f}"  # noqa: E731
-    return f"Compiled for {devices} devices, each {people} photos:\n\n" + _table(
-        ("per device", "found", "counted", "found / counted"),
+    rows = [
         ("GFLOP", f"{costs.flops / 1e9:.1f}", f"{counted / 1e9:.1f} (3 x forward)",
          f"{costs.flops / counted:.3f}"),
         ("MB exchanged", mega(costs.exchanged_bytes), f"{mega(least.total)} (gradients "
@@ -205,4 +199,7 @@ def _compiled(plan: StepPlan, spec: ModelSpec, devices: int) -> str:
         ("MB, peak", mega(costs.peak_bytes), f"state and inputs "
          f"{mega(costs.argument_bytes)}, temporaries {mega(costs.temporary_bytes)}",
          ""),
-    )  # fmt: skip
+    ]  # fmt: skip
+    return f"Compiled for {devices} devices, each {people} photos:\n\n" + table(
+        ("per device", "compiled", "counted", "compiled / counted"), rows
+    )

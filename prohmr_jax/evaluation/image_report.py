@@ -14,6 +14,7 @@ from PIL import Image
 from prohmr_jax.body import BodyModel
 from prohmr_jax.errors import InputError
 from prohmr_jax.evaluation.image_errors import ImageScores
+from prohmr_jax.files import markdown
 from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.geometry import cameras
 from prohmr_jax.inference.predict import predict
@@ -35,18 +36,22 @@ _CURVE = ("step", "mode_pa_mpjpe", "best_pa_mpjpe", "mode_mpjpe", "mean_pose_pa_
 def scores_table(scores: ImageScores, num_samples: int) -> list[str]:
     """Returns Markdown: one row per joint list, the mean pose beside the model."""
     people = f"{scores.num_people} people, {scores.num_actions} actions"
-    lines = [
-        f"| joints ({people}) | mode PA-MPJPE | best of {num_samples} PA | "
-        f"mean pose PA | mode MPJPE | best of {num_samples} MPJPE | mean pose MPJPE |",
-        "|---|---|---|---|---|---|---|",
+    best = f"best of {num_samples}"
+    header = [
+        f"joints ({people})",
+        *("mode PA-MPJPE", f"{best} PA", "mean pose PA"),
+        *("mode MPJPE", f"{best} MPJPE", "mean pose MPJPE"),
     ]
+    rows = []
     for label in ("h36m_14", "smpl_24"):
         e = getattr(scores.means, label)
-        lines.append(
-            f"| {label.upper().replace('_', '-')} | {e.mode_pa_mpjpe:.1f} | "
-            f"{e.best_pa_mpjpe:.1f} | {e.mean_pose_pa_mpjpe:.1f} | "
-            f"{e.mode_mpjpe:.1f} | {e.best_mpjpe:.1f} | {e.mean_pose_mpjpe:.1f} |"
+        errors = (
+            *(e.mode_pa_mpjpe, e.best_pa_mpjpe, e.mean_pose_pa_mpjpe),
+            *(e.mode_mpjpe, e.best_mpjpe, e.mean_pose_mpjpe),
         )
+        joints = label.upper().replace("_", "-")
+        rows.append([joints, *(f"{error:.1f}" for error in errors)])
+    lines = markdown.table(header, rows).splitlines()
     below = lambda ours, mean: 100.0 * (1.0 - ours / mean)  # noqa: E731
     e = scores.means.h36m_14
     lines += [

@@ -22,9 +22,10 @@ from prohmr_jax.evaluation.body_errors import (
     mean_body,
     smpl_24,
 )
-from prohmr_jax.evaluation.metrics import masked_mean, spread
+from prohmr_jax.evaluation.metrics import masked_mean
 from prohmr_jax.geometry import cameras
 from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
+from prohmr_jax.geometry.spread import spread
 from prohmr_jax.inference.predict import predict
 from prohmr_jax.models.prohmr import PreparedProHMR
 from prohmr_jax.structs import Keypoints2D, SmplParams

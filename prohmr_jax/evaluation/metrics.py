@@ -28,12 +28,6 @@ def pa_mpjpe(
     return mpjpe(align(predicted, target), target)
 
 
-def spread(joints: Float[Array, "*b K J 3"]) -> Float[Array, "*b J"]:
-    """Returns the mean distance of each joint from its mean over hypotheses."""
-    center = jnp.mean(joints, axis=-3, keepdims=True)
-    return jnp.mean(jnp.linalg.norm(joints - center, axis=-1), axis=-2)
-
-
 def masked_mean(
     values: Float[Array, "*b J"], mask: Bool[Array, "*b J"]
 ) -> Float[Array, ""]:

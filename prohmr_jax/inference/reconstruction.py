@@ -22,6 +22,7 @@ from prohmr_jax.files.detections import Detection
 from prohmr_jax.geometry import cameras
 from prohmr_jax.geometry.boxes import box_from_keypoints
 from prohmr_jax.geometry.rotations import rotmat_to_axis_angle
+from prohmr_jax.geometry.spread import spread
 from prohmr_jax.inference.predict import Prediction, predict
 from prohmr_jax.inference.results import PersonResult, Provenance
 from prohmr_jax.models.prohmr import PreparedProHMR, prepare
@@ -48,18 +49,6 @@ class Reconstruction:
     """Of the first hypotheses, metres, camera axes."""
     joint_spread: Float[Array, "44"]
     vertex_spread: Float[Array, " V"]
-
-
-def spread(points: Float[Array, "K P 3"]) -> Float[Array, " P"]:
-    """Returns the standard deviation of the draws, metres; the mode is left out.
-
-    It is the root of the mean squared distance from the mean over draws, all three
-    axes together. All hypotheses of a person have one shape and so one place of the
-    (kinematic) pelvis: what is measured is the pose about it.
-    """
-    draws = points[1:]
-    squared = jnp.sum((draws - jnp.mean(draws, axis=0)) ** 2, axis=-1)
-    return jnp.sqrt(jnp.mean(squared, axis=0))
 
 
 @jax.jit(static_argnames=("num_hypotheses", "num_meshes"))
@@ -113,8 +102,10 @@ def reconstruct(
         pose_rotmat=smpl.rotmats,
         pose_axis_angle=rotmat_to_axis_angle(smpl.rotmats),
         meshes=vertices[:num_meshes],
-        joint_spread=spread(joints),
-        vertex_spread=spread(vertices),
+        # All hypotheses have one shape, and so their kinematic pelvis in one place:
+        # the spread is that of the pose about it. The mode is no sample.
+        joint_spread=spread(joints[1:]),
+        vertex_spread=spread(vertices[1:]),
     )
 
 

@@ -32,7 +32,7 @@ from prohmr_jax.rendering.sheet import MAX_GHOSTS
 
 _MESH_WRITERS = {"glb": write_glb, "obj": write_obj}
 _LEAST = {
-    "num_samples": 3,  # the mode and two draws, of which the spread can be taken
+    "num_hypotheses": 3,  # the mode and two draws: a spread needs two samples
     "seed": 0,
     "focal_length_px": 0,
     "overlay.longest_side_px": 16,
@@ -83,7 +83,7 @@ def run_demo(config: ml_collections.ConfigDict) -> DemoReport:
         config.checkpoint,
         config.body,
         seed=config.seed,
-        num_hypotheses=config.num_samples,
+        num_hypotheses=config.num_hypotheses,
         num_meshes=1 + max(settings.sheet_num_shown, MAX_GHOSTS),
         focal_length_px=config.focal_length_px,
     )
@@ -102,7 +102,7 @@ def run_demo(config: ml_collections.ConfigDict) -> DemoReport:
             source, f"none of its {len(files)} files can be used; {report.skipped[0]}"
         )
     report.write_page(settings.output / "index.md")
-    print("\n".join(report.table()))
+    print(report.table())
     print(f"pictures: {settings.output / 'index.md'}")
     if report.skipped:
         print(f"{len(report.skipped)} skipped:")

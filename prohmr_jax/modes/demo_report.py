@@ -4,6 +4,7 @@ import dataclasses
 import math
 import os
 
+from prohmr_jax.files import markdown
 from prohmr_jax.files.atomic import write_atomically
 
 
@@ -34,18 +35,17 @@ class DemoReport:
     skipped: list[str] = dataclasses.field(default_factory=list)
     """One line per input file, or person of one, that could not be used."""
 
-    def table(self) -> list[str]:
-        """Returns the people as lines of text in columns."""
-        return _in_columns([_HEADER, *map(_cells, self.people)])
+    def table(self) -> str:
+        """Returns the people as a Markdown table, a row for each of them."""
+        return markdown.table(_HEADER, map(_cells, self.people))
 
     def write_page(self, path: str | os.PathLike) -> None:
         """Writes the report as Markdown that shows the pictures, atomically."""
-        rows = [_HEADER, ["---"] * len(_HEADER), *map(_cells, self.people)]
         files = [file for person in self.people for file in person.files]
         sheets = [file for file in files if file.endswith(".png")]
         blocks = [
             "# People and their bodies",
-            "\n".join(f"| {' | '.join(row)} |" for row in rows),
+            self.table(),
             *(f"![{name}]({_link(name)})" for name in [*self.overlays, *sheets]),
         ]
         if self.skipped:
@@ -64,14 +64,6 @@ def _cells(person: PersonSummary) -> list[str]:
         f"{person.num_seen} of {person.num_keypoints}",
         f"{person.spread_mm:.0f} mm",
         " ".join(file.removeprefix(person.name) for file in person.files),
-    ]
-
-
-def _in_columns(rows: list[list[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
-        for row in rows
     ]
 
 

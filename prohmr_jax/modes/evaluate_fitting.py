@@ -27,6 +27,7 @@ from prohmr_jax.evaluation.fitting_errors import (
     several_views_fits,
 )
 from prohmr_jax.evaluation.keypoint_errors import CONDITIONS
+from prohmr_jax.files import markdown
 from prohmr_jax.files.assets import KEYPOINT_WEIGHTS, REGRESSION_WEIGHTS
 from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.files.body_files import read_body
@@ -131,17 +132,14 @@ def markdown_rows(
 ) -> list[str]:
     """Returns a table of one split: methods down, conditions across, PA / MPJPE."""
     conditions = list(results)
-    lines = [
-        "| " + " | ".join(["method", *conditions]) + " |",
-        "|---" * (1 + len(conditions)) + "|",
-    ]
+    rows = []
     for method in results[conditions[0]]:
         cells = [method]
         for condition in conditions:
             means = over_actions(results[condition][method], labels, split)
             cells.append(f"{means.pa_mpjpe:.1f} / {means.mpjpe:.1f}")
-        lines.append("| " + " | ".join(cells) + " |")
-    return lines
+        rows.append(cells)
+    return markdown.table(["method", *conditions], rows).splitlines()
 
 
 def _load(path: str | pathlib.Path) -> PreparedProHMR:

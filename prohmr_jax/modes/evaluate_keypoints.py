@@ -21,6 +21,7 @@ from prohmr_jax.evaluation.keypoint_errors import (
     PersonErrors,
     make_evaluation,
 )
+from prohmr_jax.files import markdown
 from prohmr_jax.files.assets import KEYPOINT_WEIGHTS
 from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.files.body_files import read_body
@@ -103,19 +104,17 @@ def markdown_table(
       num_samples: N of best-of-N.
       heading: what was measured, with which command.
     """
-    lines = [
-        heading,
-        "",
-        f"| poses | keypoints | joints | mode PA-MPJPE | best of {num_samples} PA | "
-        f"mean pose PA | mode MPJPE | best of {num_samples} MPJPE | mean pose MPJPE |",
-        "|---|---|---|---|---|---|---|---|---|",
+    best = f"best of {num_samples}"
+    header = [
+        *("poses", "keypoints", "joints"),
+        *("mode PA-MPJPE", f"{best} PA", "mean pose PA"),
+        *("mode MPJPE", f"{best} MPJPE", "mean pose MPJPE"),
     ]
-    consistency = [
-        "",
-        "| poses | keypoints | spread seen (mm) | spread hidden (mm) | "
-        "2D error of the mode (% of box) | of samples |",
-        "|---|---|---|---|---|---|",
+    consistency_header = [
+        *("poses", "keypoints", "spread seen (mm)", "spread hidden (mm)"),
+        *("2D error of the mode (% of box)", "of samples"),
     ]
+    table, consistency = [], []
     for split in (Split.SEEN_ACTION, Split.UNSEEN_ACTION, Split.ORIGINAL_CLIP):
         for condition, rows in results.items():
             means = mean_over_actions(rows, split)
@@ -127,19 +126,22 @@ def markdown_table(
             for label, errors in (
                 ("H36M-14", means.h36m_14), ("SMPL-24", means.smpl_24)
             ):  # fmt: skip
-                lines.append(
-                    f"| {name} | {condition} | {label} | {errors.mode_pa_mpjpe:.1f} | "
-                    f"{errors.best_pa_mpjpe:.1f} | {errors.mean_pose_pa_mpjpe:.1f} | "
-                    f"{errors.mode_mpjpe:.1f} | {errors.best_mpjpe:.1f} | "
-                    f"{errors.mean_pose_mpjpe:.1f} |"
+                values = (
+                    *(errors.mode_pa_mpjpe, errors.best_pa_mpjpe),
+                    *(errors.mean_pose_pa_mpjpe, errors.mode_mpjpe),
+                    *(errors.best_mpjpe, errors.mean_pose_mpjpe),
                 )
+                cells = (f"{value:.1f}" for value in values)
+                table.append([name, condition, label, *cells])
             c = means.consistency
-            consistency.append(
-                f"| {split.value} | {condition} | {c.visible_spread:.1f} | "
-                f"{c.hidden_spread:.1f} | {c.mode_error_2d:.2f} | "
-                f"{c.samples_error_2d:.2f} |"
-            )
-    return "\n".join(lines + consistency) + "\n"
+            spreads = f"{c.visible_spread:.1f}", f"{c.hidden_spread:.1f}"
+            errors_2d = f"{c.mode_error_2d:.2f}", f"{c.samples_error_2d:.2f}"
+            consistency.append([split.value, condition, *spreads, *errors_2d])
+    tables = (
+        markdown.table(header, table),
+        markdown.table(consistency_header, consistency),
+    )
+    return "\n\n".join([heading, *tables]) + "\n"
 
 
 def run_evaluation(config: ml_collections.ConfigDict) -> str:

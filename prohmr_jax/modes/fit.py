@@ -22,9 +22,9 @@ from prohmr_jax.modes.bulk_config import identity, open_model, require_usable
 from prohmr_jax.solver.minimise import Settings
 
 TABLE, OVERLAYS = "fits.npz", "overlays"
-_LEAST = {"num_samples": 1, "seed": 0}
+_LEAST = {"num_hypotheses": 1, "seed": 0}
 # Beside what every program of bulk labelling has.
-_OF_RESULTS = ("num_samples", "seed", "frame", "use_hips", "max_steps", "slots")
+_OF_RESULTS = ("num_hypotheses", "seed", "frame", "use_hips", "max_steps", "slots")
 
 
 def run_fit(config: ml_collections.ConfigDict) -> LabelReport:
@@ -36,7 +36,7 @@ def run_fit(config: ml_collections.ConfigDict) -> LabelReport:
     """
     settings = _settings(config)
     output = pathlib.Path(config.output)
-    loaded, photos = open_model(config, config.num_samples, config.seed)
+    loaded, photos = open_model(config, config.num_hypotheses, config.seed)
     source = open_source(config.input, photos)
 
     def draw(number: int, people: Sequence[Sighting], columns: Columns) -> None:
@@ -85,7 +85,7 @@ def _settings(config: ml_collections.ConfigDict) -> FitSettings:
     return FitSettings(
         frame=config.frame,
         use_hips=config.use_hips,
-        num_hypotheses=config.num_samples,
+        num_hypotheses=config.num_hypotheses,
         seed=config.seed,
         slots=config.slots,
         minimise=Settings(max_steps=config.max_steps),

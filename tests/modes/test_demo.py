@@ -31,7 +31,7 @@ from tests.support.demo_cases import (
     write_weights,
 )
 
-NUM_SAMPLES = 5
+NUM_HYPOTHESES = 5
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def work(tmp_path, tiny_weights):
                 input=str(tmp_path / name),
                 output=str(self.output),
                 checkpoint=str(tiny_weights),
-                num_samples=NUM_SAMPLES,
+                num_hypotheses=NUM_HYPOTHESES,
                 **{"meshes": (), "pictures": (), **changes},
             )
             return run_demo(config)
@@ -103,7 +103,7 @@ def test_arrays_obey_their_definitions(work):
     write_photo(work.folder / "a.png")
     work.run(openpose(person(3)))
     result = work.result("a_person0")
-    assert len(result.log_prob) == NUM_SAMPLES
+    assert len(result.log_prob) == NUM_HYPOTHESES
     # The mode is the densest hypothesis, and hypotheses differ.
     assert result.log_prob.argmax() == 0
     assert result.joint_spread.max() > 1e-3
@@ -228,7 +228,7 @@ def test_every_key_of_the_config_is_read(work, tiny_weights):
         input=str(work.folder / "a.json"),
         output=str(work.output),
         checkpoint=str(tiny_weights),
-        num_samples=NUM_SAMPLES,
+        num_hypotheses=NUM_HYPOTHESES,
         pictures=(),
     )
     run_demo(Recorder(config))
@@ -253,7 +253,7 @@ def test_on_the_command_line(work, tiny_weights):
         f"--compilation_cache={work.folder / 'cache'}",
         f"--config.checkpoint={tiny_weights}",
         f"--config.output={work.output}",
-        f"--config.num_samples={NUM_SAMPLES}",
+        f"--config.num_hypotheses={NUM_HYPOTHESES}",
         "--config.sheet.panel_px=64",
         "--config.meshes=('glb',)",
     )
@@ -288,6 +288,6 @@ def test_bad_input_on_the_command_line(work, tiny_weights):
 @pytest.mark.skipif(not KEYPOINT_WEIGHTS.exists(), reason="weights are not there")
 def test_the_shipped_weights_fit_the_shipped_photo(work):
     report = run_demo(
-        demo_config(output=str(work.output), meshes=(), pictures=(), num_samples=10)
+        demo_config(output=str(work.output), meshes=(), pictures=(), num_hypotheses=10)
     )
     assert report.people[0].error_percent < 6

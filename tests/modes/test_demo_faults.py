@@ -40,7 +40,7 @@ def run(tmp_path, tiny_weights):
             "input": str(tmp_path / "a.json"),
             "output": str(tmp_path / "out"),
             "checkpoint": str(tiny_weights),
-            "num_samples": 5,
+            "num_hypotheses": 5,
             "meshes": (),
             "pictures": (),
         }
@@ -150,7 +150,7 @@ def test_output_that_cannot_be_written(run, tmp_path):
         ("meshes", ("stl",)),
         ("pictures", ("sheets",)),
         ("exif", "honor"),
-        ("num_samples", 2),
+        ("num_hypotheses", 2),
         ("seed", -1),
         ("focal_length_px", float("nan")),
         ("image_size", (-1, 5)),

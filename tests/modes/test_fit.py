@@ -44,7 +44,7 @@ def run(tmp_path, tiny_weights):
             "output": str(tmp_path / "out"),
             "checkpoint": str(tiny_weights),
             "max_steps": 40,
-            "num_samples": 3,
+            "num_hypotheses": 3,
             "slots": SLOTS,
             "people_per_shard": 2,
         }
@@ -70,7 +70,7 @@ def test_a_folder_of_all_formats(run, tmp_path):
     for line, fault in zip(left_out, faults, strict=True):
         assert line.startswith(fault)
     assert (tmp_path / "out" / "left_out.txt").read_text().splitlines() == left_out
-    assert provenance["num_samples"] == "3"
+    assert provenance["num_hypotheses"] == "3"
 
     # Both bodies are where they say they are, and the second is nearer the keypoints.
     assert np.all(table.fit_loss < table.fit_start_loss)
@@ -146,7 +146,7 @@ def test_finished_runs_are_left_alone_and_others_refused(run, tmp_path):
     assert (again.people, again.new_people, len(again.left_out)) == (7, 0, 4)
     assert table.stat().st_mtime_ns == when
     for changes, fault in (
-        ({"num_samples": 2}, "another num_samples (3, now 2)"),
+        ({"num_hypotheses": 2}, "another num_hypotheses (3, now 2)"),
         ({"slots": 4}, "another slots"),
         ({"input": str(tmp_path / "in" / "3_coco.json")}, "another input"),
     ):
@@ -225,7 +225,7 @@ def test_killed_and_restarted_it_gives_the_same_bytes(run, tmp_path, tiny_weight
     command = [
         sys.executable, "-m", "prohmr_jax.main", f"--config={CONFIGS / 'fit.py'}",
         f"--config.output={tmp_path / 'out'}", f"--config.checkpoint={tiny_weights}",
-        f"--config.slots={SLOTS}", "--config.num_samples=3",
+        f"--config.slots={SLOTS}", "--config.num_hypotheses=3",
         *(f"--config.{key}={value}" for key, value in options.items()),
         f"--compilation_cache={jax.config.jax_compilation_cache_dir}",
     ]  # fmt: skip
@@ -246,7 +246,7 @@ def test_killed_and_restarted_it_gives_the_same_bytes(run, tmp_path, tiny_weight
 @pytest.mark.parametrize(
     ("key", "value"),
     [("input", ""), ("photo", "a.png"), ("exif", "honor"), ("frame", "photo"),
-     ("slots", 0), ("num_samples", 0), ("focal_length_px", float("nan")),
+     ("slots", 0), ("num_hypotheses", 0), ("focal_length_px", float("nan")),
      ("people_per_shard", 0), ("image_size", (-1, 5)), ("overlays", -1)],
 )  # fmt: skip
 def test_values_of_the_config(run, key, value):

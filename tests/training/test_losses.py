@@ -72,14 +72,6 @@ def test_weighted_sum_covers_every_term():
     assert float(losses.weighted_sum(terms, weights)) == pytest.approx(expected)
 
 
-def test_spread_of_hypotheses():
-    joints = RNG.normal(size=(2, 6, 4, 3))
-    found = metrics.spread(joints)
-    center = joints.mean(axis=1, keepdims=True)
-    expected = np.sqrt(((joints - center) ** 2).sum(-1)).mean(axis=1)
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
-
-
 def test_masked_mean_of_nothing_is_zero_with_finite_gradient():
     values = jnp.ones((3,))
     assert float(metrics.masked_mean(values, jnp.zeros(3, bool))) == 0.0
