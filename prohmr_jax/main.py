@@ -3,6 +3,8 @@
 Runs the mode that the config names; any key can be set: `--config.key=value`.
 """
 
+import dataclasses
+import importlib
 import logging
 import pathlib
 import sys
@@ -10,7 +12,7 @@ import sys
 import jax
 from absl import app, flags
 from absl import logging as absl_logging
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
 from prohmr_jax.errors import InputError
 
@@ -26,62 +28,47 @@ _CACHE = flags.DEFINE_string(
 )
 
 
-def run(config, workdir: str) -> None:
-    """Runs the mode of a config; imports only what that mode needs."""
-    if config.mode.startswith("train") and not workdir:
+@dataclasses.dataclass(frozen=True)
+class Mode:
+    """Where a mode is implemented, and what the command line arranges for it."""
+
+    module: str
+    """Module below `prohmr_jax` whose `run(config)` does the work."""
+    trains: bool = False
+    """Whether `run` takes the directory of `--workdir` as well, and needs it."""
+    keeps_programs: bool = True
+    """Whether programs compiled earlier may be used; not where compiling is timed."""
+
+
+MODES = {
+    "demo": Mode("modes.demo"),
+    "fit": Mode("modes.fit"),
+    "multiview": Mode("modes.multiview"),
+    "train_keypoints": Mode("modes.train_keypoints", trains=True),
+    "train_images": Mode("modes.train_images", trains=True),
+    "evaluate_keypoints": Mode("modes.evaluate_keypoints"),
+    "evaluate_images": Mode("modes.evaluate_images"),
+    "evaluate_fitting": Mode("modes.evaluate_fitting"),
+    "render_people": Mode("modes.render_people"),
+    "benchmark": Mode("benchmarks.hypotheses"),
+    "benchmark_fitting": Mode("benchmarks.fitting", keeps_programs=False),
+    "benchmark_training": Mode("benchmarks.training"),
+}
+
+
+def run(config: ConfigDict, workdir: str) -> None:
+    """Runs the mode of a config; imports only what that mode needs.
+
+    Raises:
+      InputError: there is no such mode, or it trains and there is no workdir.
+    """
+    if config.mode not in MODES:
+        raise InputError("config.mode", f"no mode {config.mode!r}")
+    mode = MODES[config.mode]
+    if mode.trains and not workdir:
         raise InputError("--workdir", "training needs a directory")
-    directory = pathlib.Path(workdir)
-    match config.mode:
-        case "train_keypoints":
-            from prohmr_jax.modes.train_keypoints import train
-
-            train(config, directory)
-        case "train_images":
-            from prohmr_jax.modes.train_images import train_images
-
-            train_images(config, directory)
-        case "evaluate_images":
-            from prohmr_jax.modes.evaluate_images import run_image_evaluation
-
-            run_image_evaluation(config)
-        case "evaluate_keypoints":
-            from prohmr_jax.modes.evaluate_keypoints import run_evaluation
-
-            run_evaluation(config)
-        case "evaluate_fitting":
-            from prohmr_jax.modes.evaluate_fitting import run_fitting_evaluation
-
-            run_fitting_evaluation(config)
-        case "demo":
-            from prohmr_jax.modes.demo import run_demo
-
-            run_demo(config)
-        case "fit":
-            from prohmr_jax.modes.fit import run_fit
-
-            run_fit(config)
-        case "multiview":
-            from prohmr_jax.modes.multiview import run_multiview
-
-            run_multiview(config)
-        case "benchmark":
-            from prohmr_jax.benchmarks.hypotheses import run_benchmark
-
-            run_benchmark(config)
-        case "benchmark_fitting":
-            from prohmr_jax.benchmarks.fitting import run_benchmark_fitting
-
-            run_benchmark_fitting(config)
-        case "benchmark_training":
-            from prohmr_jax.benchmarks.training import run_benchmark_training
-
-            run_benchmark_training(config)
-        case "render_people":
-            from prohmr_jax.modes.render_people import make_dataset
-
-            make_dataset(config)
-        case _:
-            raise InputError("config.mode", f"no mode {config.mode!r}")
+    module = importlib.import_module(f"prohmr_jax.{mode.module}")
+    module.run(config, *([pathlib.Path(workdir)] if mode.trains else []))
 
 
 def join_hosts(description: str) -> None:
@@ -120,8 +107,8 @@ def main(_) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     log.addHandler(handler)
-    # That one says how long compilation takes.
-    if _CACHE.value and _CONFIG.value.mode != "benchmark_fitting":
+    mode = MODES.get(_CONFIG.value.mode)
+    if _CACHE.value and mode and mode.keeps_programs:
         jax.config.update("jax_compilation_cache_dir", _CACHE.value)
         # Small programs are many; by default only those of a second are kept.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)

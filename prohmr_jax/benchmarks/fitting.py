@@ -214,7 +214,7 @@ def analytic_multiply_adds(model: FittingModel, flow: ConditionalGlow) -> int:
     return 2 * (sampling_multiply_adds(flow) + surface + regressed) + solver
 
 
-def run_benchmark_fitting(config: ml_collections.ConfigDict) -> str:
+def run(config: ml_collections.ConfigDict) -> str:
     """Measures, prints and returns a Markdown report.
 
     Args:

@@ -139,7 +139,7 @@ def body_work(arrays: BodyArrays, params: SmplParams) -> dict[str, Callable]:
     }
 
 
-def run_benchmark(config: ml_collections.ConfigDict) -> str:
+def run(config: ml_collections.ConfigDict) -> str:
     """Measures, prints and returns a Markdown report.
 
     Args:

@@ -45,7 +45,7 @@ _OFFICIAL_STEP, _OFFICIAL_ENCODER = "2.94", "2.14"
 _MATMUL = 2048
 
 
-def run_benchmark_training(config: ml_collections.ConfigDict) -> str:
+def run(config: ml_collections.ConfigDict) -> str:
     """Measures, prints and returns a Markdown report.
 
     Args:

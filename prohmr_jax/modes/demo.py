@@ -62,7 +62,7 @@ class DemoSettings:
     sheet_panel_px: int
 
 
-def run_demo(config: ml_collections.ConfigDict) -> DemoReport:
+def run(config: ml_collections.ConfigDict) -> DemoReport:
     """Reconstructs the people of a file or of a folder; see `configs/demo.py`.
 
     Returns:

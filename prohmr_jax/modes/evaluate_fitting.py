@@ -162,7 +162,7 @@ def _contestants(config: ml_collections.ConfigDict) -> Contestants:
     )
 
 
-def run_fitting_evaluation(config: ml_collections.ConfigDict) -> str:
+def run(config: ml_collections.ConfigDict) -> str:
     """Compares fits on held-out clips; writes and returns the report.
 
     Args:

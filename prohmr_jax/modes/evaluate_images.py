@@ -20,7 +20,7 @@ from prohmr_jax.weights.weight_files import load_weights
 _LOG = logging.getLogger(__name__)
 
 
-def run_image_evaluation(config: ml_collections.ConfigDict) -> pathlib.Path:
+def run(config: ml_collections.ConfigDict) -> pathlib.Path:
     """Evaluates weights on a dataset; prints the table, returns the page's path.
 
     Args:

@@ -144,7 +144,7 @@ def markdown_table(
     return "\n\n".join([heading, *tables]) + "\n"
 
 
-def run_evaluation(config: ml_collections.ConfigDict) -> str:
+def run(config: ml_collections.ConfigDict) -> str:
     """Evaluates weights on held-out clips; writes and returns the report.
 
     Args:

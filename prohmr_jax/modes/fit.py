@@ -27,7 +27,7 @@ _LEAST = {"num_hypotheses": 1, "seed": 0}
 _OF_RESULTS = ("num_hypotheses", "seed", "frame", "use_hips", "max_steps", "slots")
 
 
-def run_fit(config: ml_collections.ConfigDict) -> LabelReport:
+def run(config: ml_collections.ConfigDict) -> LabelReport:
     """Fits everyone; see `configs/fit.py`.
 
     Raises:

@@ -37,7 +37,7 @@ _LEAST = {"meshes": 0}
 _PREDICTED = "pose_axis_angle", "betas", "translation"
 
 
-def run_multiview(config: ml_collections.ConfigDict) -> LabelReport:
+def run(config: ml_collections.ConfigDict) -> LabelReport:
     """Makes one body of everyone's views; see `configs/multiview.py`.
 
     Raises:

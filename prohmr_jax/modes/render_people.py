@@ -12,7 +12,7 @@ from prohmr_jax.synthetic.example_sheet import example_sheet
 _LOG = logging.getLogger(__name__)
 
 
-def make_dataset(config: ConfigDict) -> None:
+def run(config: ConfigDict) -> None:
     """Makes the dataset at `config.output` unless it is there, and the sheet beside it.
 
     Raises:

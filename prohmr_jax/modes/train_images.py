@@ -33,7 +33,7 @@ from prohmr_jax.training.loop import (
     AXIS,
     Evaluation,
     LoopSettings,
-    run,
+    run_training,
     shard,
     shares_of,
 )
@@ -48,7 +48,7 @@ _MOCAP_ROWS = 20_000
 _SHIPPED = "shipped"
 
 
-def train_images(
+def run(
     config: ml_collections.ConfigDict, workdir: pathlib.Path
 ) -> pathlib.Path:
     """Trains an image-conditioned ProHMR until `num_steps`, or resumes it.
@@ -95,7 +95,7 @@ def train_images(
         axis_name=AXIS,
         critic_params=critic_params,
     )
-    return run(
+    return run_training(
         spec,
         state,
         step_function,

@@ -22,7 +22,7 @@ from prohmr_jax.training.keypoint_model import (
     make_loss_function,
     whitened,
 )
-from prohmr_jax.training.loop import AXIS, LoopSettings, run, shares_of
+from prohmr_jax.training.loop import AXIS, LoopSettings, run_training, shares_of
 from prohmr_jax.training.objective import Objective
 from prohmr_jax.training.optimizers import OptimizerSettings, make_optimizer
 from prohmr_jax.training.train_state import create_train_state, make_train_step
@@ -59,7 +59,7 @@ def lifting_inputs(config: ml_collections.ConfigDict) -> LiftingInputs:
     return LiftingInputs(body=read_body(config.body), poses=poses, prior=prior)
 
 
-def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.Path:
+def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.Path:
     """Trains a keypoint-conditioned model until `num_steps`, or resumes it.
 
     Args:
@@ -109,7 +109,7 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.P
         log_every=config.log_every,
         checkpoint_every=config.checkpoint_every,
     )
-    return run(
+    return run_training(
         spec,
         create_train_state(variables, optimizer),
         step_function,

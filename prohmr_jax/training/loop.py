@@ -85,7 +85,7 @@ def first_copy(tree: Any) -> Any:
     return jax.tree.map(lambda a: a.addressable_data(0)[0], tree)
 
 
-def run(
+def run_training(
     spec: ModelSpec,
     state: TrainState,
     step_function: Callable[[TrainState, Any], tuple[TrainState, StepMetrics]],

@@ -151,7 +151,7 @@ def test_the_report(arrays, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(benchmark, "read_body_arrays", lambda _: arrays)
     monkeypatch.setattr(benchmark, "_SMPL_VERTICES", len(arrays.v_template))
     path = tmp_path / "report.md"
-    report = benchmark.run_benchmark_fitting(
+    report = benchmark.run(
         config_of(
             "benchmark_fitting",
             fits=(PEOPLE,),

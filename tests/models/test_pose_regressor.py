@@ -9,7 +9,7 @@ from configs.regression_keypoints import get_config
 from prohmr_jax.inference.predict import predict
 from prohmr_jax.models.prohmr import POSE_FEATURES, decode, encode, prepare
 from prohmr_jax.models.spec import build_model, init_variables
-from prohmr_jax.modes.train_keypoints import train
+from prohmr_jax.modes.train_keypoints import run as train
 from prohmr_jax.structs import Keypoints2D
 from prohmr_jax.weights.weight_files import load_weights
 from tests.support.keypoint_training import REGRESSOR, tiny_config

@@ -18,7 +18,7 @@ from prohmr_jax.files.assets import KEYPOINT_WEIGHTS
 from prohmr_jax.files.body_files import read_body
 from prohmr_jax.inference import result_pictures as pictures
 from prohmr_jax.inference.results import read_result
-from prohmr_jax.modes.demo import run_demo
+from prohmr_jax.modes.demo import run as run_demo
 from prohmr_jax.structs import SmplParams
 from tests.support.demo_cases import (
     PHOTO_SIZE,

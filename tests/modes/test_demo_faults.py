@@ -9,7 +9,7 @@ import pytest
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.inference.results import read_result
-from prohmr_jax.modes.demo import run_demo
+from prohmr_jax.modes.demo import run as run_demo
 from prohmr_jax.weights.weight_files import load_weights, save_weights
 from tests.support.demo_cases import (
     demo_config,

@@ -23,8 +23,10 @@ from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 from prohmr_jax.modes.evaluate_fitting import (
     measure,
     over_actions,
-    run_fitting_evaluation,
     spread_people,
+)
+from prohmr_jax.modes.evaluate_fitting import (
+    run as run_fitting_evaluation,
 )
 from prohmr_jax.poses.bank import HeldOutClip, write_held_out_clips
 from prohmr_jax.poses.mocap.clips import Clip

@@ -17,7 +17,7 @@ from prohmr_jax.bulk_fitting.view_tables import ViewsTable, WorldTable
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.body_files import read_body_arrays
 from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
-from prohmr_jax.modes.multiview import run_multiview
+from prohmr_jax.modes.multiview import run as run_multiview
 from prohmr_jax.skeleton import BODY_25
 from prohmr_jax.structs import SmplParams
 from tests.support.demo_cases import ROOT, openpose, write_photo, write_weights

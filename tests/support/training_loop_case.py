@@ -24,7 +24,7 @@ from prohmr_jax.main import join_hosts
 from prohmr_jax.models.spec import ModelSpec
 from prohmr_jax.structs import LossTerms
 from prohmr_jax.training.checkpoints import StateCheckpoints
-from prohmr_jax.training.loop import AXIS, LoopSettings, run, shard
+from prohmr_jax.training.loop import AXIS, LoopSettings, run_training, shard
 from prohmr_jax.training.train_state import LossAux, create_train_state, make_train_step
 
 ROWS, SIZE, BATCH = 64, 50, 8
@@ -71,7 +71,7 @@ def main():
             time.sleep(arguments.seconds_per_step)
             yield shard(batch)
 
-    run(
+    run_training(
         ModelSpec(),
         state,
         make_train_step(loss_function, optimizer, 0, 0.9, AXIS),

@@ -14,7 +14,8 @@ import pytest
 from prohmr_jax.benchmarks.devices import devices_environment
 from prohmr_jax.errors import InputError
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
-from prohmr_jax.modes.train_keypoints import lifting_inputs, lifting_optimizer, train
+from prohmr_jax.modes.train_keypoints import lifting_inputs, lifting_optimizer
+from prohmr_jax.modes.train_keypoints import run as train
 from prohmr_jax.structs import LossTerms
 from prohmr_jax.synthetic.keypoint_pairs import SynthesisSettings
 from prohmr_jax.training.checkpoints import StateCheckpoints
