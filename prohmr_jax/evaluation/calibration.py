@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 
-from prohmr_jax.evaluation.energy_score import distance
 from prohmr_jax.evaluation.weighted_means import weighted_mean
+from prohmr_jax.geometry.energy_score import distance
 
 # The nominal levels over which calibration errors are averaged: 0, 0.05, ... 1.
 LEVELS = np.linspace(0.0, 1.0, 21, dtype=np.float32)

@@ -17,12 +17,6 @@ from prohmr_jax.evaluation.calibration import (
     pit_ranks,
     signed_calibration_error,
 )
-from prohmr_jax.evaluation.energy_score import (
-    distance,
-    distances_to_truth,
-    energy_from_distances,
-    mean_distances_to_others,
-)
 from prohmr_jax.evaluation.sample_statistics import (
     mean_error_2d,
     mean_of_samples,
@@ -31,6 +25,12 @@ from prohmr_jax.evaluation.sample_statistics import (
     take_sample,
 )
 from prohmr_jax.evaluation.weighted_means import weighted_mean, weighted_rms
+from prohmr_jax.geometry.energy_score import (
+    distance,
+    distances_to_truth,
+    energy_from_distances,
+    mean_distances_to_others,
+)
 
 
 @struct.dataclass

@@ -5,7 +5,7 @@ On the host: the limits are those that training poses are held to.
 
 import numpy as np
 
-from prohmr_jax.data.poses.limits import within_joint_limits
+from prohmr_jax.poses.limits import within_joint_limits
 from prohmr_jax.skeleton import SMPL_24
 
 # Joints whose limits hang together; every limit concerns the joints of one part.

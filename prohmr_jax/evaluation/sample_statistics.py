@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from prohmr_jax.evaluation.energy_score import distance, mean_distances_to_others
+from prohmr_jax.geometry.energy_score import distance, mean_distances_to_others
 
 _PERCENT = 100.0
 

@@ -48,9 +48,7 @@ _MOCAP_ROWS = 20_000
 _SHIPPED = "shipped"
 
 
-def run(
-    config: ml_collections.ConfigDict, workdir: pathlib.Path
-) -> pathlib.Path:
+def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.Path:
     """Trains an image-conditioned ProHMR until `num_steps`, or resumes it.
 
     Args:

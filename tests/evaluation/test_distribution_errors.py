@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from prohmr_jax.evaluation import distribution_errors as measures
-from prohmr_jax.evaluation.energy_score import energy_score
+from prohmr_jax.geometry.energy_score import energy_score
 
 distribution_errors = jax.jit(measures.distribution_errors)
 summarize_seen_and_hidden = jax.jit(measures.summarize_seen_and_hidden)

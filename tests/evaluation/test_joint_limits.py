@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from prohmr_jax.data.poses.limits import within_joint_limits
 from prohmr_jax.evaluation.joint_limits import (
     PARTS,
     beyond_joint_limits,
     share_beyond_limits,
 )
+from prohmr_jax.poses.limits import within_joint_limits
 from prohmr_jax.skeleton import SMPL_24
 
 

@@ -8,7 +8,7 @@ from conftest import BATCHES
 from scipy.special import erf, gamma
 from scipy.stats import norm
 
-from prohmr_jax.evaluation import energy_score as scores
+from prohmr_jax.geometry import energy_score as scores
 
 energy_score = jax.jit(scores.energy_score)
 
