@@ -1,1 +1,4 @@
-"""Reading and writing files safely; NumPy only, nothing is traced here."""
+"""Reads and writes files: images, detections, bodies, weights, meshes, NPZ archives.
+
+Everything here runs on the host with NumPy; nothing is traced by JAX.
+"""

@@ -1,10 +1,14 @@
-"""Files and directories appear whole or not at all."""
+"""Writes files and directories in one step, so that none is ever seen half written.
+
+Every writer of the project ends here. The standard library has no such function, and
+the package `atomicwrites` is no longer maintained and does not write directories.
+"""
 
 import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,23 +18,22 @@ from prohmr_jax.errors import InputError
 def write_atomically(
     path: str | os.PathLike, write: Callable[[BinaryIO], None]
 ) -> None:
-    """Replaces `path` by what `write` puts into a stream, in one step.
+    """Replaces the file at `path` in one step; missing parent folders are created.
 
-    A reader sees the old file or the new one, also after a crash; if anything fails
-    the old file stays and the temporary one is removed. Missing folders are made.
+    A reader sees either the old file or the complete new one, also after a crash. If
+    anything fails, the old file stays and the temporary file is removed.
 
     Args:
       path: file to write; a symbolic link is followed, not replaced.
-      write: gets a binary stream that can seek.
+      write: function that writes the content to the seekable binary stream it gets.
 
     Raises:
-      InputError: the folder cannot be made or written, or the disk is full.
+      InputError: a folder cannot be created or written to, or the disk is full.
     """
-    # The temporary file is a neighbour: only within a file system is a rename atomic.
     target = Path(os.path.realpath(path))
-    temporary = target.parent / f".{secrets.token_hex(8)}.tmp"
-    try:
+    with _write_errors_named(path):
         target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _temporary_beside(target)
         try:
             with temporary.open("xb") as stream:
                 write(stream)
@@ -41,30 +44,28 @@ def write_atomically(
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise
-    except OSError as error:
-        raise InputError(
-            path, f"cannot be written: {error.strerror or error}"
-        ) from error
 
 
 def make_directory_atomically(
     path: str | os.PathLike, fill: Callable[[Path], None]
 ) -> None:
-    """Makes a directory appear with all that `fill` puts into it, in one step.
+    """Creates a directory with all of its content in one step.
 
     Args:
-      path: directory to make; it may be there, but empty. Missing parents are made.
-      fill: gets the path of a directory that it is to fill.
+      path: directory to create; it may exist if it is empty. Missing parents are
+        created.
+      fill: function that writes the content into the directory whose path it gets.
 
     Raises:
-      InputError: there is something at the path, or it cannot be written.
+      InputError: something other than an empty directory is at the path, or the path
+        cannot be written.
     """
     target = Path(os.path.realpath(path))
-    temporary = target.parent / f".{secrets.token_hex(8)}.tmp"
-    try:
+    with _write_errors_named(path):
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise InputError(path, "is there already and would be overwritten")
         target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _temporary_beside(target)
         temporary.mkdir()
         try:
             fill(temporary)
@@ -72,6 +73,22 @@ def make_directory_atomically(
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
+
+
+def _temporary_beside(target: Path) -> Path:
+    """Returns an unused hidden path in the same folder.
+
+    Only within one file system is a rename atomic, so the system's temporary folder
+    will not do.
+    """
+    return target.parent / f".{secrets.token_hex(8)}.tmp"
+
+
+@contextlib.contextmanager
+def _write_errors_named(path: str | os.PathLike) -> Iterator[None]:
+    """Turns errors of the file system into an InputError that names the path."""
+    try:
+        yield
     except OSError as error:
         raise InputError(
             path, f"cannot be written: {error.strerror or error}"

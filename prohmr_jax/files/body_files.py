@@ -1,9 +1,10 @@
-"""Body files: the open body, the official SMPL files, and their safe conversion.
+"""Reads and writes body files: the open body and the official SMPL files.
 
-All are read into `BodyArrays`, whatever the container: a pickle (never executed), an
-`.npz`, or a folder that holds one of them. A body of another family (SMPL-H, SMPL-X)
-is refused in words. Official files lack two things, which are added here: vertices
-that act as landmarks, and the regressor of the 19 extra joints (`SMPL_to_J19.pkl`).
+Every file becomes a `BodyArrays`, whether it is a pickle (which is never executed), an
+`.npz`, or a folder that holds one of them. A body of another family, such as SMPL-H or
+SMPL-X, is refused with a message that names the family. Official files lack two things,
+which are added here: the vertices that serve as landmarks, and the regressor of the 19
+extra joints (`SMPL_to_J19.pkl`).
 """
 
 import dataclasses
@@ -32,7 +33,7 @@ from prohmr_jax.skeleton import EXTRA_19, LANDMARKS_21, SMPL_24, SMPL_PARENTS
 _NUM_BETAS = 10
 _NUM_POSE_DIRECTIONS = 9 * (len(SMPL_24) - 1)
 
-# Vertices of SMPL's mesh that smplx takes for joints.
+# The vertices of SMPL's mesh that the package smplx uses as joints.
 _SMPL_NUM_VERTICES = 6890
 _SMPL_LANDMARK_VERTICES = {
     "nose": 332, "right_eye": 6260, "left_eye": 2800, "right_ear": 4071,
@@ -44,13 +45,13 @@ _SMPL_LANDMARK_VERTICES = {
     "right_pinky_tip": 6133,
 }  # fmt: skip
 
-# Other families, by their numbers of joints and of pose directions.
+# Other families of bodies, by their numbers of joints and of pose directions.
 _OTHER_FAMILIES = {
     (52, 459): "SMPL-H", (55, 486): "SMPL-X", (24, 93): "STAR",
     (16, 135): "MANO (a hand)", (5, 36): "FLAME (a head)",
 }  # fmt: skip
 
-# SMPL's names and shapes; J and P tell the families apart.
+# The arrays of an SMPL file. J and P are left open because they tell families apart.
 _EXPECTED = {
     "v_template": Expected(("V", 3)),
     "shapedirs": Expected(("V", 3, "S")),
@@ -66,24 +67,24 @@ _EXPECTED = {
 
 @dataclasses.dataclass(frozen=True)
 class BodyArrays:
-    """A body in SMPL's layout, checked; what `make_body_model` takes."""
+    """Holds the checked arrays of a body in SMPL's layout, for `make_body_model`."""
 
     v_template: np.ndarray
-    """[V, 3], metres."""
+    """[V, 3] float32, vertices of the mean shape at rest, metres, body frame."""
     shapedirs: np.ndarray
-    """[V, 3, S]; S is at most 10."""
+    """[V, 3, S] float32, metres per unit of each shape coefficient; S is at most 10."""
     posedirs: np.ndarray
-    """[V, 3, 207]."""
+    """[V, 3, 207] float32, metres per entry of 23 rotation matrices minus identity."""
     weights: np.ndarray
-    """[V, 24]."""
+    """[V, 24] float32, skinning weights; each row sums to 1."""
     joint_regressor: np.ndarray
-    """[24, V]."""
+    """[24, V] float32, weights of the rest vertices in each kinematic joint."""
     faces: np.ndarray
-    """[F, 3]."""
+    """[F, 3] int32, vertex numbers of each triangle."""
     landmark_vertices: np.ndarray
-    """[21], in the order of LANDMARKS_21."""
+    """[21] int32, vertex numbers in the order of LANDMARKS_21."""
     extra_regressor: np.ndarray
-    """[19, V], in the order of EXTRA_19."""
+    """[19, V] float32, weights of the posed vertices, in the order of EXTRA_19."""
 
 
 def read_body(
@@ -91,7 +92,7 @@ def read_body(
     *,
     extra_regressor: str | os.PathLike | None = None,
 ) -> BodyModel:
-    """Returns the body of a file; see `read_body_arrays`."""
+    """Returns the body model of a file; arguments and errors as `read_body_arrays`."""
     return make_body_model(
         **vars(read_body_arrays(path, extra_regressor=extra_regressor))
     )
@@ -106,16 +107,18 @@ def read_body_arrays(
 
     Args:
       path: "open" for the body that ships with the package; an official SMPL file,
-        `.pkl` or `.npz`; one written by `write_body`; or a folder that holds one.
-      extra_regressor: `SMPL_to_J19.pkl`, where the body file has no such regressor;
-        by default it is looked for beside the body file and one folder above.
+        `.pkl` or `.npz`; a file written by `write_body`; or a folder that holds one.
+      extra_regressor: path of `SMPL_to_J19.pkl`, which is needed if the body file has
+        no regressor of the extra joints; by default it is looked for in the folder of
+        the body file and in the folder above.
 
     Returns:
-      Float32 and int32 arrays. Of more than 10 shape directions the first 10.
+      The arrays as float32 and int32. If the file has more than 10 shape directions,
+      the first 10 are returned.
 
     Raises:
-      InputError: a file is missing, damaged, not of SMPL's layout, or a pickle that
-        asks for more than arrays.
+      InputError: a file is missing, damaged or not in SMPL's layout, or it is a pickle
+        that asks for more than arrays.
     """
     file = find_body(path)
     fields = _read_fields(file)
@@ -149,7 +152,15 @@ def read_body_arrays(
 
 
 def write_body(path: str | os.PathLike, body: BodyArrays) -> None:
-    """Writes a body as an `.npz` with SMPL's names, which needs nothing beside it."""
+    """Writes a body as an `.npz` with SMPL's array names; it needs no second file.
+
+    Args:
+      path: file to write.
+      body: the arrays to write.
+
+    Raises:
+      InputError: the file cannot be written.
+    """
     parents = np.array([SMPL_PARENTS, range(len(SMPL_24))], np.int32)
     write_npz(
         path,
@@ -168,13 +179,14 @@ def write_body(path: str | os.PathLike, body: BodyArrays) -> None:
 
 
 def read_mean_params(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
-    """Reads `smpl_mean_params.npz`.
+    """Reads the file `smpl_mean_params.npz`, from which the regression starts.
 
     Returns:
-      Mean betas [10] and mean camera [3] (scale, x, y), where the regression starts.
+      The mean shape coefficients [10] and the mean weak-perspective camera [3] (scale,
+      x, y), both float32.
 
     Raises:
-      InputError: the file is missing, damaged or of other sizes.
+      InputError: the file is missing or damaged, or an array has another size.
     """
     if not Path(path).exists():
         raise InputError(path, f"does not exist; {WHERE_TO_GET_DATA}")
@@ -184,12 +196,12 @@ def read_mean_params(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _read_fields(file: Path) -> dict[str, np.ndarray]:
-    """Reads the arrays of either container; shapes agree, numbers are finite."""
+    """Reads the arrays of an `.npz` or a pickle and checks shapes and finiteness."""
     if _is_archive(file):
         return read_npz(file, _EXPECTED, read_objects=lambda s: _read_pickled(file, s))
     content = unpickle_file(file, BODY_TABLE)
     if not isinstance(content, dict):
-        raise InputError(file, "is a pickle, but not of a body: it has no names")
+        raise InputError(file, "is a pickle, but not of a body: it is no dictionary")
     checker = Checker(file)
     fields = {}
     for name, want in _EXPECTED.items():
@@ -216,7 +228,7 @@ def _is_archive(file: Path) -> bool:
 
 
 def _read_pickled(file: Path, stream: BinaryIO | None = None) -> np.ndarray:
-    """Reads one array that is a pickle: a file, or a member of an archive."""
+    """Reads one array that was pickled, as a file or as a member of an archive."""
     try:
         if stream is None:
             return to_numpy(unpickle_file(file, BODY_TABLE))

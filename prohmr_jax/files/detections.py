@@ -1,8 +1,8 @@
-"""2D keypoints as OpenPose, COCO, AlphaPose, MMPose and ViTPose write them.
+"""Reads the 2D keypoints that OpenPose, COCO, AlphaPose, MMPose and ViTPose write.
 
-Whatever the source, a person comes out in the order of BODY_25, in image pixels.
-A file that is wrong is refused as a whole (`InputError`); a person that cannot be
-used is left out with the reason, and the others of the file survive.
+Every person is returned in the order of BODY_25 and in image pixels, whatever the
+format. A faulty file is refused as a whole (`InputError`). A person that cannot be used
+is left out, with the reason, and the other people of the file are kept.
 """
 
 import dataclasses
@@ -46,42 +46,48 @@ _COCO_VISIBILITY_CONFIDENCE = np.array([0.0, 0.5, 1.0])
 _LARGEST_POSITION_PX = 1e6
 # OpenPose's scores pass 1 by a few per cent; percentages and logits are far above.
 _LARGEST_CONFIDENCE = 1.5
-# Below this extent the "pixels" are shares of the image, or all one point.
+# Keypoints within less than this are fractions of the image's size, or all one point.
 _SMALLEST_EXTENT_PX = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Detection:
-    """One detected person."""
+    """Holds one detected person."""
 
     keypoints: Keypoints2D
-    """NumPy, xy [25, 2] in image pixels and confidence [25], order of BODY_25."""
+    """NumPy arrays in the order of BODY_25: xy [25, 2], image pixels, and confidence
+    [25], in [0, 1]."""
     person_index: int
-    """Position in the file's list of people, those left out included."""
+    """Position in the file's list of people, counting those that are left out."""
     source: str
-    """Name of the format, one of `detection_formats.raw`."""
+    """Name of the format, one of the names in `detection_formats.raw`."""
     image_name: str | None = None
-    """File name of the photo where the file says it."""
+    """File name of the photo, or None if the file does not name it."""
     frame: int | None = None
-    """Number of the frame, where the file is of a video."""
+    """Number of the video frame, or None if the file is not about a video."""
     box: Box | None = None
-    """Where the file has boxes only; the confidences are then all zero."""
+    """Box of a person without keypoints, image pixels; all confidences are then zero.
+    None if the person has keypoints."""
 
 
 @dataclasses.dataclass(frozen=True)
 class LeftOut:
-    """A person of the file that cannot be used."""
+    """Describes a person of the file that cannot be used."""
 
     person_index: int
+    """Position in the file's list of people."""
     reason: str
+    """Text that continues a sentence such as "person 3 ..."."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Detections:
-    """The people of a file; at least one."""
+    """Holds the people of one file."""
 
     people: tuple[Detection, ...]
+    """People that can be used; at least one."""
     left_out: tuple[LeftOut, ...]
+    """People that cannot be used."""
 
 
 def read_detections(
@@ -92,29 +98,35 @@ def read_detections(
 ) -> Detections:
     """Reads the people of a detector's JSON file.
 
-    Understood are OpenPose's files (`people[].pose_keypoints_2d`, or the older
-    `pose_keypoints`) with the 25 joints of BODY_25 or the 17 of COCO; COCO's results
-    (a list with `keypoints`), which are AlphaPose's too, with 17 joints of COCO, 26 or
-    136 of Halpe, or 133 of COCO-WholeBody; COCO's annotations; MMPose's `instance_info`
-    or `predictions`, of pictures and videos; easy_ViTPose's frames; and, where asked
-    for, boxes without joints (`{"boxes": [[x, y, width, height]]}`, or COCO's results
-    of object detectors). Confidences
-    are clipped to [0, 1]; COCO's visibility flags 0, 1, 2 become 0, 0.5, 1. What
-    BODY_25 has and the file has not: see `as_body25`.
+    These formats are understood:
+
+    * OpenPose (`people[].pose_keypoints_2d`, or the older `pose_keypoints`), with the
+      25 joints of BODY_25 or the 17 of COCO.
+    * COCO's results, which AlphaPose writes too (a list of objects with `keypoints`),
+      with the 17 joints of COCO, 26 or 136 of Halpe, or 133 of COCO-WholeBody.
+    * COCO's annotations.
+    * MMPose's `instance_info` or `predictions`, for pictures and videos.
+    * easy_ViTPose's frames.
+    * If `accept_boxes` is true, boxes without joints: `{"boxes": [[x, y, width,
+      height]]}`, or COCO's results of object detectors.
+
+    Confidences are clipped to [0, 1]; COCO's visibility flags 0, 1, 2 become 0, 0.5, 1.
+    `as_body25` says what happens to joints of BODY_25 that the file does not have.
 
     Args:
       path: the JSON file.
-      min_confidence: a joint counts as seen above this.
-      accept_boxes: also takes people of whom the file has a box and no joints.
+      min_confidence: confidence above which a joint counts as seen.
+      accept_boxes: whether to accept people who have a box and no joints.
 
     Returns:
-      The people that can be used. Left out is one with another number of joints, with
-      a number that is not finite or cannot be a pixel or a confidence, with fewer than
-      two joints seen, or with all of them in one point.
+      The people that can be used, and those left out with the reason. A person is left
+      out if the number of joints is unknown, if a number is not finite or cannot be a
+      pixel or a confidence, if fewer than two joints are seen, or if all seen joints
+      lie in one point.
 
     Raises:
-      InputError: the file is missing, empty, truncated or of another format; there are
-        no people, or none can be used.
+      InputError: the file is missing, empty, truncated or in another format, or it
+        holds no person that can be used.
     """
     people = _raw_people(path, read_json(path))
     if not people:
@@ -143,14 +155,15 @@ def read_detections(
 
 
 def as_body25(keypoints: Keypoints2D, names: Sequence[str]) -> Keypoints2D:
-    """Returns keypoints in the order of BODY_25, over leading axes.
+    """Returns NumPy keypoints in the order of BODY_25, over any leading axes.
 
-    Where neck and mid-hip have no name, they are midpoints of shoulders and hips, with
-    the lower confidence of the two; other joints without a name are missing.
+    If `names` lacks the neck or the mid-hip, it is the midpoint of the shoulders or of
+    the hips, with the lower of their confidences. Other joints of BODY_25 that `names`
+    lacks get position and confidence zero.
 
     Args:
-      keypoints: any joints.
-      names: of those joints; what BODY_25 does not know is left.
+      keypoints: positions [*b, J, 2], any unit, and confidences [*b, J] of J joints.
+      names: names of the J joints; joints that BODY_25 does not have are dropped.
     """
     shape = (*keypoints.confidence.shape[:-1], len(BODY_25))
     xy, confidence = np.zeros((*shape, 2)), np.zeros(shape)
@@ -170,7 +183,7 @@ def as_body25(keypoints: Keypoints2D, names: Sequence[str]) -> Keypoints2D:
 
 
 def _raw_people(path: str | os.PathLike, content: object) -> list[RawPerson]:
-    """Finds the people, in whichever format they are."""
+    """Returns the unchecked people of a file in any of the formats."""
     for is_format, people in _FORMATS:
         if is_format(content):
             return people(path, content)
@@ -188,11 +201,11 @@ _NO_KEYPOINTS = Keypoints2D(
 
 
 class _UnusableError(ValueError):
-    """What is wrong with a person, as goes on "person 3 ..."."""
+    """Says what is wrong with a person; the text continues "person 3 ..."."""
 
 
 def _to_keypoints(person: RawPerson) -> Keypoints2D:
-    """Checks the numbers of a person, and brings them into the order of BODY_25."""
+    """Checks the numbers of a person and returns them in the order of BODY_25."""
     values = person.values
     if not isinstance(values, list) or not all(map(_is_number, values)):
         raise _UnusableError("has keypoints that are not a list of numbers")
@@ -208,10 +221,10 @@ def _to_keypoints(person: RawPerson) -> Keypoints2D:
         if not np.isfinite([x, y, confidence]).all():
             raise _UnusableError(f"has a value of {name} that is not finite")
         if max(abs(x), abs(y)) > _LARGEST_POSITION_PX:
-            raise _UnusableError(f"has {name} at no possible pixel")
+            raise _UnusableError(f"has {name} at a position that no photo has")
         if person.source != COCO_ANNOTATIONS and confidence > _LARGEST_CONFIDENCE:
             raise _UnusableError(
-                f"has confidence {confidence:g} of {name}; expected in [0, 1]"
+                f"has confidence {confidence:g} of {name}; expected a number in [0, 1]"
             )
     xy, confidence = numbers[:, :2], numbers[:, 2]
     if person.source == COCO_ANNOTATIONS:
@@ -223,13 +236,13 @@ def _to_keypoints(person: RawPerson) -> Keypoints2D:
 
 
 def _to_box(values: object) -> Box:
-    """Returns the square around a box with the margin that keypoints get."""
+    """Returns the square around a box, with the margin that boxes of keypoints have."""
     sound = isinstance(values, list) and len(values) == 4
     if not sound or not all(map(_is_number, values)):
         raise _UnusableError("has a box that is not x, y, width, height")
     x, y, width, height = map(_to_float, values)
     if not max(map(abs, (x, y, width, height))) < _LARGEST_POSITION_PX:
-        raise _UnusableError("has a box at no possible pixel")
+        raise _UnusableError("has a box at a position that no photo has")
     if not min(width, height) >= _SMALLEST_EXTENT_PX:
         raise _UnusableError(f"has a box of {width:g} x {height:g} pixels")
     center = np.array([x + width / 2.0, y + height / 2.0], np.float32)
@@ -237,7 +250,7 @@ def _to_box(values: object) -> Box:
 
 
 def _require_usable(keypoints: Keypoints2D, min_confidence: float) -> None:
-    """Refuses a person around whom no box can be drawn."""
+    """Raises _UnusableError if the keypoints give no box around the person."""
     seen = keypoints.xy[keypoints.confidence > min_confidence]
     if len(seen) < 2:
         number = "only one joint" if len(seen) else "no joint"
@@ -245,7 +258,7 @@ def _require_usable(keypoints: Keypoints2D, min_confidence: float) -> None:
     if np.ptp(seen, axis=0).max() < _SMALLEST_EXTENT_PX:
         raise _UnusableError(
             f"has all its joints within {_SMALLEST_EXTENT_PX:g} pixels "
-            "(keypoints must be in pixels, not in shares of the image)"
+            "(keypoints must be in pixels, not in fractions of the image's size)"
         )
 
 

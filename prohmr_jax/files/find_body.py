@@ -1,4 +1,4 @@
-"""Where body files are: their official names, folders, and where to register."""
+"""Finds body files by their official names, and says where one can get them."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ from prohmr_jax.files.assets import OPEN_BODY_FILE
 
 OPEN_BODY = "open"
 
-# In the order in which a folder is searched.
+# File names in the order in which a folder is searched.
 _NEUTRAL_NAMES = (
     "SMPL_NEUTRAL.npz", "SMPL_NEUTRAL.pkl",
     "basicmodel_neutral_lbs_10_207_0_v1.1.0.pkl",
@@ -32,13 +32,14 @@ WHERE_TO_GET_DATA = (
 
 
 def find_body(path: str | os.PathLike) -> Path:
-    """Returns the file of a body: the one named, or the one that a folder holds.
+    """Returns the path of a body file: the file named, or the one in a folder.
 
     Args:
-      path: "open", a file, or a folder; in a folder a neutral body comes first.
+      path: "open" for the body that ships, a file, or a folder; of the bodies in a
+        folder, and in its subfolder `smpl`, the gender-neutral one is taken.
 
     Raises:
-      InputError: there is none, or several without a neutral one.
+      InputError: there is no body, or the folder holds several and none is neutral.
     """
     if os.fspath(path) == OPEN_BODY:
         return OPEN_BODY_FILE
@@ -47,7 +48,7 @@ def find_body(path: str | os.PathLike) -> Path:
         return path
     if not path.is_dir():
         raise InputError(path, f"does not exist; {WHERE_TO_GET_BODY}")
-    # smplx looks into a folder `smpl` of the folder it is given.
+    # The package smplx expects its files in a subfolder `smpl`.
     folders = [f for f in (path, path / "smpl") if f.is_dir()]
     neutral = [f / n for f in folders for n in _NEUTRAL_NAMES if (f / n).is_file()]
     if neutral:
@@ -62,7 +63,12 @@ def find_body(path: str | os.PathLike) -> Path:
 
 
 def find_extra_regressor(body: Path) -> Path:
-    """Returns where `SMPL_to_J19.pkl` is, or should be: beside the body or above."""
+    """Returns the path of `SMPL_to_J19.pkl`, which need not exist.
+
+    Args:
+      body: path of the body file; its folder and the folder above are searched. If
+        neither holds the regressor, the path in the body's own folder is returned.
+    """
     folder = body.absolute().parent
     places = [f / "SMPL_to_J19.pkl" for f in (folder, folder.parent)]
     return next((p for p in places if p.is_file()), places[0])

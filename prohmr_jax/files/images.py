@@ -1,4 +1,4 @@
-"""Photographs: any file that people have, as upright RGB; and where they are."""
+"""Reads photographs of any common format as upright RGB, and finds them on the disk."""
 
 import contextlib
 import os
@@ -14,14 +14,16 @@ from PIL import Image
 
 from prohmr_jax.errors import InputError
 
-# Formats whose decoders are in common use; others (EPS, PDF, ...) start programs.
+# Formats whose decoders are in common use; those of EPS, PDF and others start programs.
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 # A 100-megapixel camera fits; a file that claims more is a decompression bomb.
 _MAX_PIXELS = 120_000_000
 _MAX_16_BITS = 65535
 
 _EXIF_ORIENTATION = 0x0112
-# What turns the stored pixels upright, by the values 2 to 8 of EXIF's orientation.
+# Operations that turn the stored pixels upright, by the values 2 to 8 of EXIF's
+# orientation. Pillow's `ImageOps.exif_transpose` is not used because it also rewrites
+# the metadata, which fails where they are damaged and the photo is fine.
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -32,7 +34,7 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 
-# Those of them that swap width and height.
+# The orientations whose operation swaps width and height.
 _SIDEWAYS = (5, 6, 7, 8)
 
 _PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
@@ -42,20 +44,21 @@ _KEYPOINTS_ENDING = "_keypoints"
 def read_image(
     path: str | os.PathLike, *, exif: Literal["honour", "ignore"] = "honour"
 ) -> np.ndarray:
-    """Returns the photo [H, W, 3], uint8 RGB.
+    """Returns the photo as a uint8 RGB array [H, W, 3].
 
-    Grey, palette, CMYK and 16-bit images are converted; transparent ones are laid
-    on white; of several frames the first is taken.
+    Grey, palette, CMYK and 16-bit images are converted, transparent images are laid on
+    white, and of an image with several frames the first is read.
 
     Args:
-      path: JPEG, PNG, WebP, TIFF, BMP, GIF or PPM.
-      exif: "honour" turns the pixels upright as EXIF's orientation says, as OpenPose
-        and image viewers do, so its keypoints fit. "ignore" leaves them as stored:
-        the official ProHMR code reads them so, and detections made by such a reader
-        live in that frame.
+      path: file in the format JPEG, PNG, WebP, TIFF, BMP, GIF or PPM.
+      exif: "honour" turns the pixels upright as EXIF's orientation says. OpenPose and
+        image viewers do the same, so that their keypoints fit. "ignore" leaves the
+        pixels as they are stored, which the official ProHMR code does; detections of
+        such a program are in that frame.
 
     Raises:
-      InputError: the file is missing, no image, truncated, or claims too many pixels.
+      InputError: the file is missing, no image or truncated, or claims more than 120
+        million pixels.
     """
     with _faults_named(path), Image.open(path, formats=_FORMATS) as image:
         if image.width * image.height > _MAX_PIXELS:
@@ -75,12 +78,12 @@ def image_size(
     exif: Literal["honour", "ignore"] = "honour",
     name: str = "",
 ) -> tuple[int, int]:
-    """Returns (width, height) as `read_image` gives them; pixels are not decoded.
+    """Returns the size (width, height) of a photo without decoding its pixels.
 
     Args:
-      file: path or stream.
-      exif: see `read_image`.
-      name: of a stream, for messages.
+      file: path or binary stream.
+      exif: as in `read_image`, whose result has this size.
+      name: name of the stream, for messages.
 
     Raises:
       InputError: the file is missing or no image.
@@ -91,20 +94,21 @@ def image_size(
 
 
 def find_photo(keypoints: str | os.PathLike, named: str | None = None) -> Path | None:
-    """Returns the photo of a keypoint file, or None if there is none.
+    """Returns the path of the photo of a keypoint file, or None if there is none.
 
     Args:
-      keypoints: a detector's file; the photo of `X_keypoints.json` or `X.json` is
-        `X.jpg`, `.jpeg`, `.png` or `.webp` beside it, in lower or upper case.
-      named: the photo's name where the file says it; it goes before the others, and
-        is looked for in the same folder and below only.
+      keypoints: path of a detector's file; the photo of `X_keypoints.json` or `X.json`
+        is `X.jpg`, `.jpeg`, `.png` or `.webp` in the same folder, in lower or upper
+        case.
+      named: name of the photo if the file states it; such a photo has precedence. It
+        is looked for only in the folder of the file and below.
     """
     keypoints = Path(keypoints)
     folder = keypoints.parent
     if named:
         inside = Path(os.path.normpath(named))
         if inside.is_absolute() or ".." in inside.parts:
-            inside = Path(inside.name)  # a path of another machine, perhaps
+            inside = Path(inside.name)  # perhaps a path on another machine
         if inside.suffix.lower() in _PHOTO_SUFFIXES and (folder / inside).is_file():
             return folder / inside
     stem = keypoints.stem.removesuffix(_KEYPOINTS_ENDING)
@@ -118,10 +122,10 @@ def find_photo(keypoints: str | os.PathLike, named: str | None = None) -> Path |
 
 @contextlib.contextmanager
 def _faults_named(path: str | os.PathLike) -> Iterator[None]:
-    """Turns the many errors of decoders into one line."""
+    """Turns the many errors of decoders into an InputError that names the file."""
     try:
         with warnings.catch_warnings():
-            # Warned of are odd metadata, and sizes, which are checked here.
+            # Pillow warns about odd metadata, and about sizes, which are checked here.
             warnings.simplefilter("ignore")
             yield
     except InputError:
@@ -143,7 +147,7 @@ def _faults_named(path: str | os.PathLike) -> Iterator[None]:
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF's orientation; 1, as stored, where there is none or it cannot be read."""
+    """Returns EXIF's orientation; 1 (as stored) if it is missing or damaged."""
     try:
         return image.getexif().get(_EXIF_ORIENTATION, 1)
     except Exception:  # damaged metadata can raise anything; the photo may be fine
@@ -153,7 +157,8 @@ def _orientation(image: Image.Image) -> int:
 def _to_rgb(path: str | os.PathLike, image: Image.Image) -> Image.Image:
     if image.mode == "F" or image.mode.startswith("I"):
         wide = np.asarray(image)
-        # Some formats open 16 bits as 32; a true 32-bit image has no known range.
+        # Pillow opens some 16-bit formats with 32 bits, and these values fit into 16
+        # bits. The range of a true 32-bit image is unknown.
         if image.mode == "F" or wide.min() < 0 or wide.max() > _MAX_16_BITS:
             raise InputError(path, "has pixels of 32 bits, whose range is unknown")
         eight = (wide * (255 / _MAX_16_BITS)).round().astype(np.uint8)

@@ -1,4 +1,4 @@
-"""JSON from elsewhere: every fault is one line."""
+"""Reads JSON files that other programs wrote; every fault becomes a one-line error."""
 
 import json
 import os
@@ -8,10 +8,10 @@ from prohmr_jax.errors import InputError
 
 
 def read_json(path: str | os.PathLike) -> object:
-    """Returns what a JSON file holds.
+    """Returns the content of a JSON file in UTF-8, as `json.loads` gives it.
 
     Raises:
-      InputError: it cannot be read, is empty, truncated, or not JSON.
+      InputError: the file cannot be read, or is empty, truncated or not JSON.
     """
     try:
         data = Path(path).read_bytes()

@@ -1,4 +1,9 @@
-"""NumPy's `.npz` archives: read without pickles, written in one step."""
+"""Reads NumPy's `.npz` archives from any source safely, and writes them in one step.
+
+`np.load` would allocate whatever size a header claims, trust compressed members of any
+size, and report damage by a dozen exceptions; here the header is checked first and
+every fault is one `InputError`. `np.savez` would store the time of writing.
+"""
 
 import dataclasses
 import io
@@ -16,7 +21,7 @@ from prohmr_jax.errors import InputError
 from prohmr_jax.files.array_checks import Checker, Expected
 from prohmr_jax.files.atomic import write_atomically
 
-# The largest honest member is 50 MB: 300 shape directions in float64.
+# The largest array of a real file takes 50 MB: 300 shape directions in float64.
 _MAX_MEMBER_BYTES = 1 << 28
 
 ReadObjects = Callable[[BinaryIO], np.ndarray]
@@ -29,21 +34,22 @@ def read_npz(
     read_objects: ReadObjects | None = None,
     max_member_bytes: int = _MAX_MEMBER_BYTES,
 ) -> dict[str, np.ndarray]:
-    """Reads the named arrays of an archive; others are not even unpacked.
+    """Reads the named arrays of an archive; other members are not unpacked.
 
     Args:
       path: the archive.
-      expected: what must be there, by name; optional members may be absent.
-      read_objects: reads an array that NumPy stored as a pickle, from a stream in
-        memory that starts with it; without it such arrays are refused.
-      max_member_bytes: no array may be larger, however small it was packed.
+      expected: shape and kind of each array, by name; optional ones may be absent.
+      read_objects: function that reads an array of Python objects, which NumPy stores
+        as a pickle, from a stream in memory that starts with the pickle; if None,
+        such arrays are refused.
+      max_member_bytes: largest size of an unpacked array, in bytes.
 
     Returns:
-      The arrays by name, in the machine's byte order.
+      The arrays by name, in C order and in the machine's byte order.
 
     Raises:
-      InputError: no archive, truncated, or a member is missing, of another shape or
-        kind, not finite, or claims more than it can hold.
+      InputError: the file is no archive or is truncated, or an array is missing, has
+        another shape or kind, is not finite, or claims more bytes than it has.
     """
     reader = _Reader(Checker(path), read_objects, max_member_bytes)
     try:
@@ -74,11 +80,12 @@ def write_npz(
     path: str | os.PathLike,
     arrays: Mapping[str, np.ndarray] | Iterable[tuple[str, np.ndarray]],
 ) -> None:
-    """Writes arrays, compressed, in one step; equal arrays give equal bytes.
+    """Writes a compressed archive in one step; equal arrays give equal bytes.
 
     Args:
-      path: the archive.
-      arrays: by name; of an iterable, one is in memory at a time.
+      path: the archive to write.
+      arrays: the arrays by name; from an iterable of pairs, only one array at a time
+        has to be in memory.
 
     Raises:
       InputError: the file cannot be written.
@@ -89,7 +96,8 @@ def write_npz(
         with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
             items = arrays.items() if isinstance(arrays, Mapping) else arrays
             for name, array in items:
-                # A fresh ZipInfo is dated 1980: the clock does not show in the file.
+                # A new ZipInfo is always dated 1980, so the file does not depend on
+                # the time of writing.
                 member = zipfile.ZipInfo(f"{name}.npy")
                 member.compress_type = zipfile.ZIP_DEFLATED
                 with archive.open(member, "w", force_zip64=True) as out:
@@ -113,9 +121,9 @@ class _Reader:
         name: str,
         want: Expected,
     ) -> np.ndarray:
-        """Reads a member; nothing is allocated before its header is checked."""
+        """Reads one array; no memory is taken before its header is checked."""
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise self._fault(f"{name} is packed in a way that NumPy does not use")
+            raise self._fault(f"{name} is compressed in a way that NumPy does not use")
         if info.file_size > self.max_bytes:
             raise self._fault(f"{name} claims {info.file_size} bytes")
         with archive.open(info) as stream:

@@ -1,4 +1,4 @@
-"""The photo of detected people: which it is, and whether it can be theirs."""
+"""Finds the photo of detected people and checks that it can be the right one."""
 
 from pathlib import Path
 
@@ -10,15 +10,19 @@ from prohmr_jax.files.images import find_photo
 from prohmr_jax.geometry.boxes import MIN_CONFIDENCE
 
 NO_PHOTO = "none"
+"""Value of a photo setting that asks for work without a photo."""
 
 
 def photo_of(file: Path, person: Detection, wanted: str = "") -> Path | None:
-    """Returns the photo of a person, or None; frames of a video have none.
+    """Returns the path of the photo that shows a person, or None if there is none.
+
+    A person in a frame of a video has no photo.
 
     Args:
-      file: with the detections.
-      person: one of them.
-      wanted: the photo; `NO_PHOTO`; or empty: what `find_photo` finds.
+      file: path of the file that holds the detections.
+      person: a detection of that file.
+      wanted: path of the photo; `NO_PHOTO` for None; or empty, and then the photo is
+        the one that `find_photo` finds.
     """
     if wanted == NO_PHOTO or person.frame is not None:
         return None
@@ -26,15 +30,16 @@ def photo_of(file: Path, person: Detection, wanted: str = "") -> Path | None:
 
 
 def require_within(path: Path, size: tuple[int, int], person: Detection) -> None:
-    """Refuses a photo that keypoints or box cannot be of, or not at this size.
+    """Checks that a person's keypoints or box can lie in a photo of a given size.
 
     Args:
-      path: of the photo.
-      size: (width, height), pixels.
-      person: who should be in it.
+      path: path of the photo, for the message.
+      size: (width, height) of the photo, pixels.
+      person: the person that the photo should show.
 
     Raises:
-      InputError: most keypoints seen, or the middle of the box, are outside.
+      InputError: more than half of the seen keypoints, or the centre of the box, lie
+        outside the photo.
     """
     seen = person.keypoints.xy[person.keypoints.confidence > MIN_CONFIDENCE]
     if person.box is not None:
@@ -45,5 +50,6 @@ def require_within(path: Path, size: tuple[int, int], person: Detection) -> None
         raise InputError(
             path,
             f"is {width} x {height} pixels, but most of person "
-            f"{person.person_index} is outside: another photo, size or rotation",
+            f"{person.person_index} is outside: it must be another photo, or this one "
+            "in another size or rotation",
         )

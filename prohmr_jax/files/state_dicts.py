@@ -1,4 +1,8 @@
-"""State dicts, name -> array, from files of torch and of safetensors; never run."""
+"""Reads state dicts (name -> array) from files of PyTorch and of safetensors.
+
+The conversion of weights calls it. PyTorch is not needed, and nothing that a file asks
+for is executed.
+"""
 
 import dataclasses
 import os
@@ -25,22 +29,23 @@ _MAX_NAME = 200
 
 @dataclasses.dataclass(frozen=True)
 class StateDict:
-    """Weights as a file names them."""
+    """Holds the weights of a file under the names that the file gives them."""
 
     arrays: dict[str, np.ndarray]
-    """Finite; bfloat16 as float32, all else of the file's type. Not to be written."""
+    """Finite, read-only arrays of the file's types, except that bfloat16 becomes
+    float32."""
     form: str
-    """What wrote the file, for a report."""
+    """Name of the file format, for a report."""
     unknown: tuple[str, ...] = ()
-    """Names outside the state dict that were not understood and mean nothing."""
+    """Names of classes outside the state dict that were ignored."""
 
 
 def read_state_dict(path: str | os.PathLike) -> StateDict:
-    """Returns the weights of a file of `torch.save` (either form) or safetensors.
+    """Reads a file of weights of `torch.save`, in either format, or of safetensors.
 
     Raises:
-      InputError: another kind of file, damaged, or with anything but finite tensors
-        in its state dict.
+      InputError: the file is of another kind or damaged, or its state dict holds
+        anything but finite tensors.
     """
     path = Path(path)
     try:
@@ -63,7 +68,7 @@ def read_state_dict(path: str | os.PathLike) -> StateDict:
     for name, array in state.arrays.items():
         if len(name) > _MAX_NAME:
             raise InputError(path, f"has an entry with a name of {len(name)} letters")
-        # Also what is too large for float32, in which the weights are used.
+        # Weights are used in float32, so that larger numbers are refused as well.
         with np.errstate(over="ignore"):
             finite = np.isfinite(array.astype(np.float32, copy=False)).all()
         if not finite:

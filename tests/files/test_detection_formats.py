@@ -181,7 +181,7 @@ BAD = {
     ),
     "MMPose, logits": (
         [instance(joints(17) * [1, 1, 9])],
-        "expected in [0, 1]",
+        "expected a number in [0, 1]",
     ),
     "MMPose, a number": ({"instance_info": 3}, '"instance_info" is not a list'),
     "MMPose, frames of numbers": (

@@ -180,7 +180,10 @@ BAD = {
     "infinite": (changed(WRIST_X + 1, float("inf")), "has a value of left_wrist"),
     "1e999": (json.dumps(changed(WRIST_X, 7777777)).replace("7777777", "1e999"),
               "person 0 has a value of left_wrist"),
-    "beyond float32": (changed(WRIST_X, 1e300), "has left_wrist at no possible pixel"),
+    "beyond float32": (
+        changed(WRIST_X, 1e300),
+        "has left_wrist at a position that no photo has",
+    ),
     "400 digits": (changed(WRIST_X, 10**400), "value of left_wrist that is not fin"),
     "9000 digits": (
         json.dumps(changed(WRIST_X, 7777777)).replace("7777777", "9" * 9000),

@@ -185,5 +185,5 @@ def test_false_headers(tmp_path, content):
 
 def test_packings_that_numpy_does_not_use(tmp_path):
     archive(tmp_path / "a.npz", member(ARRAYS["v"]), zipfile.ZIP_LZMA)
-    with pytest.raises(InputError, match="v is packed in a way"):
+    with pytest.raises(InputError, match="v is compressed in a way"):
         read_npz(tmp_path / "a.npz", ONE)

@@ -1,5 +1,6 @@
-"""What each detector writes into its JSON, as `RawPerson`s; a room per format.
+"""Reads the JSON formats of 2D detectors, one module per format.
 
-A room says whether a file is its own, and lists its people. Numbers are not checked
-here: `files.detections` does that for all formats alike.
+Each module tells whether a file is in its format, and returns its people as
+`RawPerson`s. Numbers are not checked here; `files.detections` checks them for all
+formats alike.
 """

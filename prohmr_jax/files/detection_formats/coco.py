@@ -1,8 +1,8 @@
-"""COCO's annotations, and its results, which AlphaPose and others write.
+"""Reads COCO's annotations, and COCO's results, which AlphaPose and others write.
 
-Results are a list of `{"image_id", "keypoints": [x, y, c, ...], "score"}`; AlphaPose
-puts the photo's name into `image_id`, and has 17 joints of COCO, 26 or 136 of Halpe,
-or 133 of COCO-WholeBody.
+Results are a list of `{"image_id", "keypoints": [x, y, c, ...], "score"}`. AlphaPose
+puts the photo's name into `image_id`; it writes the 17 joints of COCO, 26 or 136 of
+Halpe, or 133 of COCO-WholeBody.
 """
 
 import os
@@ -17,14 +17,22 @@ from prohmr_jax.files.detection_formats.raw import (
 
 
 def is_coco(content: object) -> bool:
-    """Returns whether a file is a list, or has annotations."""
+    """Returns whether the content of a file is a list or has "annotations"."""
     return isinstance(content, list) or (
         isinstance(content, dict) and "annotations" in content
     )
 
 
 def coco_people(path: str | os.PathLike, content: dict | list) -> list[RawPerson]:
-    """Returns the people of a file; InputError if it lists other things."""
+    """Returns the people of a file, in its order.
+
+    Args:
+      path: path of the file, for messages.
+      content: its JSON, which `is_coco` accepts.
+
+    Raises:
+      InputError: the file does not list people.
+    """
     if isinstance(content, dict):
         people = list_of_objects(path, content["annotations"], '"annotations"')
         images = list_of_objects(path, content.get("images", []), '"images"')
@@ -42,7 +50,7 @@ def coco_people(path: str | os.PathLike, content: dict | list) -> list[RawPerson
 
 def _person(person: dict, file_names: dict) -> RawPerson:
     values = person.get("keypoints", [])
-    # Annotations carry visibility flags, results a score and confidences.
+    # Annotations have visibility flags; results have a score and confidences.
     flags = "score" not in person and _are_visibility_flags(values)
     image = person.get("image_id")
     name = file_names.get(image) if isinstance(image, str | int) else None

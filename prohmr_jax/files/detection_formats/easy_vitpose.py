@@ -1,6 +1,7 @@
-"""easy_ViTPose: `{"keypoints": [{"0": [[y, x, score], ...]}], "skeleton": {...}}`.
+"""Reads the files of easy_ViTPose.
 
-One object per frame, with a person under each id; `skeleton` names the joints.
+They hold `{"keypoints": [{"0": [[y, x, score], ...]}], "skeleton": {...}}`: one object
+per frame with one entry per person, and the names of the joints in `skeleton`.
 """
 
 import os
@@ -17,12 +18,20 @@ _X_Y_SCORE = (1, 0, 2)
 
 
 def is_easy_vitpose(content: object) -> bool:
-    """Returns whether a file has frames of keypoints and their skeleton."""
+    """Returns whether the content of a file has keypoints and their skeleton."""
     return isinstance(content, dict) and {"keypoints", "skeleton"} <= set(content)
 
 
 def easy_vitpose_people(path: str | os.PathLike, content: dict) -> list[RawPerson]:
-    """Returns the people of a file, frame by frame, in the order of the file."""
+    """Returns the people of a file, frame by frame, in the order of the file.
+
+    Args:
+      path: path of the file, for messages.
+      content: its JSON, which `is_easy_vitpose` accepts.
+
+    Raises:
+      InputError: the skeleton does not name joints, or a frame is no JSON object.
+    """
     names = our_names(path, content["skeleton"], '"skeleton"')
     frames = list_of_objects(path, content["keypoints"], '"keypoints"')
     return [

@@ -1,8 +1,9 @@
-"""MMPose, in which ViTPose lives: keypoints `[[x, y], ...]` and `keypoint_scores`.
+"""Reads the files of MMPose, which the official ViTPose writes too.
 
-The demos write `{"meta_info", "instance_info"}`, the inferencer the bare list or the
-object with `predictions`; each holds people, or for a video frames
-`{"frame_id", "instances"}` of people.
+A person has `keypoints` `[[x, y], ...]` and `keypoint_scores`. The demos write
+`{"meta_info", "instance_info"}`; the inferencer writes a bare list or an object with
+`predictions`. Each of these holds people, or for a video frames
+`{"frame_id", "instances"}`, which hold people.
 """
 
 import os
@@ -22,7 +23,7 @@ _X_Y_SCORE = (0, 1, 2)
 
 
 def is_mmpose(content: object) -> bool:
-    """Returns whether a file has MMPose's lists, or is one."""
+    """Returns whether the content of a file is one of MMPose's lists or has one."""
     if isinstance(content, dict):
         return any(key in content for key in _LISTS)
     first = content[0] if isinstance(content, list) and content else None
@@ -32,7 +33,16 @@ def is_mmpose(content: object) -> bool:
 
 
 def mmpose_people(path: str | os.PathLike, content: dict | list) -> list[RawPerson]:
-    """Returns the people of a file; InputError names what is no list of people."""
+    """Returns the people of a file, in its order.
+
+    Args:
+      path: path of the file, for messages.
+      content: its JSON, which `is_mmpose` accepts.
+
+    Raises:
+      InputError: a part of the file is no list of people, or a person lacks keypoints
+        or has another number of scores than of keypoints.
+    """
     names, items, what = None, content, "the file"
     if isinstance(content, dict):
         key = next(key for key in _LISTS if key in content)
@@ -41,7 +51,7 @@ def mmpose_people(path: str | os.PathLike, content: dict | list) -> list[RawPers
         if isinstance(meta, dict) and _NAMES in meta:
             names = our_names(path, meta[_NAMES], f'"{_NAMES}"')
     if isinstance(items, list) and items and all(isinstance(i, list) for i in items):
-        # `predictions` of a call: a list of people for each picture.
+        # The inferencer's `predictions` hold a list of people for each picture.
         groups = list(enumerate(items)) if len(items) > 1 else [(None, items[0])]
     else:
         items = list_of_objects(path, items, what)
@@ -64,7 +74,7 @@ def _person(path, person: dict, names: tuple[str, ...] | None, frame) -> RawPers
         raise InputError(
             path, f"an instance has {len(joints)} keypoints, but {len(scores)} scores"
         )
-    # Anything but pairs, as joints in 3D are, becomes what is refused.
+    # Joints that are no pairs, such as 3D joints, become None, which is refused later.
     rows = [
         [*joint, score] if isinstance(joint, list) and len(joint) == 2 else None
         for joint, score in zip(joints, scores, strict=True)

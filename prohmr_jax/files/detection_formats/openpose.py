@@ -1,4 +1,4 @@
-"""OpenPose: `{"people": [{"pose_keypoints_2d": [x, y, c, ...]}]}`."""
+"""Reads OpenPose's files: `{"people": [{"pose_keypoints_2d": [x, y, c, ...]}]}`."""
 
 import os
 
@@ -13,12 +13,20 @@ _KEYS = ("pose_keypoints_2d", "pose_keypoints")
 
 
 def is_openpose(content: object) -> bool:
-    """Returns whether a file has OpenPose's list of people."""
+    """Returns whether the content of a file has OpenPose's list "people"."""
     return isinstance(content, dict) and "people" in content
 
 
 def openpose_people(path: str | os.PathLike, content: dict) -> list[RawPerson]:
-    """Returns the people of a file; InputError names the one without a body."""
+    """Returns the people of a file, in its order.
+
+    Args:
+      path: path of the file, for messages.
+      content: its JSON, which `is_openpose` accepts.
+
+    Raises:
+      InputError: "people" is no list of objects, or a person has no body keypoints.
+    """
     people = list_of_objects(path, content["people"], '"people"')
     return [_person(path, index, person) for index, person in enumerate(people)]
 

@@ -1,7 +1,8 @@
-"""Boxes without keypoints: `{"boxes": [[x, y, width, height]]}`, or COCO's results.
+"""Reads files of boxes without keypoints, as object detectors write them.
 
-The results of object detectors are a list of `{"image_id", "bbox", "score",
-"category_id"}`; other categories than people (1) are left.
+Such a file is `{"boxes": [[x, y, width, height]]}`, or COCO's results: a list of
+`{"image_id", "bbox", "score", "category_id"}`, of which only people (category 1) are
+returned.
 """
 
 import os
@@ -13,11 +14,11 @@ from prohmr_jax.files.detection_formats.raw import (
     list_of_objects,
 )
 
-_PERSON = 1
+_PERSON_CATEGORY = 1
 
 
 def is_plain_boxes(content: object) -> bool:
-    """Returns whether a file has boxes and no keypoints at all."""
+    """Returns whether the content of a file has boxes and no keypoints at all."""
     if isinstance(content, dict):
         return "boxes" in content
     return (
@@ -27,15 +28,28 @@ def is_plain_boxes(content: object) -> bool:
     )
 
 
-def plain_boxes_people(path: str | os.PathLike, content: dict | list):
-    """Returns the people of a file; InputError if it lists other things."""
+def plain_boxes_people(
+    path: str | os.PathLike, content: dict | list
+) -> list[RawPerson]:
+    """Returns the people of a file, in its order, with boxes and without keypoints.
+
+    Args:
+      path: path of the file, for messages.
+      content: its JSON, which `is_plain_boxes` accepts.
+
+    Raises:
+      InputError: the file does not list boxes.
+    """
     if isinstance(content, dict):
         boxes = content["boxes"]
         if not isinstance(boxes, list):
             raise InputError(path, '"boxes" is not a list')
         return [RawPerson([], PLAIN_BOXES, box=box) for box in boxes]
-    found = list_of_objects(path, content, "the file")
-    people = [item for item in found if item.get("category_id", _PERSON) == _PERSON]
+    people = [
+        item
+        for item in list_of_objects(path, content, "the file")
+        if item.get("category_id", _PERSON_CATEGORY) == _PERSON_CATEGORY
+    ]
     names = [item.get("image_id") for item in people]
     return [
         RawPerson(

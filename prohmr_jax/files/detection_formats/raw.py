@@ -1,4 +1,7 @@
-"""What a file says of a person, before its numbers are checked."""
+"""Defines the common form of a detected person before the numbers are checked.
+
+All modules of `detection_formats` return `RawPerson`s, and use the helpers below.
+"""
 
 import dataclasses
 import os
@@ -13,7 +16,8 @@ MMPOSE = "MMPose"
 EASY_VITPOSE = "easy_ViTPose"
 PLAIN_BOXES = "plain boxes"
 
-# What follows the body in whole bodies, and is left: the face's 68 and two hands.
+# Whole-body layouts go on with 68 points of the face and 21 of each hand, which are not
+# read.
 _FACE_AND_HANDS = 68 + 2 * 21
 # Sets of joints by the number of joints in the file.
 _OPENPOSE_LAYOUTS = {len(joints): joints for joints in (BODY_25, COCO_17)}
@@ -21,29 +25,35 @@ _COCO_LAYOUTS = {
     **{len(joints): joints for joints in (COCO_17, HALPE_26)},
     **{len(joints) + _FACE_AND_HANDS: joints for joints in (COCO_FEET_23, HALPE_26)},
 }
-# Joints of BODY_25 under the names of others.
+# Names that other skeletons use for joints of BODY_25.
 _ALIASES = {"hip": "mid_hip", "pelvis": "mid_hip", "thorax": "neck"}
 
 
 @dataclasses.dataclass(frozen=True)
 class RawPerson:
-    """One person of a file, in its own order of joints."""
+    """Holds what a file says about one person; numbers and types are not checked."""
 
     values: object
-    """x, y, confidence of every joint, one after another; if the file is sound."""
+    """In a sound file a flat list: x and y (pixels) and confidence of every joint, in
+    the file's own order of joints."""
     source: str
-    """One of the names above."""
+    """Name of the format, one of the constants of this module."""
     names: tuple[str, ...] | None = None
-    """Of the joints, where the file says them."""
+    """Names of the joints, or None if the file does not name them."""
     image_name: str | None = None
-    """File name of the photo, where the file says it."""
+    """File name of the photo, or None if the file does not name it."""
     frame: int | None = None
-    """Number of the frame, where the file is of a video."""
+    """Number of the video frame, or None if the file is not about a video."""
     box: object = None
-    """x, y, width, height, where that is all the file says; if it is sound."""
+    """In a sound file of plain boxes a list: x, y, width and height in pixels; None in
+    other formats."""
 
     def names_of(self, joints: int) -> tuple[str, ...] | None:
-        """Returns the names of so many joints (the first ones at least), or None."""
+        """Returns the joint names of a person with a given number of joints, or None.
+
+        The names may be fewer than the joints; they then name the first joints. None
+        means that no layout with this number of joints is known.
+        """
         if self.names is not None:
             return self.names if len(self.names) == joints else None
         openpose = self.source == OPENPOSE
@@ -51,7 +61,7 @@ class RawPerson:
         return None if layout is None else layout.names
 
     def why_unknown(self, count: int) -> str:
-        """Returns what is wrong with a number of values that `names_of` refuses."""
+        """Returns why a number of keypoint values fits no layout, for a message."""
         if count % 3:
             return f"{count} keypoint values, which is not a multiple of 3"
         joints = count // 3
@@ -69,10 +79,15 @@ class RawPerson:
 def our_names(
     path: str | os.PathLike, table: object, what: str
 ) -> tuple[str, ...] | None:
-    """Returns joint names of a table `{"0": "nose", ...}`, in our words.
+    """Returns the joint names of a table `{"0": "nose", ...}`, spelt as in BODY_25.
+
+    Args:
+      path: path of the file, for messages.
+      table: the table, which may be any JSON.
+      what: name of the table in the file, for messages.
 
     Raises:
-      InputError: it is no such table, or names no joint of BODY_25.
+      InputError: the table does not number names, or names no joint of BODY_25.
     """
     try:
         numbered = {int(number): str(name) for number, name in dict(table).items()}
@@ -87,16 +102,31 @@ def our_names(
 
 
 def list_of_objects(path: str | os.PathLike, items: object, what: str) -> list[dict]:
-    """Returns a list whose elements are all JSON objects; InputError otherwise."""
+    """Returns `items` after checking that it is a list of JSON objects.
+
+    Args:
+      path: path of the file, for messages.
+      items: any JSON.
+      what: name of the list in the file, for messages.
+
+    Raises:
+      InputError: `items` is no list, or an element is no JSON object.
+    """
     if not isinstance(items, list) or not all(isinstance(i, dict) for i in items):
         raise InputError(path, f"{what} is not a list of JSON objects")
     return items
 
 
 def flat_values(joints: object, columns: tuple[int, int, int]) -> object:
-    """Returns rows as one list of x, y, confidence, which are in those columns.
+    """Returns the rows of joints as one flat list of x, y, confidence.
 
-    Anything but rows of three comes back as it is, to be refused.
+    Args:
+      joints: any JSON; in a sound file a list of rows with three numbers.
+      columns: columns of x, y and confidence in each row.
+
+    Returns:
+      The flat list, or `joints` unchanged if it has no such rows; the check of the
+      numbers refuses it later.
     """
     rows = isinstance(joints, list) and all(
         isinstance(row, list) and len(row) == len(columns) for row in joints

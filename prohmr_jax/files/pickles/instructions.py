@@ -1,6 +1,7 @@
-"""The instructions of pickles, protocols 0 to 5, as `pickletools` documents them.
+"""Executes the instructions of pickles of protocols 0 to 5 on the restricted `Machine`.
 
-Missing on purpose: registered extensions (EXT) and buffers outside the file.
+The instructions are those that the standard module `pickletools` documents, without
+registered extensions (EXT) and buffers outside the file, which are refused.
 """
 
 import codecs
@@ -18,11 +19,15 @@ _MAX_PROTOCOL = 5
 
 
 def execute(machine: Machine) -> object:
-    """Runs up to STOP; returns the top of the stack.
+    """Executes instructions up to STOP and returns the value that is then on the stack.
+
+    Args:
+      machine: a machine at the start of a pickle; its stream is read up to the end of
+        the pickle.
 
     Raises:
-      Refused: the file asks for more than harmless data.
-      Exception: of many kinds, where the file is damaged.
+      Refused: the pickle asks for more than harmless data.
+      Exception: the pickle is damaged; many kinds of exceptions are possible.
     """
     while (code := machine.read(1)) != b".":
         machine.spend(1)
@@ -38,7 +43,7 @@ def execute(machine: Machine) -> object:
 
 
 def _text_number(line: bytes) -> int | bool:
-    if line in (b"00", b"01"):  # how protocol 0 writes False and True
+    if line in (b"00", b"01"):  # protocol 0 writes False and True so
         return line == b"01"
     return int(line.removesuffix(b"L"))
 
@@ -61,7 +66,7 @@ def _utf8(machine: Machine, layout: str) -> str:
     return machine.sized(layout).decode("utf-8", "surrogatepass")
 
 
-# Instructions that push a value. Strings of Python 2 are bytes, one per character.
+# Instructions that push a value. Strings of Python 2 hold one byte per character.
 _VALUES: dict[bytes, Callable[[Machine], object]] = {
     b"N": lambda m: None,
     b"\x88": lambda m: True,
@@ -172,7 +177,11 @@ def _build(machine: Machine) -> None:
 
 
 def _target_and_items(machine: Machine, count: int | None = None) -> tuple:
-    """Takes items, so many or all above the mark, and looks at what lies below."""
+    """Pops `count` items, or all above the mark, and returns them with what is below.
+
+    Returns:
+      The object below the items, which stays on the stack, and the list of items.
+    """
     if count is None:
         items = machine.pop_to_mark()
     else:
@@ -201,7 +210,7 @@ _ACTIONS: dict[bytes, Callable[[Machine], object]] = {
     b"r": lambda m: m.memo.__setitem__(m.number("<I"), m.top()),
     b"\x94": lambda m: m.memo.__setitem__(len(m.memo), m.top()),
     b"\x80": _check_protocol,
-    b"\x95": lambda m: m.number("<Q"),  # length of a frame: of use to streams only
+    b"\x95": lambda m: m.number("<Q"),  # length of a frame, which only streams need
 }
 
 _EXCLUDED = {

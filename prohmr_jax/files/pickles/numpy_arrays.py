@@ -1,8 +1,9 @@
-"""Arrays inside pickles: NumPy's, SciPy's sparse matrices and chumpy's variables.
+"""Converts arrays inside pickles, written by NumPy, by SciPy (sparse) or by chumpy.
 
-All stay inert, as the file describes them, until `to_numpy` asks for one: only then
-are sizes checked and memory taken, so that a fault in a field that nobody needs
-harms nothing. None of the three libraries' own unpickling code runs.
+Arrays stay as the file describes them until `to_numpy` converts one. Only then are
+sizes checked and memory is taken, so that a fault in a field that nobody needs does no
+harm. The unpickling code of the three libraries is not run. `BODY_TABLE` and
+`NUMPY_TABLE` are the tables that the readers give to `unpickle`.
 """
 
 import functools
@@ -13,22 +14,32 @@ import numpy as np
 
 from prohmr_jax.files.pickles.machine import Construct, Inert, Refused, quoted
 
-# Real numbers, and text of a fixed width.
+# Codes of the types of real numbers, and of text of a fixed width.
 _DTYPE_CODE = re.compile(r"[<>=|]?(b1|[iu][1248]|f[248]|[SU][1-9]\d{0,3})")
 _MAX_DENSE_ENTRIES = 10_000_000
-# Honest files wrap a value twice at most; hostile ones put it into itself.
+# Real files wrap a value twice at most; a hostile one could put it into itself.
 _MAX_DEPTH = 8
 
 
 class PickledDtype(Inert):
-    """`numpy.dtype(code)`; its state says the byte order."""
+    """Stands for `numpy.dtype(code)`; its state holds the byte order."""
 
     def __init__(self, code: str, align: int = 0, copy: int = 0):
-        """Keeps the code; the other two do not change a plain number's type."""
+        """Keeps the code.
+
+        Args:
+          code: NumPy's code of the type.
+          align: ignored, because it does not change the type of a plain number.
+          copy: ignored, for the same reason.
+        """
         self.code = code
 
     def to_numpy(self) -> np.dtype:
-        """Returns the type; refuses all but plain numbers and text."""
+        """Returns the type.
+
+        Raises:
+          Refused: it is neither a plain number nor text.
+        """
         if not isinstance(self.code, str) or not _DTYPE_CODE.fullmatch(self.code):
             raise Refused("has values that are neither numbers nor text")
         dtype = np.dtype(self.code)
@@ -37,10 +48,17 @@ class PickledDtype(Inert):
 
 
 class PickledArray(Inert):
-    """An array; state = (version, shape, dtype, Fortran order, bytes)."""
+    """Stands for an array; its state is (version, shape, dtype, is Fortran, bytes)."""
 
     def to_numpy(self, depth: int = 0) -> np.ndarray:
-        """Returns the array; a view of the file's bytes, so not to be written to."""
+        """Returns the array as a read-only view of the file's bytes.
+
+        Args:
+          depth: number of wrappers around the array.
+
+        Raises:
+          Refused: the array is damaged or holds Python objects.
+        """
         if not isinstance(self.state, tuple) or len(self.state) != 5:
             raise Refused("is an array without content")
         _, shape, dtype, fortran, raw = self.state
@@ -48,7 +66,7 @@ class PickledArray(Inert):
             raise Refused("is a damaged array")
         shape = _shape(shape)
         if dtype.code in ("O", "O8", "|O") and isinstance(raw, list):
-            if shape == () and len(raw) == 1:  # how NumPy wraps a sparse matrix
+            if shape == () and len(raw) == 1:  # NumPy wraps a sparse matrix so
                 return to_numpy(raw[0], depth)
             raise Refused("is an array of Python objects")
         if isinstance(raw, str):
@@ -61,14 +79,21 @@ class PickledArray(Inert):
 
 
 class SparseMatrix(Inert):
-    """`scipy.sparse`, compressed columns or rows."""
+    """Stands for a matrix of `scipy.sparse` with compressed columns or rows."""
 
     def __init__(self, name: str = ""):
-        """Keeps the class, which says whether columns or rows are compressed."""
+        """Keeps the name of the class, which tells compressed columns from rows."""
         self.name = name
 
     def to_numpy(self, depth: int = 0) -> np.ndarray:
-        """Returns the dense matrix."""
+        """Returns the dense matrix [rows, columns].
+
+        Args:
+          depth: number of wrappers around the matrix.
+
+        Raises:
+          Refused: the matrix is damaged or too large.
+        """
         state = _attributes(self.state)
         shape = _shape(state.get("_shape", state.get("shape")))
         if len(shape) != 2:
@@ -99,14 +124,21 @@ class SparseMatrix(Inert):
 
 
 class ChumpyVariable(Inert):
-    """An object of chumpy; those that hold a value, or pick from one, can give it."""
+    """Stands for an object of chumpy, an autodiff library that SMPL files use."""
 
     def __init__(self, name: str):
-        """Keeps the name of the class."""
+        """Keeps the dotted name of the class."""
         self.name = name
 
     def to_numpy(self, depth: int = 0) -> np.ndarray:
-        """Returns the value of a `Ch`, or of a `Select` from one."""
+        """Returns the value of a `Ch`, or of a `Select`, which picks entries of one.
+
+        Args:
+          depth: number of wrappers around the variable.
+
+        Raises:
+          Refused: the variable is of another class, whose value the file does not keep.
+        """
         state = _attributes(self.state)
         kind = self.name.rpartition(".")[2]
         if kind == "Ch" and "x" in state:
@@ -115,7 +147,7 @@ class ChumpyVariable(Inert):
             flat = to_numpy(state["a"], depth).ravel()
             picked = to_numpy(state.get("idxs"), depth)
             if picked.dtype.kind not in "iu" or not picked.size:
-                raise Refused("is a chumpy selection without places")
+                raise Refused("is a chumpy selection without indices")
             if picked.min() < 0 or picked.max() >= flat.size:
                 raise Refused("is a chumpy selection of values that are not there")
             shape = _shape(state.get("preferred_shape", picked.shape))
@@ -128,8 +160,12 @@ class ChumpyVariable(Inert):
 def to_numpy(value: object, depth: int = 0) -> np.ndarray:
     """Returns the array that an unpickled value describes.
 
+    Args:
+      value: a stand-in for an array, a number, or a list or tuple of numbers.
+      depth: number of wrappers around the value.
+
     Raises:
-      Refused: it is no array; the message goes after the field's name.
+      Refused: the value is no array; the message continues the name of the field.
     """
     if isinstance(value, PickledArray | SparseMatrix | ChumpyVariable):
         if depth > _MAX_DEPTH:
@@ -143,14 +179,14 @@ def to_numpy(value: object, depth: int = 0) -> np.ndarray:
 
 
 def _attributes(state: object) -> dict:
-    """The attributes of an object, without slots."""
+    """Returns the attributes in an object's state, without those in slots."""
     if isinstance(state, tuple) and state:
         state = state[0]
     return state if isinstance(state, dict) else {}
 
 
 def _shape(sizes: object) -> tuple[int, ...]:
-    """Checks the sizes of an array; some files write them as NumPy's integers."""
+    """Returns a shape after checking it; some files write NumPy's integers in it."""
     if not isinstance(sizes, tuple) or len(sizes) > 8:
         raise Refused("has no shape")
     shape = tuple(
@@ -169,8 +205,8 @@ def _bytes_of_python_2(text: str) -> bytes:
         raise Refused("is a damaged array") from error
 
 
-def _reconstruct(of: object, shape: object, code: object) -> PickledArray:
-    """An empty array, whose content comes as its state."""
+def _reconstruct(cls: object, shape: object, code: object) -> PickledArray:
+    """Returns an empty array; the file sets its content as its state."""
     return PickledArray()
 
 
@@ -202,7 +238,8 @@ NUMPY_TABLE: dict[str, Construct | None] = {
     "numpy.matrix": None,
     "numpy.matrixlib.defmatrix.matrix": None,
 }
-# What body files name: NumPy's arrays, SciPy's sparse matrices of either era, chumpy.
+"""Names that pickles of NumPy arrays use, and the functions that stand for them."""
+# SciPy renamed its modules in version 1.8; body files use the old and the new names.
 BODY_TABLE: dict[str, Construct | None] = {
     **NUMPY_TABLE,
     **{
@@ -213,3 +250,4 @@ BODY_TABLE: dict[str, Construct | None] = {
     },
     "chumpy.*": ChumpyVariable,
 }
+"""Names that body files use, and the functions that stand for them."""

@@ -1,8 +1,8 @@
-"""Files of `torch.save`: the zip archive, and the form before torch 1.6.
+"""Reads files of `torch.save`: the zip archive, and the format before PyTorch 1.6.
 
-Both hold a pickle and, apart from it, the storages of its tensors. Only those that
-the state dict needs are read: the optimiser's, twice as many, stay on the disk.
-Sizes are held against the file's own before memory is taken.
+Both hold a pickle and, apart from it, the storages of its tensors. Only the storages
+that the state dict needs are read; those of the optimiser, which are twice as large,
+stay on the disk. Sizes are checked against the size of the file before memory is taken.
 """
 
 import io
@@ -30,33 +30,36 @@ from prohmr_jax.files.pickles.unpickle import unpickle
 _MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_START = b"\x80\x02\x8a\x0a" + _MAGIC.to_bytes(10, "little")
 _LEGACY_PROTOCOL = 1001
-# Names and shapes of a model and of its optimiser are a megabyte or two.
+# Names and shapes of a model and of its optimiser take a megabyte or two.
 _MAX_PICKLE_BYTES = 1 << 26
-# Tensors may share a storage, so that their arrays take more than the file did.
+# Tensors may share a storage, so that their arrays take more memory than the file.
 _SHARED_FACTOR, _SHARED_BYTES = 2, 1 << 24
 
 State = tuple[dict[str, np.ndarray], tuple[str, ...]]
 
 
 def read_zip_torch(path: Path) -> State:
-    """Returns the arrays of a zip archive's state dict, and names not understood.
+    """Reads the state dict of a zip archive.
+
+    Returns:
+      The arrays by name, and the sorted names of ignored classes.
 
     Raises:
       InputError: the archive or its pickle is damaged or refused.
     """
     with _faults_named(path), zipfile.ZipFile(path) as archive:
         members = _members(archive, path.stat().st_size)
-        found = [n for n in members if n.count("/") == 1 and n.endswith("/data.pkl")]
-        if len(found) != 1:
+        pickles = [n for n in members if n.count("/") == 1 and n.endswith("/data.pkl")]
+        if len(pickles) != 1:
             raise Refused("is a zip archive without data.pkl, so not of torch.save")
-        root = found[0].removesuffix("data.pkl")
-        order = members.get(f"{root}byteorder")  # torch before 2.1 had none
+        root = pickles[0].removesuffix("data.pkl")
+        order = members.get(f"{root}byteorder")  # written since PyTorch 2.1
         order = archive.read(order) if order else b"little"
         if order not in (b"little", b"big"):
             raise Refused("does not say its byte order")
-        if members[found[0]].file_size > _MAX_PICKLE_BYTES:
+        if members[pickles[0]].file_size > _MAX_PICKLE_BYTES:
             raise Refused("has a pickle too large for names and shapes")
-        machine = _Pickle(path, io.BytesIO(archive.read(found[0])))
+        machine = _Pickle(path, io.BytesIO(archive.read(pickles[0])))
         state = state_dict_of(machine.load())
 
         def read(storage: Storage) -> bytes:
@@ -70,7 +73,7 @@ def read_zip_torch(path: Path) -> State:
 
 
 def _members(archive: zipfile.ZipFile, file_size: int) -> dict[str, zipfile.ZipInfo]:
-    """Members by name, none packed, which together fit into the file."""
+    """Returns the members by name; all are uncompressed and fit into the file."""
     members: dict[str, zipfile.ZipInfo] = {}
     for info in archive.infolist():
         name = info.filename
@@ -79,7 +82,9 @@ def _members(archive: zipfile.ZipFile, file_size: int) -> dict[str, zipfile.ZipI
         if name.startswith("/") or "\\" in name or ".." in name.split("/"):
             raise Refused(f"has a member {quoted(name)}, outside of itself")
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
-            raise Refused(f"has {quoted(name)} packed or encrypted; torch does neither")
+            raise Refused(
+                f"has {quoted(name)} compressed or encrypted; torch does neither"
+            )
         members[name] = info
     if sum(info.file_size for info in members.values()) > file_size:
         raise Refused("claims to hold more than its own size")
@@ -87,11 +92,14 @@ def _members(archive: zipfile.ZipFile, file_size: int) -> dict[str, zipfile.ZipI
 
 
 def read_legacy_torch(path: Path) -> State:
-    """Returns the same of a file in the form before torch 1.6.
+    """Reads the state dict of a file in the format before PyTorch 1.6.
 
-    Five pickles follow each other: a magic number, the protocol, facts of the
-    machine, the value, and the keys of the storages; then these, each behind the
-    number of its entries, little-endian.
+    Five pickles follow each other: a magic number, the protocol, properties of the
+    machine, the value, and the keys of the storages. Then come the storages in
+    little-endian order, each after the number of its entries.
+
+    Returns:
+      The arrays by name, and the sorted names of ignored classes.
 
     Raises:
       InputError: the file is damaged or refused.
@@ -114,7 +122,7 @@ def read_legacy_torch(path: Path) -> State:
 
 
 def _legacy_starts(stream: BinaryIO, machine: "_Pickle") -> dict[str, int]:
-    """Finds where each storage starts, by passing over those before it."""
+    """Returns the position of each storage, found by skipping those before it."""
     keys = machine.load()
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise Refused("does not list its storages")
@@ -136,7 +144,7 @@ def _legacy_starts(stream: BinaryIO, machine: "_Pickle") -> dict[str, int]:
 
 
 class _Pickle:
-    """The pickles of one file, and what they name on the way."""
+    """Reads the pickles of one file and collects the names and storages in them."""
 
     def __init__(self, path: Path, stream: io.BytesIO):
         self.path = path
@@ -167,7 +175,7 @@ def _to_arrays(
     read: Callable[[Storage], bytes],
     big_endian: bool = False,
 ) -> dict[str, np.ndarray]:
-    """Reads every tensor, each storage once; all sizes are checked first."""
+    """Returns every tensor as an array; sizes are checked before anything is read."""
     layouts = {name: _named(name, tensor.layout) for name, tensor in state.items()}
     total = sum(layout.num_bytes for layout in layouts.values())
     if total > _SHARED_FACTOR * path.stat().st_size + _SHARED_BYTES:
@@ -186,7 +194,7 @@ def _to_arrays(
 
 
 def _named(name: str, function: Callable, *args: object) -> object:
-    """Calls a function; what it refuses is said of the tensor."""
+    """Calls a function, and adds the name of the tensor to what it refuses."""
     try:
         return function(*args)
     except Refused as error:
@@ -195,6 +203,7 @@ def _named(name: str, function: Callable, *args: object) -> object:
 
 @contextmanager
 def _faults_named(path: Path) -> Iterator[None]:
+    """Turns every fault of a file into an InputError that names it."""
     try:
         yield
     except Refused as error:

@@ -1,14 +1,14 @@
-"""What torch writes into pickles: tensors as views of storages that stand elsewhere.
+"""Describes tensors in PyTorch's pickles, which are views of storages outside them.
 
-A checkpoint of PyTorch-Lightning names classes of whatever was around in training.
-None is imported. The names that make a tensor are in `torch_table`; any other becomes
-a `Placeholder`, and so does what the file makes by calling it, at any depth. That is
-safe because a placeholder holds its name and nothing else: no code of the file's
-choice runs, no attribute is looked up, and what it is given is dropped. What the
-pickle asks for can therefore only matter where a value is read again, and values are
-read from the state dict alone. `state_dict_of` accepts tensors there and refuses, by
-name, whatever else can be reached from it. Tensors are checked when they are made
-arrays; until then a lie about sizes costs nothing.
+A checkpoint of PyTorch-Lightning names classes of the code that trained it. None is
+imported. The names that build a tensor are in `torch_table`; every other name becomes
+a `Placeholder`, and so does whatever the file builds by calling it, at any depth. That
+is safe because a placeholder holds its name and nothing else: no code that the file
+chooses is run, no attribute is looked up, and everything the file gives it is dropped.
+The other contents of the pickle could only matter if a value were read from them, and
+values are read from the state dict alone: `state_dict_of` accepts tensors there and
+refuses, by name, whatever else can be reached from it. The sizes of a tensor are
+checked when it becomes an array, so that a wrong size takes no memory before.
 """
 
 import dataclasses
@@ -35,14 +35,14 @@ STORAGE_DTYPES: dict[str, np.dtype] = {
         ("Double", "f8"), ("Float", "f4"), ("Half", "f2"), ("BFloat16", _BFLOAT16),
         ("Long", "i8"), ("Int", "i4"), ("Short", "i2"), ("Char", "i1"),
         ("Byte", "u1"), ("Bool", "?"),
-        # Never in weights, but their sizes tell how to pass over them.
+        # These are never weights; their sizes are needed to skip them.
         ("ComplexDouble", "c16"), ("ComplexFloat", "c8"),
         ("QInt32", "i4"), ("QInt8", "i1"), ("QUInt8", "u1"),
     )},
 }  # fmt: skip
-"""Name of a storage's class -> what it holds; an untyped one holds bytes."""
+"""Type of the entries by the name of a storage's class; untyped ones hold bytes."""
 
-# What a tensor in an untyped storage says of its entries.
+# Types by the names that a tensor in an untyped storage gives them.
 _DTYPES = {
     "torch.bfloat16": _BFLOAT16,
     **{f"torch.{name}": np.dtype(name) for name in (
@@ -58,48 +58,52 @@ _HOLDERS = (*_SEQUENCES, dict, Inert)
 
 @dataclasses.dataclass(frozen=True)
 class Storage:
-    """A flat run of numbers that stands outside the pickle."""
+    """Describes a flat sequence of numbers that lies outside the pickle."""
 
     key: str
+    """Name of the storage in the file."""
     kind: str
-    """Name of its class, a key of `STORAGE_DTYPES`."""
+    """Name of the storage's class, a key of `STORAGE_DTYPES`."""
     count: int
     """Number of entries."""
 
     @property
     def num_bytes(self) -> int:
-        """What it must take in the file."""
+        """Returns the number of bytes that the storage takes in the file."""
         return self.count * STORAGE_DTYPES[self.kind].itemsize
 
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """Where a tensor lies in its storage, all possible; in entries of its type."""
+    """Describes the part of a storage that a tensor views, after checking it."""
 
     storage: Storage
     dtype: np.dtype
+    """Type of the tensor's entries."""
     offset: int
+    """Position of the first entry in the storage, in entries."""
     shape: tuple[int, ...]
     strides: tuple[int, ...]
+    """Steps along each axis, in entries."""
 
     @property
     def num_bytes(self) -> int:
-        """What the array will take."""
+        """Returns the number of bytes that the array will take in memory."""
         return math.prod(self.shape) * max(self.dtype.itemsize, 4)
 
     def to_numpy(self, raw: bytes, big_endian: bool = False) -> np.ndarray:
-        """Returns the array, of the tensor's type, but bfloat16 as float32.
+        """Returns the array in the tensor's type, or in float32 for bfloat16.
 
         Args:
-          raw: the whole content of the storage, as long as it says.
-          big_endian: byte order of the content.
+          raw: the whole content of the storage, `storage.num_bytes` bytes.
+          big_endian: whether the content is big-endian.
         """
         size = self.dtype.itemsize
         flat = np.empty(0, self.dtype)
         if raw:
             flat = np.frombuffer(raw, self.dtype, len(raw) // size)
         view = np.lib.stride_tricks.as_strided(
-            # A byte of a bool may be anything in a file, but not in an array.
+            # In a file the byte of a bool may have any value; NumPy needs 0 or 1.
             (flat.view(np.uint8) if self.dtype == bool else flat)[self.offset :],
             self.shape,
             [stride * size for stride in self.strides],
@@ -113,20 +117,30 @@ class Layout:
 
 
 class PickledTensor(Inert):
-    """A tensor as the file describes it; a parameter is the tensor that it holds."""
+    """Holds a tensor as the file describes it; a parameter becomes its tensor."""
 
     def __init__(self, storage, offset, shape, strides, *extras, dtype=None):
-        """Keeps what torch's own function would get; `extras` mean nothing here."""
+        """Keeps the unchecked arguments that torch's own function would get.
+
+        Args:
+          storage: the storage, if the file is sound.
+          offset: position of the first entry in the storage.
+          shape: sizes of the axes.
+          strides: steps along the axes, in entries.
+          *extras: further arguments, which are kept to be searched for foreign names.
+          dtype: name of the type of the entries, for an untyped storage.
+        """
         self.storage = storage
         self.sizes = ((offset,), shape, strides)
         self.dtype = dtype
         self.extras = extras
 
     def layout(self) -> Layout:
-        """Returns where it lies.
+        """Returns the checked position of the tensor in its storage.
 
         Raises:
-          Refused: not within its storage; the message goes after the tensor's name.
+          Refused: the tensor does not lie within its storage; the message continues
+            the name of the tensor.
         """
         if not isinstance(self.storage, Storage):
             raise Refused("has no storage")
@@ -157,9 +171,10 @@ def _are_sizes(sizes: object) -> bool:
 
 
 def storage_of(identity: object) -> Storage | Placeholder:
-    """Returns what a persistent id stands for; if no storage, a placeholder."""
+    """Returns the storage that a persistent id stands for, or else a placeholder."""
     match identity:
-        # The last entry is None but in files of torch before 0.4: parts of storages.
+        # The last entry is None since PyTorch 0.4; before, it could name a part of the
+        # storage.
         case ("storage", Global(name=kind), str(key), str(), int(count), *part):
             known = kind in STORAGE_DTYPES and part in ([], [None])
             if known and type(count) is int and 0 <= count < _MAX_SIZE:
@@ -170,10 +185,10 @@ def storage_of(identity: object) -> Storage | Placeholder:
 
 
 def torch_table(unknown: Callable[[str], Placeholder]) -> dict[str, Construct | None]:
-    """Returns the names that a checkpoint may use.
+    """Returns the table of names for the pickle of a checkpoint, for `unpickle`.
 
     Args:
-      unknown: gets each name that is not among them.
+      unknown: function that returns the placeholder for a name outside the table.
     """
     return {
         **dict.fromkeys([*STORAGE_DTYPES, *_DTYPES]),
@@ -202,10 +217,14 @@ def _rebuild_parameter(data: object, *extras: object) -> object:
 
 
 def state_dict_of(value: object) -> dict[str, PickledTensor]:
-    """Returns the state dict of a checkpoint: under that name, or the whole value.
+    """Returns the state dict of a checkpoint.
+
+    Args:
+      value: the unpickled checkpoint, either a dictionary with the entry "state_dict"
+        or the state dict itself.
 
     Raises:
-      Refused: there is none, or it holds anything but tensors.
+      Refused: there is no state dict, or it holds anything but tensors.
     """
     state = value.get("state_dict", value) if isinstance(value, dict) else value
     if isinstance(state, Placeholder):
@@ -222,14 +241,14 @@ def state_dict_of(value: object) -> dict[str, PickledTensor]:
         if not isinstance(entry, PickledTensor):
             kind = type(entry).__name__
             raise Refused(f"has an entry {quoted(name)} that is a {kind}, no tensor")
-    # Its attributes: torch keeps versions of modules there.
+    # torch stores the versions of modules as an attribute of the state dict.
     if foreign := _foreign_name(getattr(state, "state", None), seen):
         raise Refused(f"has a state dict that calls or holds {quoted(foreign)}")
     return state
 
 
 def _foreign_name(value: object, seen: set[int]) -> str | None:
-    """Returns the name of a placeholder that can be reached, looking once at each."""
+    """Returns the name of a placeholder that can be reached from a value, or None."""
     waiting = [value]
     while waiting:
         value = waiting.pop()

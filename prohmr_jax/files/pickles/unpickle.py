@@ -1,4 +1,4 @@
-"""Pickles read as data: what they may name is a table, and nothing else is run."""
+"""Reads pickles as data: they may use the names of a table, and nothing else is run."""
 
 import io
 import os
@@ -21,13 +21,22 @@ from prohmr_jax.files.pickles.machine import (
 
 
 class InertDict(dict, Inert):
-    """A dictionary whose attributes, if the file gives any, mean nothing."""
+    """Holds a dictionary; attributes that the file gives it are kept but ignored."""
 
 
 def unpickle_file(
     path: str | os.PathLike, table: Mapping[str, Construct | None]
 ) -> object:
-    """Returns the value of a pickle file; see `unpickle`."""
+    """Returns the value of a pickle file.
+
+    Args:
+      path: the file.
+      table: names that the pickle may use, as `unpickle` describes it.
+
+    Raises:
+      InputError: the file cannot be read or is empty, or the pickle is damaged or asks
+        for anything outside the table.
+    """
     try:
         data = Path(path).read_bytes()
     except OSError as error:
@@ -43,17 +52,18 @@ def unpickle(
     table: Mapping[str, Construct | None],
     persistent: Callable[[object], object] | None = None,
 ) -> object:
-    """Returns the value of the pickle at the stream's position, and moves behind it.
+    """Returns the value of the pickle at the stream's position, and moves past it.
 
     Args:
-      stream: in memory (`io.BytesIO`), so that a false length cannot allocate.
-      path: the file that messages name.
-      table: dotted name -> function called in its place, or None where the name may
-        only be passed around (it arrives as a `Global`). `"package.*"` covers all
-        names of a package: its function gets the full name first. `"*"` covers every
-        other name: its function makes a `Placeholder` of it. Built-in containers are
-        understood without it.
-      persistent: what to put for a persistent id; without it they are refused.
+      stream: stream in memory (`io.BytesIO`), so that a wrong length takes no memory.
+      path: path of the file, for messages.
+      table: the function that is called in place of each dotted name. None means that
+        the name may only be passed as a value; it is then a `Global`. The function of
+        `"package.*"` serves all names of a package and gets the full name as its first
+        argument. The function of `"*"` returns a `Placeholder` for every other name.
+        Built-in containers are always understood.
+      persistent: function that returns the object for a persistent id; if None, a
+        pickle with persistent ids is refused.
 
     Raises:
       InputError: the pickle is damaged, or asks for anything outside the table.
@@ -72,19 +82,19 @@ def unpickle(
         raise InputError(path, "is a damaged pickle, or none") from error
 
 
-def _reconstructor(of: object, base: object, state: object) -> object:
-    """What protocols 0 and 1 call for an object of a class without `__reduce__`."""
-    if isinstance(of, Placeholder):
-        return Placeholder(of.name)
-    if not isinstance(of, Global) or of.construct is None:
+def _reconstructor(cls: object, base: object, state: object) -> object:
+    """Returns an object of a class without `__reduce__`, as protocols 0 and 1 ask."""
+    if isinstance(cls, Placeholder):
+        return Placeholder(cls.name)
+    if not isinstance(cls, Global) or cls.construct is None:
         raise Refused("it makes an object of something that is no class")
     if not isinstance(base, Global) or not base.name.endswith(".object") or state:
-        raise Refused(f"it makes a {of.name!r} from a built-in value")
-    return of.construct()
+        raise Refused(f"it makes a {cls.name!r} from a built-in value")
+    return cls.construct()
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    """How Python 3 writes bytes in protocols 0 to 2."""
+    """Returns the bytes that Python 3 writes as text in protocols 0 to 2."""
     if encoding not in ("latin1", "latin-1"):
         raise Refused("it encodes text by other rules than Latin-1")
     return text.encode("latin-1")

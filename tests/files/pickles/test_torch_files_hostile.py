@@ -317,7 +317,7 @@ def test_archives_that_multiply_themselves(tmp_path):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", data)
         archive.writestr("archive/data/0", zeros.tobytes())
-    refused(path, "packed or encrypted")
+    refused(path, "compressed or encrypted")
     # A hundred names for the same bytes, by a directory that was written twice.
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("archive/data.pkl", data)

@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.pickles import machine as pickle_machine
+from prohmr_jax.files.pickles import machine
 from prohmr_jax.files.pickles.machine import Refused
 from prohmr_jax.files.pickles.numpy_arrays import BODY_TABLE, to_numpy
 from prohmr_jax.files.pickles.unpickle import unpickle
@@ -136,7 +136,7 @@ def test_the_table_is_an_argument():
     data = pickled([Ch(x=1)], 2)
     with pytest.raises(InputError, match=r"asks for 'chumpy.ch.Ch'"):
         unpickle(io.BytesIO(data), "a", {})
-    (found,) = unpickle(io.BytesIO(data), "a", {"chumpy.ch.Ch": pickle_machine.Inert})
+    (found,) = unpickle(io.BytesIO(data), "a", {"chumpy.ch.Ch": machine.Inert})
     assert found.state == {"x": 1}
     persistent = b"\x80\x02X\x01\x00\x00\x00aQ."
     assert read(persistent, persistent=lambda name: name * 2) == "aa"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.pickles import machine as pickle_machine
+from prohmr_jax.files.pickles import machine
 from prohmr_jax.files.pickles.machine import Refused
 from prohmr_jax.files.pickles.numpy_arrays import BODY_TABLE, to_numpy
 from prohmr_jax.files.pickles.unpickle import unpickle, unpickle_file
@@ -288,7 +288,7 @@ def test_depth_crashes_nothing():
 
 
 def test_floods_are_refused(monkeypatch):
-    monkeypatch.setattr(pickle_machine, "_MAX_INSTRUCTIONS", 10_000)
+    monkeypatch.setattr(machine, "_MAX_INSTRUCTIONS", 10_000)
     with pytest.raises(InputError, match="too many instructions"):
         read(b"](" + b"K\x01" * 20_000 + b"e.")
     # A list of 5,000 made into a set a hundred times costs as much.
