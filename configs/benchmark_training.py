@@ -7,7 +7,7 @@ The sizes are the paper's (ResNet-50, 224 px), in float32 as the official code t
 
 from ml_collections import ConfigDict
 
-from configs import prohmr
+from prohmr_jax.configs import prohmr
 
 
 def get_config() -> ConfigDict:

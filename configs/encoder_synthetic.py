@@ -12,7 +12,7 @@ the file of it. `--config.encoder_weights=""` starts from random weights.
 
 from ml_collections import ConfigDict
 
-from configs import prohmr_synthetic
+from prohmr_jax.configs import prohmr_synthetic
 
 _DIRECTORY = "data/datasets/encoder_synthetic"
 

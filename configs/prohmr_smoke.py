@@ -5,7 +5,7 @@ python -m prohmr_jax.main --config configs/prohmr_smoke.py --workdir runs/smoke
 
 from ml_collections import ConfigDict
 
-from configs import prohmr_synthetic
+from prohmr_jax.configs import prohmr_synthetic
 
 
 def get_config() -> ConfigDict:

@@ -13,7 +13,7 @@ in that time.
 
 from ml_collections import ConfigDict
 
-from configs import prohmr
+from prohmr_jax.configs import prohmr
 
 _DIRECTORY = "data/datasets/synthetic_humans"
 

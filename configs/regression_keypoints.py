@@ -8,7 +8,7 @@ Data, encoder and losses of the mode are the same; likelihood and samples are no
 
 from ml_collections import ConfigDict
 
-from configs import prohmr_keypoints
+from prohmr_jax.configs import prohmr_keypoints
 
 
 def get_config() -> ConfigDict:

@@ -1,6 +1,7 @@
-"""The command line: `python -m prohmr_jax.main --config configs/X.py [--workdir DIR]`.
+"""The command line: `prohmr-jax --config NAME`, or `python -m prohmr_jax.main`.
 
-Runs the mode that the config names; any key can be set: `--config.key=value`.
+It runs the mode that the config names. NAME is a config that ships or the path of a
+Python file; `--config.key=value` sets a key of it.
 """
 
 import dataclasses
@@ -8,32 +9,23 @@ import importlib
 import logging
 import pathlib
 import sys
+from collections.abc import Sequence
 
 import jax
-from absl import app, flags
 from absl import logging as absl_logging
-from ml_collections import ConfigDict, config_flags
 
 from prohmr_jax.errors import InputError
-
-_CONFIG = config_flags.DEFINE_config_file("config", lock_config=True)
-_WORKDIR = flags.DEFINE_string("workdir", "", "Directory of a training run.")
-_DISTRIBUTED = flags.DEFINE_string(
-    "distributed", "", "One of several hosts: 'auto', or 'host:port,number,count'."
-)
-_CACHE = flags.DEFINE_string(
-    "compilation_cache",
-    str(pathlib.Path("~/.cache/prohmr_jax").expanduser()),
-    "Where compiled programs are kept for the next run; empty for nowhere.",
-)
+from prohmr_jax.modes.command_line import read_command_line
+from prohmr_jax.modes.config_files import describe_nearest
+from prohmr_jax.training.hosts import join_hosts
 
 
 @dataclasses.dataclass(frozen=True)
 class Mode:
-    """Where a mode is implemented, and what the command line arranges for it."""
+    """Says where a mode is implemented, and what the command line arranges for it."""
 
     module: str
-    """Module below `prohmr_jax` whose `run(config)` does the work."""
+    """Module below `prohmr_jax` whose function `run` takes the config."""
     trains: bool = False
     """Whether `run` takes the directory of `--workdir` as well, and needs it."""
     keeps_programs: bool = True
@@ -54,73 +46,70 @@ MODES = {
     "benchmark_fitting": Mode("benchmarks.fitting", keeps_programs=False),
     "benchmark_training": Mode("benchmarks.training"),
 }
+# Config files of users may still have an old name.
+RENAMED_MODES = {
+    "train": "train_keypoints",
+    "evaluate": "evaluate_keypoints",
+    "make_dataset": "render_people",
+}
 
 
-def run(config: ConfigDict, workdir: str) -> None:
-    """Runs the mode of a config; imports only what that mode needs.
+def find_mode(name: str, workdir: str) -> Mode:
+    """Returns the mode of a name.
 
     Raises:
       InputError: there is no such mode, or it trains and there is no workdir.
     """
-    if config.mode not in MODES:
-        raise InputError("config.mode", f"no mode {config.mode!r}")
-    mode = MODES[config.mode]
-    if mode.trains and not workdir:
+    if name in RENAMED_MODES:
+        what = f"{name!r} is called {RENAMED_MODES[name]!r} now"
+        raise InputError("config.mode", what)
+    if name not in MODES:
+        what = f"there is no mode {name!r}; {describe_nearest(name, MODES)}"
+        raise InputError("config.mode", what)
+    if MODES[name].trains and not workdir:
         raise InputError("--workdir", "training needs a directory")
-    module = importlib.import_module(f"prohmr_jax.{mode.module}")
-    module.run(config, *([pathlib.Path(workdir)] if mode.trains else []))
+    return MODES[name]
 
 
-def join_hosts(description: str) -> None:
-    """Makes this process one of several that train together.
+def log_progress() -> None:
+    """Shows the messages of this package on the terminal, and none of any library.
 
-    Args:
-      description: "auto" where the cluster tells (TPU pods, Slurm, Open MPI); else
-        the first host's address and port, this process's number and their count.
-
-    Raises:
-      InputError: the description is neither.
+    Libraries report every file that they touch; their errors are raised as well.
     """
-    if description == "auto":
-        jax.distributed.initialize()
-        return
-    try:
-        address, number, count = description.split(",")
-        place = {"process_id": int(number), "num_processes": int(count)}
-    except ValueError:
-        raise InputError(
-            "--distributed", f"{description!r}: 'auto' or 'host:port,number,count'"
-        ) from None
-    jax.distributed.initialize(address, **place)
-
-
-def main(_) -> None:
-    """Sets up logging and the compilation cache; bad input ends with code 2."""
-    # Ours alone: the libraries report every file that they touch.
-    # Their errors are not lost: they are raised, and end up in one line.
     absl_logging.set_verbosity(absl_logging.FATAL)
-    # A failed save is one line of ours; its tasks need not tell it once more.
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    logging.getLogger().setLevel(logging.CRITICAL)
     log = logging.getLogger("prohmr_jax")
     log.setLevel(logging.INFO)
     log.propagate = False
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     log.addHandler(handler)
-    mode = MODES.get(_CONFIG.value.mode)
-    if _CACHE.value and mode and mode.keeps_programs:
-        jax.config.update("jax_compilation_cache_dir", _CACHE.value)
-        # Small programs are many; by default only those of a second are kept.
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs a command line; bad input ends with one line and code 2.
+
+    Args:
+      arguments: those after the program's name; None: those of this process.
+    """
+    log_progress()
     try:
-        if _DISTRIBUTED.value:
-            join_hosts(_DISTRIBUTED.value)
-        run(_CONFIG.value, _WORKDIR.value)
+        options, config = read_command_line(arguments)
+        mode = find_mode(config.mode, options.workdir)
+        if options.compilation_cache and mode.keeps_programs:
+            directory = pathlib.Path(options.compilation_cache).expanduser()
+            jax.config.update("jax_compilation_cache_dir", str(directory))
+            # Small programs are many; by default only those of a second are kept.
+            jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+        if options.distributed:
+            join_hosts(options.distributed)
+        module = importlib.import_module(f"prohmr_jax.{mode.module}")
+        workdir = [pathlib.Path(options.workdir)] if mode.trains else []
+        module.run(config, *workdir)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
 
 
 if __name__ == "__main__":
-    flags.mark_flags_as_required(["config"])
-    app.run(main)
+    main()

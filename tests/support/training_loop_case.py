@@ -20,10 +20,10 @@ import numpy as np
 import optax
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.main import join_hosts
 from prohmr_jax.models.spec import ModelSpec
 from prohmr_jax.structs import LossTerms
 from prohmr_jax.training.checkpoints import StateCheckpoints
+from prohmr_jax.training.hosts import join_hosts
 from prohmr_jax.training.loop import AXIS, LoopSettings, run_training, shard
 from prohmr_jax.training.train_state import LossAux, create_train_state, make_train_step
 
