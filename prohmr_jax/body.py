@@ -1,15 +1,16 @@
-"""SMPL (Loper et al., 2015) as pure functions: shape once, pose many times, skin.
+"""The body model SMPL (Loper et al., 2015) as pure functions: shape, then pose.
 
-The vertex axis comes last inside the model (`[3, V]`, not `[V, 3]`), so that every
-step is a matrix product over contiguous vertices. What a caller receives has xyz
-last.
-
-Joints alone need no mesh: `LANDMARKS_21` and `EXTRA_19` are linear in a few hundred
-posed vertices, which `BodyModel.landmarks` holds as a surface of its own.
+A body is shaped once and can then be posed many times:
 
   shaped = shape_body(model, betas)
-  pose_joints(shaped, global_orient, body_pose)    joints, no mesh
-  pose_body(shaped, global_orient, body_pose)      joints and vertices
+  pose_joints(shaped, global_orient, body_pose)    returns joints, without a mesh
+  pose_body(shaped, global_orient, body_pose)      returns joints and vertices
+
+Inside the model the vertex axis is the last one (`[3, V]`), so that every step is a
+matrix product over contiguous vertices. Points that functions return are `[..., 3]`.
+
+Joints are computed without the mesh: `LANDMARKS_21` and `EXTRA_19` are linear in a few
+hundred posed vertices, which `BodyModel.landmarks` holds as a surface of its own.
 """
 
 from collections.abc import Sequence
@@ -21,67 +22,60 @@ from flax import struct
 from jaxtyping import Array, Float, Int
 
 from prohmr_jax import skeleton
+from prohmr_jax.geometry.forward_kinematics import forward_kinematics
+from prohmr_jax.geometry.skinning import (
+    ShapedSurface,
+    Surface,
+    shape_surface,
+    skin,
+)
 from prohmr_jax.structs import Body, SmplParams
 
-# The highest-precision matmuls of the accelerator: bodies are measured in mm.
-_PRECISION = jax.lax.Precision.HIGHEST
-
-
-@struct.dataclass
-class Surface:
-    """Vertices with all that shapes, poses and skins them; V may be any subset."""
-
-    template: Float[Array, "3 V"]
-    """Rest positions of the mean shape, metres."""
-    shape_directions: Float[Array, "S 3 V"]
-    pose_directions: Float[Array, "207 3 V"]
-    """Correctives per entry of the 23 rotation matrices minus identity."""
-    skinning_weights: Float[Array, "24 V"]
+# Bodies are compared in millimetres, which the default precision of accelerators blurs.
+_HIGHEST = jax.lax.Precision.HIGHEST
 
 
 @struct.dataclass
 class BodyModel:
-    """A body in SMPL's layout."""
+    """Holds a body model in SMPL's layout."""
 
     joints_template: Float[Array, "24 3"]
+    """Rest positions of the kinematic joints of the mean shape, metres, body frame."""
     joints_shape_directions: Float[Array, "S 24 3"]
+    """Displacements of these joints per unit of each shape coefficient, metres."""
     surface: Surface
+    """The vertices of the mesh."""
     landmarks: Surface
-    """The vertices on which landmark and extra joints depend."""
+    """The L vertices on which landmark and extra joints depend."""
     landmark_regressor: Float[Array, "40 L"]
-    """LANDMARKS_21, then EXTRA_19, from the vertices of `landmarks`."""
+    """Weights that give LANDMARKS_21, then EXTRA_19, from the vertices of
+    `landmarks`."""
     faces: Int[Array, "F 3"]
+    """Vertex numbers of the triangles."""
 
     @property
     def num_betas(self) -> int:
-        """Number of shape coefficients."""
+        """Returns the number of shape coefficients."""
         return self.joints_shape_directions.shape[0]
 
     @property
     def num_vertices(self) -> int:
-        """Number of vertices of the mesh."""
+        """Returns the number of vertices of the mesh."""
         return self.surface.template.shape[-1]
 
 
 @struct.dataclass
-class ShapedSurface:
-    """A surface with its shape blended in, ready to be posed."""
-
-    rest: Float[Array, "*b 3 V"]
-    pose_directions: Float[Array, "207 3 V"]
-    skinning_weights: Float[Array, "24 V"]
-
-
-@struct.dataclass
 class ShapedBody:
-    """A person of fixed shape: pose it as often as needed."""
+    """Holds a person of fixed shape, ready to be posed any number of times."""
 
     joints: Float[Array, "*b 24 3"]
-    """Rest positions of the kinematic joints."""
+    """Rest positions of the kinematic joints, metres, body frame."""
     landmarks: ShapedSurface
+    """The vertices on which landmark and extra joints depend."""
     landmark_regressor: Float[Array, "40 L"]
+    """See `BodyModel`."""
     surface: ShapedSurface | None
-    """None where it was shaped for joints only."""
+    """The vertices of the mesh; None where the body was shaped for joints only."""
 
 
 def make_body_model(
@@ -95,25 +89,25 @@ def make_body_model(
     landmark_vertices: np.ndarray,
     extra_regressor: np.ndarray,
 ) -> BodyModel:
-    """Returns the model of arrays in SMPL's layout and key names.
+    """Returns the body model that arrays in the layout of SMPL's files describe.
 
     Args:
-      v_template: [V, 3], metres.
-      shapedirs: [V, 3, S].
-      posedirs: [V, 3, 207].
-      weights: [V, 24], rows sum to one.
-      joint_regressor: [24, V], rows sum to one.
-      faces: [F, 3].
-      landmark_vertices: [21] vertex numbers in the order of LANDMARKS_21.
-      extra_regressor: [19, V] in the order of EXTRA_19.
+      v_template: rest vertices of the mean shape, [V, 3], metres.
+      shapedirs: displacements per shape coefficient, [V, 3, S], metres.
+      posedirs: displacements per entry of the rotations, [V, 3, 207], metres.
+      weights: skinning weights, [V, 24], whose rows sum to 1.
+      joint_regressor: [24, V], whose rows sum to 1.
+      faces: vertex numbers of the triangles, [F, 3].
+      landmark_vertices: vertex numbers in the order of LANDMARKS_21, [21].
+      extra_regressor: [19, V], in the order of EXTRA_19.
     """
-    # Joints are linear in shape: regressed once here, in float64, not per body.
+    # Joints are linear in the shape, so they are regressed once, here, in float64.
     regressor = joint_regressor.astype(np.float64)
     joints_template = regressor @ v_template
     joints_shape_directions = np.einsum("jv,vcs->sjc", regressor, shapedirs)
     support, landmark_regressor = _landmark_support(landmark_vertices, extra_regressor)
 
-    def surface(vertices: np.ndarray | slice) -> Surface:
+    def surface_of(vertices: np.ndarray | slice) -> Surface:
         planar = (
             v_template[vertices].T,
             shapedirs[vertices].transpose(2, 1, 0),
@@ -125,8 +119,8 @@ def make_body_model(
     return BodyModel(
         joints_template=joints_template.astype(np.float32),
         joints_shape_directions=joints_shape_directions.astype(np.float32),
-        surface=surface(slice(None)),
-        landmarks=surface(support),
+        surface=surface_of(slice(None)),
+        landmarks=surface_of(support),
         landmark_regressor=landmark_regressor.astype(np.float32),
         faces=np.asarray(faces, np.int32),
     )
@@ -135,7 +129,7 @@ def make_body_model(
 def _landmark_support(
     landmark_vertices: np.ndarray, extra_regressor: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices that landmark and extra joints read, and their regressor on these."""
+    """Returns the vertices that landmark and extra joints need, and their regressor."""
     picked = np.zeros((len(landmark_vertices), extra_regressor.shape[1]))
     picked[np.arange(len(landmark_vertices)), landmark_vertices] = 1.0
     dense = np.concatenate([picked, extra_regressor])
@@ -144,9 +138,14 @@ def _landmark_support(
 
 
 def vertex_subset(model: BodyModel, vertices: Sequence[int]) -> BodyModel:
-    """Returns the same body with only some vertices in its mesh, in that order.
+    """Returns the same body model with only some vertices in its mesh.
 
-    Joints are unchanged: they do not depend on the mesh. Faces are dropped.
+    The joints stay the same, because they do not depend on the mesh. The new model has
+    no faces.
+
+    Args:
+      model: the body model.
+      vertices: numbers of the vertices to keep, in the order of the new mesh.
     """
     chosen = np.asarray(vertices)
     return model.replace(
@@ -158,32 +157,21 @@ def vertex_subset(model: BodyModel, vertices: Sequence[int]) -> BodyModel:
 def shape_body(
     model: BodyModel, betas: Float[Array, "*b S"], with_vertices: bool = True
 ) -> ShapedBody:
-    """Returns the rest body of given shape.
+    """Returns a person of given shape, ready to be posed.
 
     Args:
-      model: the body.
+      model: the body model.
       betas: shape coefficients.
-      with_vertices: False leaves the mesh out, where only joints are asked for.
+      with_vertices: False leaves out the mesh where only joints are needed.
     """
     joints = model.joints_template + jnp.einsum(
-        "...s,sjc->...jc", betas, model.joints_shape_directions, precision=_PRECISION
+        "...s,sjc->...jc", betas, model.joints_shape_directions, precision=_HIGHEST
     )
     return ShapedBody(
         joints=joints,
-        landmarks=_shape_surface(model.landmarks, betas),
+        landmarks=shape_surface(model.landmarks, betas),
         landmark_regressor=model.landmark_regressor,
-        surface=_shape_surface(model.surface, betas) if with_vertices else None,
-    )
-
-
-def _shape_surface(surface: Surface, betas: Float[Array, "*b S"]) -> ShapedSurface:
-    offsets = jnp.einsum(
-        "...s,scv->...cv", betas, surface.shape_directions, precision=_PRECISION
-    )
-    return ShapedSurface(
-        rest=surface.template + offsets,
-        pose_directions=surface.pose_directions,
-        skinning_weights=surface.skinning_weights,
+        surface=shape_surface(model.surface, betas) if with_vertices else None,
     )
 
 
@@ -192,12 +180,15 @@ def pose_joints(
     global_orient: Float[Array, "*b 3 3"],
     body_pose: Float[Array, "*b 23 3 3"],
 ) -> Body:
-    """Returns posed joints without computing the mesh; metres, rotated body frame.
+    """Returns the joints of a posed body without computing its mesh.
 
     Args:
-      shaped: leading axes broadcast against those of the pose.
-      global_orient: rotation of the root about the rest pelvis.
+      shaped: the person; leading axes broadcast against those of the pose.
+      global_orient: rotation of the whole body about its rest pelvis.
       body_pose: rotations relative to the parents.
+
+    Returns:
+      A body without vertices, metres, in the frame that `global_orient` turns it to.
     """
     return _pose(shaped, global_orient, body_pose, with_vertices=False)
 
@@ -207,26 +198,36 @@ def pose_body(
     global_orient: Float[Array, "*b 3 3"],
     body_pose: Float[Array, "*b 23 3 3"],
 ) -> Body:
-    """Returns posed joints and vertices; see `pose_joints`.
+    """Returns the joints and the vertices of a posed body.
+
+    Args:
+      shaped: the person; leading axes broadcast against those of the pose.
+      global_orient: rotation of the whole body about its rest pelvis.
+      body_pose: rotations relative to the parents.
+
+    Returns:
+      A body with vertices, metres, in the frame that `global_orient` turns it to.
 
     Raises:
       ValueError: the body was shaped without vertices.
     """
     if shaped.surface is None:
-        raise ValueError("shaped without vertices: shape_body(..., with_vertices=True)")
+        raise ValueError(
+            "the body was shaped without vertices; shape_body needs with_vertices=True"
+        )
     return _pose(shaped, global_orient, body_pose, with_vertices=True)
 
 
 def body_joints(model: BodyModel, params: SmplParams) -> Body:
-    """Returns the joints of parameters in one call: shape, then pose, no mesh."""
+    """Returns the joints of a body, metres, without computing its mesh."""
     shaped = shape_body(model, params.betas, with_vertices=False)
     return pose_joints(shaped, params.global_orient, params.body_pose)
 
 
 def body_mesh(model: BodyModel, params: SmplParams) -> Body:
-    """Returns joints and vertices of parameters in one call."""
-    return pose_body(shape_body(model, params.betas), params.global_orient,
-                     params.body_pose)  # fmt: skip
+    """Returns the joints and the vertices of a body, metres."""
+    shaped = shape_body(model, params.betas)
+    return pose_body(shaped, params.global_orient, params.body_pose)
 
 
 def _pose(
@@ -235,17 +236,19 @@ def _pose(
     body_pose: Float[Array, "*b 23 3 3"],
     with_vertices: bool,
 ) -> Body:
+    """Returns the posed joints, and the posed vertices where they are asked for."""
     rotmats = jnp.concatenate([global_orient[..., None, :, :], body_pose], axis=-3)
     rotations, positions = forward_kinematics(shaped.joints, rotmats)
-    # Skinning moves rest vertices: x -> R (x - rest joint) + joint.
-    shifts = positions - _apply(rotations, shaped.joints)
+    # A bone moves a rest vertex x to R (x - rest joint) + joint = R x + shift.
+    turned_joints = jnp.sum(rotations * shaped.joints[..., None, :], axis=-1)
+    shifts = positions - turned_joints
     bones = jnp.concatenate([rotations, shifts[..., None]], axis=-1)
     features = body_pose - jnp.eye(3, dtype=body_pose.dtype)
     features = features.reshape(*features.shape[:-3], -1)
 
-    support = jnp.stack(_skin(shaped.landmarks, bones, features), axis=-2)
+    support = jnp.stack(skin(shaped.landmarks, bones, features), axis=-2)
     landmarks = jnp.einsum(
-        "lv,...cv->...lc", shaped.landmark_regressor, support, precision=_PRECISION
+        "lv,...cv->...lc", shaped.landmark_regressor, support, precision=_HIGHEST
     )
     num_landmarks = len(skeleton.LANDMARKS_21)
     named = jnp.concatenate([positions, landmarks[..., :num_landmarks, :]], axis=-2)
@@ -253,82 +256,9 @@ def _pose(
     extra_19 = landmarks[..., num_landmarks:, :]
     vertices = None
     if with_vertices:
-        vertices = jnp.stack(_skin(shaped.surface, bones, features), axis=-1)
+        vertices = jnp.stack(skin(shaped.surface, bones, features), axis=-1)
     return Body(
         joints=jnp.concatenate([body_25, extra_19], axis=-2),
         kinematic_joints=positions,
         vertices=vertices,
-    )
-
-
-def _apply(
-    matrices: Float[Array, "*b 3 3"], vectors: Float[Array, "*b 3"]
-) -> Float[Array, "*b 3"]:
-    return jnp.sum(matrices * vectors[..., None, :], axis=-1)
-
-
-def forward_kinematics(
-    rest_joints: Float[Array, "*b 24 3"], rotmats: Float[Array, "*b 24 3 3"]
-) -> tuple[Float[Array, "*b 24 3 3"], Float[Array, "*b 24 3"]]:
-    """Returns global rotations and positions of the kinematic joints.
-
-    Args:
-      rest_joints: rest positions, metres.
-      rotmats: rotations relative to the parents; the root's turns about its joint.
-    """
-    parents = np.asarray(skeleton.SMPL_PARENTS)
-    offsets = rest_joints - jnp.where(
-        parents[:, None] < 0, 0.0, rest_joints[..., np.maximum(parents, 0), :]
-    )
-    batch = jnp.broadcast_shapes(rotmats.shape[:-3], rest_joints.shape[:-2])
-    local = jnp.concatenate(
-        [
-            jnp.broadcast_to(rotmats, (*batch, *rotmats.shape[-3:])),
-            jnp.broadcast_to(offsets, (*batch, *offsets.shape[-2:]))[..., None],
-        ],
-        axis=-1,
-    )
-    # All joints of a level at once: eight products instead of twenty-three.
-    root, *levels = (list(level) for level in skeleton.SMPL_LEVELS)
-    posed = [local[..., root, :, :]]
-    above = root
-    for level in levels:
-        parent = posed[-1][..., [above.index(parents[j]) for j in level], :, :]
-        posed.append(_compose(parent, local[..., level, :, :]))
-        above = level
-    order = np.argsort(np.concatenate(skeleton.SMPL_LEVELS))
-    bones = jnp.concatenate(posed, axis=-3)[..., order, :, :]
-    return bones[..., :3], bones[..., 3]
-
-
-def _compose(
-    first: Float[Array, "*b 3 4"], second: Float[Array, "*b 3 4"]
-) -> Float[Array, "*b 3 4"]:
-    """Rigid motion `second`, then `first`, each as rotation and translation."""
-    # Written out: small batched products are slow as calls to a matmul.
-    turned = sum(first[..., :, k, None] * second[..., k, None, :] for k in range(3))
-    return turned.at[..., 3].add(first[..., 3])
-
-
-def _skin(
-    surface: ShapedSurface,
-    bones: Float[Array, "*b 24 3 4"],
-    pose_features: Float[Array, "*b 207"],
-) -> tuple[Float[Array, "*b V"], Float[Array, "*b V"], Float[Array, "*b V"]]:
-    """Linear blend skinning with pose correctives (Eqs. 2-5 and 9 of SMPL): x, y, z."""
-    correctives = jnp.einsum(
-        "...p,pcv->...cv", pose_features, surface.pose_directions, precision=_PRECISION
-    )
-    rest = surface.rest + correctives
-    blended = jnp.einsum(
-        "...jrc,jv->...rcv", bones, surface.skinning_weights, precision=_PRECISION
-    )
-    x, y, z = (rest[..., c, :] for c in range(3))
-    # Written out: compiled to one pass over the vertices, unlike a sum over an axis.
-    return tuple(
-        blended[..., row, 0, :] * x
-        + blended[..., row, 1, :] * y
-        + blended[..., row, 2, :] * z
-        + blended[..., row, 3, :]
-        for row in range(3)
     )

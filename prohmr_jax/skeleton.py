@@ -1,14 +1,14 @@
 """Joint names, joint sets, their order, mirror images and conversions.
 
-The only place where a joint has a number. Everything else asks by name:
+This is the only module in which joints have numbers. All others ask by name:
 
   BODY_25.index("left_knee"), JOINTS_44.mirror, BODY_25.positions_in(JOINTS_44)
 
-Sets: `SMPL_24` (kinematic joints of the body model), `LANDMARKS_21` (vertices that
-act as joints), `BODY_25` (OpenPose), `EXTRA_19` (joints that are regressed from the
-mesh, annotated like LSP, MPII and Human3.6M), `JOINTS_44` = BODY_25 + EXTRA_19 (what
-the model predicts), `COCO_17` and, with feet, `COCO_FEET_23` and `HALPE_26` (what
-detectors write), `H36M_17`, and the lists on which errors are measured.
+The body model has `SMPL_24` (its kinematic joints), `LANDMARKS_21` (vertices that act
+as joints) and `EXTRA_19` (joints regressed from the mesh, as LSP, MPII and Human3.6M
+annotate them). The networks predict `JOINTS_44`, which are `BODY_25` (OpenPose) and
+EXTRA_19. Detectors write BODY_25, `COCO_17`, `COCO_FEET_23` or `HALPE_26`. Other sets
+name the joints of dataset files, and those on which errors are measured.
 """
 
 import dataclasses
@@ -17,13 +17,19 @@ import functools
 
 @dataclasses.dataclass(frozen=True)
 class JointSet:
-    """An ordered set of uniquely named joints; `left_x` and `right_x` mirror."""
+    """Describes an ordered set of joints with unique names.
+
+    The names of joints in pairs start with `left_` and `right_`. Every method raises
+    KeyError if it is asked for a joint that the set lacks.
+    """
 
     label: str
+    """Name of the set, for error messages."""
     names: tuple[str, ...]
+    """Names of the joints, in order."""
 
     def __post_init__(self):
-        """Refuses a set that names a joint twice."""
+        """Raises ValueError if two joints have the same name."""
         if len(set(self.names)) != len(self.names):
             raise ValueError(f"{self.label} names a joint twice")
 
@@ -32,28 +38,34 @@ class JointSet:
         return len(self.names)
 
     def index(self, name: str) -> int:
-        """Returns the position of a joint; KeyError with the set's label if absent."""
+        """Returns the position of a joint."""
         try:
             return self.names.index(name)
         except ValueError:
             raise KeyError(f"{self.label} has no joint {name!r}") from None
 
     def indices(self, *names: str) -> tuple[int, ...]:
-        """Returns the positions of several joints, in the order asked for."""
+        """Returns the positions of several joints, in the order of the arguments."""
         return tuple(self.index(name) for name in names)
 
     def positions_in(self, other: "JointSet") -> tuple[int, ...]:
-        """Returns where each joint of this set stands in `other`."""
+        """Returns the position in `other` of each joint of this set."""
         return other.indices(*self.names)
 
     @functools.cached_property
     def mirror(self) -> tuple[int, ...]:
-        """The permutation that swaps left and right: mirrored = joints[mirror]."""
+        """Returns the permutation that swaps left and right.
+
+        The mirrored joints are `joints[mirror]`.
+        """
         return self.indices(*(mirror_name(name) for name in self.names))
 
 
 def mirror_name(name: str) -> str:
-    """Returns the name of the joint on the other side of the body."""
+    """Returns the name of the joint on the other side of the body.
+
+    Joints without a side are their own mirror images.
+    """
     for side, other in (("left_", "right_"), ("right_", "left_")):
         if name.startswith(side):
             return other + name.removeprefix(side)
@@ -92,6 +104,7 @@ SMPL_MIRROR = SMPL_24.mirror
 
 
 def _levels(parents: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    """Returns the joints at each distance from the root, the root's level first."""
     depth: list[int] = []
     for parent in parents:
         depth.append(0 if parent < 0 else depth[parent] + 1)
@@ -101,7 +114,7 @@ def _levels(parents: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
     )
 
 
-# Joints at each distance from the root: a level is posed in one batched product.
+# Joints at each distance from the root; forward kinematics poses a level at once.
 SMPL_LEVELS = _levels(SMPL_PARENTS)
 
 # The order in which smplx appends landmark vertices to the kinematic joints.
@@ -153,7 +166,8 @@ COCO_17 = JointSet(
     ),
 )  # fmt: skip
 
-# Body and feet of COCO-WholeBody; 68 joints of the face and 42 of hands follow.
+# Body and feet of COCO-WholeBody, whose files continue with 68 joints of the face and
+# 42 of the hands.
 COCO_FEET_23 = JointSet(
     "COCO_FEET_23",
     (
@@ -162,7 +176,8 @@ COCO_FEET_23 = JointSet(
     ),
 )  # fmt: skip
 
-# Halpe (AlphaPose); in its whole bodies, face and hands follow.
+# Body and feet of Halpe (AlphaPose), whose whole-body files continue with face and
+# hands.
 HALPE_26 = JointSet(
     "HALPE_26",
     (
@@ -172,7 +187,7 @@ HALPE_26 = JointSet(
     ),
 )  # fmt: skip
 
-# Human3.6M's own order, in the names of the joints that the model predicts for it.
+# Human3.6M's 17 joints in its own order, under the names that JOINTS_44 gives them.
 H36M_17 = JointSet(
     "H36M_17",
     (
@@ -184,8 +199,8 @@ H36M_17 = JointSet(
     ),
 )  # fmt: skip
 
-# What Human3.6M's files hold: of joints at the same place, those that its users take
-# have the names of H36M_17.
+# The joints in Human3.6M's files, some of which coincide; of these, the one that is
+# commonly used has the name of H36M_17.
 H36M_32 = JointSet(
     "H36M_32",
     (
@@ -200,7 +215,7 @@ H36M_32 = JointSet(
     ),
 )  # fmt: skip
 
-# OpenPose before BODY_25, as in 3DPW's detections.
+# OpenPose's joints before BODY_25, which 3DPW's detections use.
 OPENPOSE_18 = JointSet(
     "OPENPOSE_18",
     tuple(
@@ -210,14 +225,14 @@ OPENPOSE_18 = JointSet(
     ),
 )
 
-# What SPIN's annotation files call `part` and `S`.
+# The joints of the arrays `part` and `S` in SPIN's annotation files.
 SPIN_24 = JointSet(
     "SPIN_24",
     (*EXTRA_19.names, "nose", "left_eye", "right_eye", "left_ear", "right_ear"),
 )
 
-# Lists on which errors are reported: the 14 joints of the Human3.6M and 3DPW
-# protocols and the 17 of MPI-INF-3DHP, in the official order.
+# The joints on which errors are reported, in the official order: 14 in the protocols of
+# Human3.6M and 3DPW, 17 in that of MPI-INF-3DHP.
 EVAL_H36M_14 = JointSet(
     "EVAL_H36M_14",
     EXTRA_19.names[: EXTRA_19.index("neck_lsp") + 1] + ("head_h36m",),
@@ -226,14 +241,14 @@ EVAL_H36M_17 = JointSet(
     "EVAL_H36M_17", EVAL_H36M_14.names + ("pelvis_mpii", "spine_h36m", "jaw_h36m")
 )
 
-# Where each OpenPose joint comes from: a kinematic joint, or else a landmark.
+# The OpenPose joints that are kinematic joints of the body; the others are landmarks.
 _BODY_25_KINEMATIC = {
     "neck": "neck", "mid_hip": "pelvis",
     **{f"{side}_{part}": f"{side}_{part}"
        for side in ("left", "right")
        for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")},
 }  # fmt: skip
-# Positions of BODY_25 among the 24 kinematic joints followed by the 21 landmarks.
+# Position of each BODY_25 joint in SMPL_24 followed by LANDMARKS_21.
 BODY_25_SOURCE = tuple(
     SMPL_24.index(_BODY_25_KINEMATIC[n])
     if n in _BODY_25_KINEMATIC
@@ -241,23 +256,24 @@ BODY_25_SOURCE = tuple(
     for n in BODY_25.names
 )
 
-# Joints that a detector sees as one body part; a missing one hides its twin.
+# Pairs of positions in JOINTS_44 that are the same body part, once as OpenPose and once
+# as the other annotators place it: if one of them is hidden, so is the other.
 TWINS_44 = tuple(
     (JOINTS_44.index(name.removesuffix("_extra")), JOINTS_44.index(name))
     for name in EXTRA_19.names
     if name.endswith("_extra")
 )
 
-# Joint at the origin of root-relative joints (the pelvis of the official losses).
+# The joint that root-relative joints have at their origin, as in the official losses.
 PELVIS_44 = JOINTS_44.index("pelvis_mpii")
 
-# Joints whose detections the official fitting leaves out (its `use_hips=False`).
+# Joints whose detections the official fitting ignores (its option `use_hips=False`).
 HIPS_44 = JOINTS_44.indices(
     "mid_hip", "right_hip", "left_hip",
     "right_hip_extra", "left_hip_extra", "pelvis_mpii",
 )  # fmt: skip
 
-# Bones drawn between joints of BODY_25.
+# Pairs of positions in BODY_25 between which pictures draw bones.
 BODY_25_BONES = tuple(
     BODY_25.indices(a, b)
     for a, b in (

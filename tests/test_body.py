@@ -8,13 +8,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from prohmr_jax import body, skeleton
-from prohmr_jax.body import (
-    forward_kinematics,
-    pose_body,
-    pose_joints,
-    shape_body,
-    vertex_subset,
-)
+from prohmr_jax.body import pose_body, pose_joints, shape_body, vertex_subset
+from prohmr_jax.geometry.forward_kinematics import forward_kinematics
 from prohmr_jax.structs import SmplParams
 from tests.support.batches import BATCHES
 

@@ -16,7 +16,6 @@ from flax import struct
 from jaxtyping import Array, Float, Int
 
 from prohmr_jax import skeleton
-from prohmr_jax.body import forward_kinematics
 from prohmr_jax.fitting.objectives import (
     AGREEMENT_WEIGHT,
     BETAS_WEIGHT,
@@ -25,6 +24,7 @@ from prohmr_jax.fitting.objectives import (
     KeypointParams,
     reprojection,
 )
+from prohmr_jax.geometry.forward_kinematics import forward_kinematics
 from prohmr_jax.geometry.rotations import pose_6d_to_rotmat
 from prohmr_jax.models.flow import ConditionalGlow
 from prohmr_jax.models.prohmr import NUM_ROTATIONS

@@ -1,4 +1,5 @@
-"""Geometry of bodies and pictures: rotations, cameras, boxes, Procrustes alignment.
+"""Geometry of bodies and images, which all other packages use.
 
-Every function is differentiable at its singular points and takes any batch axes.
+It holds rotations, forward kinematics, cameras, boxes and Procrustes alignment. Every
+function takes any leading batch axes and has finite gradients at its singular points.
 """

@@ -1,6 +1,6 @@
-"""Boxes around people, from their keypoints.
+"""Boxes around people, computed from their keypoints.
 
-One rule for training and inference, in code that runs on the host and inside jit.
+Training and inference use the same functions, on the host and inside `jax.jit`.
 """
 
 import jax.numpy as jnp
@@ -9,26 +9,27 @@ from jaxtyping import Array, Bool, Float
 from prohmr_jax.geometry.cameras import image_to_crop
 from prohmr_jax.structs import Box, Keypoints2D
 
-# The official margin: the tight box is enlarged by this factor.
+# Factor by which the tight box is enlarged (the official value).
 MARGIN = 1.2
-# Detections at or below this confidence do not count.
+# Joints are used from above this confidence on.
 MIN_CONFIDENCE = 0.1
-# A person of a single joint still gets a box with an area.
+# Gives the box of a single joint an area.
 _MIN_SIDE = 1e-3
 
 
 def confident(
     keypoints: Keypoints2D, min_confidence: float = MIN_CONFIDENCE
 ) -> Bool[Array, "*b J"]:
-    """Returns which joints the detector is confident of."""
+    """Returns for each joint whether its confidence is above the minimum."""
     return keypoints.confidence > min_confidence
 
 
 def official_validity(keypoints: Keypoints2D) -> Bool[Array, "*b J"]:
-    """Returns which joints the official OpenPose reader boxes: those with y > 0.
+    """Returns which joints the official OpenPose reader uses: those with y > 0.
 
-    It looks at the position where it means the confidence, so that a joint in the
-    first row is lost and an undetected one with a position counts. For parity only.
+    The official code compares the y coordinate where it means the confidence. So it
+    loses joints in the first row of the image, and uses undetected joints that have a
+    position. Only the comparison with the official numbers needs this function.
     """
     return keypoints.xy[..., 1] > 0
 
@@ -38,8 +39,13 @@ def box_around(
 ) -> Box:
     """Returns the square box around the valid points, in their unit.
 
-    Side: the larger extent of the tight box, times `margin`. Without any valid point
-    the box is at 0 with the least side; callers refuse such people beforehand.
+    Its side is the larger extent of the tight box times `margin`. Without any valid
+    point the box lies at 0 and has the smallest side; callers refuse such people first.
+
+    Args:
+      xy: points, in any frame.
+      valid: which points the box must hold.
+      margin: factor by which the tight box is enlarged.
     """
     mask = valid[..., None]
     low = jnp.min(jnp.where(mask, xy, jnp.inf), axis=-2)
@@ -53,18 +59,24 @@ def box_around(
 def box_from_keypoints(
     keypoints: Keypoints2D, min_confidence: float = MIN_CONFIDENCE
 ) -> Box:
-    """Returns the box around the confident joints."""
+    """Returns the box around the joints whose confidence is above the minimum.
+
+    Args:
+      keypoints: joints in any frame; the box is in the same frame and unit.
+      min_confidence: joints at or below this confidence are ignored.
+    """
     return box_around(keypoints.xy, confident(keypoints, min_confidence))
 
 
 def in_box(keypoints: Keypoints2D) -> tuple[Keypoints2D, Box]:
     """Returns keypoints in the crop frame of their own box, and that box.
 
-    This is the one way into the keypoint encoder, in training and at inference. Joints
-    whose confidence does not count become missing: position and confidence are 0.
+    Training and inference both prepare the input of the keypoint encoder with this
+    function. Joints at or below `MIN_CONFIDENCE` become missing: their position and
+    their confidence are 0.
 
     Args:
-      keypoints: `[*b, J]`, any frame and unit.
+      keypoints: `[*b, J]`, in any frame and unit.
 
     Returns:
       The keypoints in crop units, and the box in the frame and unit of the input.

@@ -1,4 +1,4 @@
-"""Similarity alignment of point sets (Procrustes analysis)."""
+"""Similarity alignment of point sets, which PA-MPJPE is measured with."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -9,10 +9,14 @@ def align(
 ) -> Float[Array, "*b J 3"]:
     """Returns `source` moved onto `target` by the best similarity transform.
 
-    Scale, rotation and translation minimise the summed squared distances (Umeyama,
-    1991); reflections are excluded. Collinear sets are aligned (the rotation about
-    their line does not matter); a source that is one point comes back at the
-    target's centroid.
+    Scale, rotation and translation minimise the sum of squared distances (Umeyama,
+    1991); reflections are excluded. Collinear sets are aligned too, with an arbitrary
+    rotation about their line. If all source points coincide, they are returned at the
+    centroid of the target.
+
+    Args:
+      source: points, in any unit and frame.
+      target: the corresponding points.
     """
     source_mean = jnp.mean(source, axis=-2, keepdims=True)
     target_mean = jnp.mean(target, axis=-2, keepdims=True)

@@ -1,25 +1,32 @@
-"""Rotations as axis-angle, 6D and matrices, differentiable everywhere.
+"""Conversions between axis-angle, quaternion, 6D and matrix form of rotations.
 
-Every function works over any leading batch axes and runs in the precision of its
-input. Gradients are finite at zero rotation, at half turns and for degenerate 6D
-input: each division is guarded on both branches, because `where` alone guards the
-value but not the gradient.
+Every function takes any leading batch axes and keeps the floating-point type of its
+input. Gradients are finite at zero rotation, at half turns and for degenerate 6D input:
+each division is guarded on both branches, because `where` alone guards the value but
+not the gradient.
 """
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from prohmr_jax.skeleton import SMPL_MIRROR
 
-# Below this squared angle the Taylor series is exact to float32 rounding.
+_HIGHEST = jax.lax.Precision.HIGHEST
+# Below this squared angle the Taylor series are exact to float32 rounding.
 _SMALL_ANGLE_SQUARED = 1e-4
 
 
 def normalize(vector: Float[Array, "*b D"], eps: float = 1e-12) -> Float[Array, "*b D"]:
-    """Returns vectors divided by their length, or by `eps` where they are shorter.
+    """Returns vectors at length one; the zero vector stays zero.
 
-    Zero stays zero. Gradients are finite there too (they are 1 / eps).
+    Vectors whose largest entry is below `eps` are divided by `eps` instead of their
+    length, so that the gradient at zero is finite (1 / eps).
+
+    Args:
+      vector: vectors of any length.
+      eps: the size below which a vector counts as zero.
     """
     # Scaled by the largest entry, so that squares neither under- nor overflow.
     largest = jnp.max(jnp.abs(vector), axis=-1, keepdims=True)
@@ -31,7 +38,11 @@ def normalize(vector: Float[Array, "*b D"], eps: float = 1e-12) -> Float[Array, 
 
 
 def skew(vector: Float[Array, "*b 3"]) -> Float[Array, "*b 3 3"]:
-    """Returns the matrix whose product with v is the cross product vector x v."""
+    """Returns the cross product matrices of vectors: their product with v is x cross v.
+
+    Args:
+      vector: the left factor x of the cross product.
+    """
     x, y, z = jnp.moveaxis(vector, -1, 0)
     zero = jnp.zeros_like(x)
     rows = ((zero, -z, y), (z, zero, -x), (-y, x, zero))
@@ -39,7 +50,7 @@ def skew(vector: Float[Array, "*b 3"]) -> Float[Array, "*b 3 3"]:
 
 
 def axis_angle_to_rotmat(axis_angle: Float[Array, "*b 3"]) -> Float[Array, "*b 3 3"]:
-    """Returns rotation matrices by Rodrigues' formula; smooth at zero.
+    """Returns the rotation matrices of axis-angles, by Rodrigues' formula.
 
     Args:
       axis_angle: unit axis times angle, radians.
@@ -59,13 +70,21 @@ def axis_angle_to_rotmat(axis_angle: Float[Array, "*b 3"]) -> Float[Array, "*b 3
 
 
 def mirror_pose(axis_angle: Float[Array, "*b 24 3"]) -> Float[Array, "*b 24 3"]:
-    """Returns the pose of the person in the mirror (the plane x = 0)."""
+    """Returns the pose mirrored in the plane x = 0, which swaps left and right.
+
+    Args:
+      axis_angle: SMPL_24 rotations relative to the parents, radians.
+    """
     swapped = axis_angle[..., SMPL_MIRROR, :]
     return swapped * np.array([1.0, -1.0, -1.0], axis_angle.dtype)
 
 
 def quaternion_to_rotmat(quaternion: Float[Array, "*b 4"]) -> Float[Array, "*b 3 3"]:
-    """Returns rotation matrices of quaternions (w, x, y, z) of any length but zero."""
+    """Returns the rotation matrices of quaternions.
+
+    Args:
+      quaternion: (w, x, y, z), of any length but zero.
+    """
     w, x, y, z = jnp.moveaxis(normalize(quaternion), -1, 0)
     rows = (
         (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
@@ -76,15 +95,16 @@ def quaternion_to_rotmat(quaternion: Float[Array, "*b 4"]) -> Float[Array, "*b 3
 
 
 def rotmat_to_quaternion(rotmat: Float[Array, "*b 3 3"]) -> Float[Array, "*b 4"]:
-    """Returns unit quaternions (w, x, y, z) with w >= 0.
+    """Returns the unit quaternions (w, x, y, z) of rotation matrices, with w >= 0.
 
-    Of the four classical formulas the one with the largest pivot is used, so that
-    no root is taken near zero, at half turns either.
+    Every row of the matrix 4 q q^T is a multiple of the quaternion q. The row with the
+    largest diagonal entry is normalised, so that no square root is taken near zero, not
+    even at half turns.
     """
     m = rotmat
     diagonal = jnp.diagonal(m, axis1=-2, axis2=-1)
     xx, yy, zz = jnp.moveaxis(diagonal, -1, 0)
-    # 4 q q^T, from which any row is the quaternion times 4 of its own pivot entry.
+    # The matrix 4 q q^T.
     wx = m[..., 2, 1] - m[..., 1, 2]
     wy = m[..., 0, 2] - m[..., 2, 0]
     wz = m[..., 1, 0] - m[..., 0, 1]
@@ -105,13 +125,16 @@ def rotmat_to_quaternion(rotmat: Float[Array, "*b 3 3"]) -> Float[Array, "*b 4"]
 
 
 def rotmat_to_axis_angle(rotmat: Float[Array, "*b 3 3"]) -> Float[Array, "*b 3"]:
-    """Returns axis times angle, radians, angle in [0, pi]; smooth at the identity."""
+    """Returns the axis-angles (unit axis times angle, radians) of rotation matrices.
+
+    Angles are in [0, pi], and the function is smooth at the identity.
+    """
     quaternion = rotmat_to_quaternion(rotmat)
     w, xyz = quaternion[..., :1], quaternion[..., 1:]
     squared = jnp.sum(xyz**2, axis=-1, keepdims=True)
     small = squared < _SMALL_ANGLE_SQUARED
     sine = jnp.sqrt(jnp.where(small, 1.0, squared))
-    # angle / sin(angle / 2); near zero by its series in the half-angle's sine.
+    # angle / sin(angle / 2); near zero, its Taylor series in sin(angle / 2).
     ratio = jnp.where(
         small, 2.0 + squared / 3.0, 2.0 * jnp.arctan2(sine, jnp.where(small, 1.0, w))
         / sine,
@@ -120,12 +143,12 @@ def rotmat_to_axis_angle(rotmat: Float[Array, "*b 3 3"]) -> Float[Array, "*b 3"]
 
 
 def pose_6d_to_rotmat(pose_6d: Float[Array, "*b 6"]) -> Float[Array, "*b 3 3"]:
-    """Returns rotation matrices by Gram-Schmidt of two columns (Zhou et al., 2019).
+    """Returns rotation matrices by Gram-Schmidt on two columns (Zhou et al., 2019).
 
     Args:
-      pose_6d: first column, then second column, of any length and angle. Zero
-        columns give zero columns, as in the official code; collinear ones leave the
-        second and third column undetermined. Gradients stay finite.
+      pose_6d: the first column, then the second, of any length and at any angle. Zero
+        columns give zero columns, as in the official code; collinear columns leave the
+        second and the third column undetermined. Gradients stay finite.
     """
     first, second = pose_6d[..., :3], pose_6d[..., 3:]
     x = normalize(first)
@@ -139,16 +162,24 @@ def rotmat_to_pose_6d(rotmat: Float[Array, "*b 3 3"]) -> Float[Array, "*b 6"]:
 
 
 def nearest_rotmat(matrix: Float[Array, "*b 3 3"]) -> Float[Array, "*b 3 3"]:
-    """Returns the rotation nearest to each matrix in the Frobenius norm (by SVD)."""
+    """Returns the rotation nearest to each matrix in the Frobenius norm, by SVD."""
     u, _, vt = jnp.linalg.svd(matrix, full_matrices=False)
-    sign = jnp.sign(jnp.linalg.det(u @ vt))[..., None]
+    sign = jnp.sign(jnp.linalg.det(jnp.matmul(u, vt, precision=_HIGHEST)))[..., None]
     flip = jnp.concatenate([jnp.ones_like(sign), jnp.ones_like(sign), sign], axis=-1)
-    return (u * flip[..., None, :]) @ vt
+    return jnp.matmul(u * flip[..., None, :], vt, precision=_HIGHEST)
 
 
 def geodesic_angle(
     a: Float[Array, "*b 3 3"], b: Float[Array, "*b 3 3"]
 ) -> Float[Array, "*b"]:
-    """Returns the angle of the rotation from `a` to `b`, radians, in [0, pi]."""
-    difference = jnp.swapaxes(a, -1, -2) @ b
+    """Returns the angle of the rotation from `a` to `b`, radians, in [0, pi].
+
+    It is part of the library's interface: users compare predicted and true rotations
+    with it.
+
+    Args:
+      a: rotation matrices.
+      b: rotation matrices.
+    """
+    difference = jnp.matmul(jnp.swapaxes(a, -1, -2), b, precision=_HIGHEST)
     return jnp.linalg.norm(rotmat_to_axis_angle(difference), axis=-1)
