@@ -1,42 +1,29 @@
 """Every config is locked on the command line, and every key of it is read."""
 
 import ast
-import importlib
 import pathlib
 
 import pytest
 from ml_collections import ConfigDict
 
+from prohmr_jax.main import MODES
+from prohmr_jax.modes.config_files import shipped_config, shipped_names
 from tests.support.paths import ROOT
 
-CONFIGS = sorted(path.stem for path in (ROOT / "configs").glob("*.py"))
-# Who reads which config; a new config must be listed.
-READERS = {
-    "benchmark": "benchmarks/hypotheses.py",
-    "benchmark_training": "benchmarks/training.py",
-    "demo": "demo.py",
-    "benchmark_fitting": "benchmarks/fitting.py",
-    "fit": "fit.py",
-    "multiview": "multiview.py",
-    "evaluate_keypoints": "evaluate.py",
-    "evaluate_fitting": "evaluate_fitting.py",
-    "evaluate_images": "evaluate_images.py",
-    "prohmr": "train_images.py",
-    "prohmr_keypoints": "train.py",
-    "encoder_synthetic": "train_images.py",
-    "prohmr_smoke": "train_images.py",
-    "prohmr_synthetic": "train_images.py",
-    "regression_keypoints": "train.py",
-    "synthetic_humans": "make_dataset.py",
-}
+
+def file_of(module: str) -> pathlib.Path:
+    return ROOT / f"{module.replace('.', '/')}.py"
 
 
-# What two readers read of their configs alike.
-SHARED = {"fit": "labelling_config.py", "multiview": "labelling_config.py"}
-
-
-def keys_of(config: ConfigDict) -> set[str]:
-    return set(config.keys()) - {"mode"}
+def readers(mode: str) -> list[pathlib.Path]:
+    """The module of a mode, and those beside it that are of no mode alone."""
+    module = f"prohmr_jax.{MODES[mode].module}"
+    folder = module.rpartition(".")[0]
+    tree = ast.parse(file_of(module).read_text(encoding="utf-8"))
+    imported = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    modules_of_modes = {f"prohmr_jax.{mode.module}" for mode in MODES.values()}
+    beside = {name for name in imported if name.startswith(f"{folder}.")}
+    return [file_of(name) for name in (module, *(beside - modules_of_modes))]
 
 
 def attributes_read(path: pathlib.Path) -> set[str]:
@@ -50,21 +37,21 @@ def attributes_read(path: pathlib.Path) -> set[str]:
     }
 
 
-def test_every_config_has_a_reader():
-    assert set(CONFIGS) == set(READERS)
+@pytest.mark.parametrize("name", shipped_names())
+def test_a_mode_reads_exactly_the_keys_of_its_config(name):
+    config = shipped_config(name)
+    read = set().union(*map(attributes_read, readers(config.mode)))
+    assert read - set(dir(ConfigDict)) == set(config.keys()) - {"mode"}
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-def test_reader_reads_exactly_the_keys(name):
-    config = importlib.import_module(f"configs.{name}").get_config()
-    files = {READERS[name], SHARED.get(name, READERS[name])}
-    read = set().union(*(attributes_read(ROOT / "prohmr_jax" / f) for f in files))
-    read -= set(dir(ConfigDict))
-    assert read == keys_of(config)
-
-
-@pytest.mark.parametrize("name", CONFIGS)
-def test_unknown_key_is_refused(name):
-    config = importlib.import_module(f"configs.{name}").get_config().lock()
+@pytest.mark.parametrize("name", shipped_names())
+def test_an_unknown_key_is_refused(name):
+    config = shipped_config(name).lock()
     with pytest.raises(AttributeError):
         config.no_such_key = 1
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_a_config_says_how_it_is_run(name):
+    text = ast.get_docstring(ast.parse((ROOT / "configs" / f"{name}.py").read_text()))
+    assert f"python -m prohmr_jax.main --config configs/{name}.py" in text
