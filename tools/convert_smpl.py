@@ -1,4 +1,4 @@
-"""Converts an SMPL body file to an `.npz` that holds plain arrays only.
+"""Converts an SMPL body file to an `.npz` that holds nothing but plain arrays.
 
 python tools/convert_smpl.py SMPL_NEUTRAL.pkl smpl_neutral.npz
 """
@@ -11,11 +11,14 @@ from prohmr_jax.files.body_files import read_body_arrays, write_body
 
 
 def main() -> int:
-    """Returns 0, or 2 where a file cannot be used."""
+    """Converts the file; returns the exit code: 0, or 2 if a file cannot be used."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("input", help="official .pkl or .npz, or a folder of them")
-    parser.add_argument("output", help=".npz to write")
-    parser.add_argument("--j19", help="SMPL_to_J19.pkl; default: beside the input")
+    parser.add_argument("input", help="official .pkl or .npz file, or a folder")
+    parser.add_argument("output", help="body file to write, .npz")
+    parser.add_argument(
+        "--j19",
+        help="SMPL_to_J19.pkl (default: in the folder of the input or the one above)",
+    )
     args = parser.parse_args()
     try:
         body = read_body_arrays(args.input, extra_regressor=args.j19)

@@ -1,10 +1,11 @@
-"""Fits the pose prior that ships, from captured clips (needs scikit-learn).
+"""Fits the pose prior that ships to captured clips; it needs scikit-learn.
 
   python tools/make_pose_prior.py --capture cmu_mocap_expmap.npz cmu_asfamc \
       --output prohmr_jax/assets/pose_prior.npz
 
-The number of Gaussians is the one under which training clips left out of a first fit
-are most likely; then all training clips are fitted. Test clips take no part.
+Of several numbers of Gaussians, the one is chosen under which training clips left out
+of a first fit are most likely. Then all training clips are fitted. Clips that are held
+out for tests take no part.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.poses.build_bank import widen
+from prohmr_jax.poses.build_bank import build_pose_bank
 from prohmr_jax.poses.fit_prior import (
     choose_num_components,
     fit_mixture,
@@ -25,13 +26,27 @@ from prohmr_jax.priors.gaussian_mixture import PosePrior, save_pose_prior
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Writes the prior; returns 0, or 2 for input that cannot be used."""
+    """Fits and writes the prior.
+
+    Args:
+      arguments: the command line without the program's name; None for the real one.
+
+    Returns:
+      The exit code: 0, or 2 if a file cannot be used.
+    """
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--capture", nargs="+", required=True)
-    parser.add_argument("--output", required=True)
-    parser.add_argument("--components", type=int, nargs="+", default=[48, 64, 96])
-    parser.add_argument("--num_poses", type=int, default=60_000)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--capture", nargs="+", required=True, help="prepared .npz files and folders"
+    )
+    parser.add_argument("--output", required=True, help="prior to write, .npz")
+    parser.add_argument(
+        "--components", type=int, nargs="+", default=[48, 64, 96],
+        help="numbers of Gaussians to choose from",
+    )  # fmt: skip
+    parser.add_argument(
+        "--num_poses", type=int, default=60_000, help="number of poses to fit"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of poses and fit")
     args = parser.parse_args(arguments)
     try:
         clips = training_clips(args.capture)
@@ -43,12 +58,13 @@ def main(arguments: list[str] | None = None) -> int:
             count = max(scores, key=scores.get)
             for number, score in scores.items():
                 print(f"{number} Gaussians: {score:.2f} nats per frame", flush=True)
-        bank = widen(clips, args.num_poses, args.seed)
+        bank = build_pose_bank(clips, args.num_poses, args.seed)
         mixture = fit_mixture(pose_vectors(bank.axis_angle), count, args.seed)
+        covariances = mixture.covariances_.astype(np.float64)
         prior = PosePrior(
-            jnp.asarray(np.log(mixture.weights)),
-            jnp.asarray(mixture.means),
-            jnp.asarray(np.linalg.cholesky(mixture.covariances)),
+            jnp.asarray(np.log(mixture.weights_.astype(np.float64))),
+            jnp.asarray(mixture.means_.astype(np.float64)),
+            jnp.asarray(np.linalg.cholesky(covariances)),
         )
         save_pose_prior(args.output, prior)
     except InputError as error:

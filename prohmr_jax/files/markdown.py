@@ -1,4 +1,4 @@
-"""Markdown tables: every report of the project writes its tables with `table`."""
+"""Writes Markdown tables, for every report of the project."""
 
 from collections.abc import Iterable, Sequence
 

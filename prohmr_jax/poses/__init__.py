@@ -1,1 +1,1 @@
-"""Body poses to train on: captured clips, their widening, and banks of poses."""
+"""Builds banks of body poses to train on, from captured clips and procedural poses."""

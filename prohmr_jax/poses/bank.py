@@ -1,4 +1,7 @@
-"""Files of poses: the widened bank to train on and the clips held out for tests."""
+"""Reads and writes files of poses: banks to train on, and clips held out for tests.
+
+The tools that build the files write them; training and evaluation read them.
+"""
 
 import dataclasses
 import pathlib
@@ -18,13 +21,15 @@ _POSES = Expected(("N", len(SMPL_24), 3))
 
 @dataclasses.dataclass(frozen=True)
 class PoseBank:
-    """Poses of SMPL's joints, in no particular order, headings arbitrary."""
+    """Holds poses of SMPL's joints in random order and with random headings."""
 
     axis_angle: np.ndarray
-    """[N, 24, 3] float32, radians, local; joint 0 in a world with Y up."""
+    """[N, 24, 3] float32, axis-angle rotations relative to the parent joint, radians;
+    joint 0 is relative to a world with Y up."""
     source: np.ndarray
-    """[N] uint8: position in `source_names` of how the pose was made."""
+    """[N] uint8, position in `source_names` of the method that produced each pose."""
     source_names: tuple[str, ...]
+    """Names of the methods that produced the poses."""
 
     def __len__(self) -> int:
         """Returns the number of poses."""
@@ -33,16 +38,29 @@ class PoseBank:
 
 @dataclasses.dataclass(frozen=True)
 class HeldOutClip:
-    """One clip that training never sees."""
+    """Holds one clip that training never sees."""
 
     name: str
+    """Name of the clip, as in `Clip`."""
     split: Split
+    """Reason why the clip is held out."""
     axis_angle: np.ndarray
-    """[T, 24, 3] float32, radians, local, 30 Hz; joint 0 in a world with Y up."""
+    """[T, 24, 3] float32, axis-angle rotations relative to the parent joint at 30 Hz,
+    radians; joint 0 is relative to a world with Y up."""
 
 
 def write_pose_bank(path: str | pathlib.Path, bank: PoseBank) -> None:
-    """Writes a bank as NPZ (float16: 1e-3 rad at most), in one step."""
+    """Writes a bank as an NPZ file in one step.
+
+    The poses are stored as float16, which changes an angle by at most 1e-3 radians.
+
+    Args:
+      path: file to write.
+      bank: the poses.
+
+    Raises:
+      InputError: the file cannot be written.
+    """
     arrays = {
         "axis_angle": bank.axis_angle.astype(np.float16),
         "source": bank.source.astype(np.uint8),
@@ -52,10 +70,10 @@ def write_pose_bank(path: str | pathlib.Path, bank: PoseBank) -> None:
 
 
 def read_pose_bank(path: str | pathlib.Path) -> PoseBank:
-    """Returns the bank of a file.
+    """Returns the bank in a file that `write_pose_bank` wrote.
 
     Raises:
-      InputError: not a pose bank, or a pose that is malformed or not finite.
+      InputError: the file is no pose bank, or a pose is malformed or not finite.
     """
     expected = {
         "axis_angle": _POSES,
@@ -75,7 +93,15 @@ def read_pose_bank(path: str | pathlib.Path) -> PoseBank:
 def write_held_out_clips(
     path: str | pathlib.Path, clips: Iterable[tuple[Clip, Split]]
 ) -> None:
-    """Writes the clips of every split but the training one as NPZ, in one step."""
+    """Writes the clips that are held out from training as an NPZ file in one step.
+
+    Args:
+      path: file to write.
+      clips: pairs of a clip and its split; training clips are skipped.
+
+    Raises:
+      InputError: the file cannot be written.
+    """
     held_out = [(c, s) for c, s in clips if s is not Split.TRAIN]
     poses = [clip.axis_angle for clip, _ in held_out]
     arrays = {
@@ -89,10 +115,10 @@ def write_held_out_clips(
 
 
 def read_held_out_clips(path: str | pathlib.Path) -> tuple[HeldOutClip, ...]:
-    """Returns the held-out clips of a file.
+    """Returns the clips in a file that `write_held_out_clips` wrote.
 
     Raises:
-      InputError: not such a file, or its parts do not fit together.
+      InputError: the file is of another kind, or its arrays contradict each other.
     """
     expected = {
         "names": Expected(("clips",), "text"),
@@ -108,7 +134,7 @@ def read_held_out_clips(path: str | pathlib.Path) -> tuple[HeldOutClip, ...]:
     known = {split.value: split for split in Split}
     unknown = sorted(set(map(str, arrays["group"])) - set(known))
     if unknown:
-        raise InputError(path, f"group holds the unknown {unknown[0]!r}")
+        raise InputError(path, f"group holds the unknown split {unknown[0]!r}")
     return tuple(
         HeldOutClip(str(name), known[str(group)], part)
         for name, group, part in zip(

@@ -1,67 +1,61 @@
 """Fits the Gaussian mixture over poses that ships as the pose prior.
 
-Needs scikit-learn, which only this fit uses.
+`tools/make_pose_prior.py` calls it. It needs scikit-learn, which nothing else in the
+package uses and which is therefore imported only when a fit starts.
 """
 
-import dataclasses
 import warnings
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from prohmr_jax.poses.build_bank import widen
+from prohmr_jax.poses.build_bank import build_pose_bank
 from prohmr_jax.poses.kinematics import split_heading, to_rotmat
 from prohmr_jax.poses.mocap.clips import Clip
 from prohmr_jax.poses.mocap.splits import action_of
 from prohmr_jax.skeleton import SMPL_24
 
-# A deviation of 2.5 degrees in every direction: noise of the capture, and what keeps
-# directions that poses never use (the swing's y) from having no width at all.
+if TYPE_CHECKING:
+    from sklearn.mixture import GaussianMixture
+
+# A standard deviation of 2.5 degrees in every direction stands for the noise of the
+# capture. It also gives a width to directions in which poses never differ, such as the
+# y component of the root's swing.
 _LEAST_VARIANCE = np.deg2rad(2.5) ** 2
 _VALIDATE_EVERY = 4
 _NUM_ITERATIONS = 25
 
 
-@dataclasses.dataclass(frozen=True)
-class Mixture:
-    """M Gaussians over the 72 numbers of `pose_vectors`, in float64."""
-
-    weights: np.ndarray
-    """[M], sum 1."""
-    means: np.ndarray
-    """[M, 72]"""
-    covariances: np.ndarray
-    """[M, 72, 72]"""
-
-    def mean_log_likelihood(self, vectors: np.ndarray) -> float:
-        """Returns the mean log density of vectors [N, 72], nats."""
-        densities = np.empty((len(vectors), len(self.weights)))
-        for m, covariance in enumerate(self.covariances):
-            triangle = np.linalg.cholesky(covariance)
-            white = np.linalg.solve(triangle, (vectors - self.means[m]).T)
-            densities[:, m] = (
-                np.log(self.weights[m])
-                - 0.5 * np.sum(white**2, axis=0)
-                - np.sum(np.log(np.diagonal(triangle)))
-                - 0.5 * vectors.shape[1] * np.log(2 * np.pi)
-            )
-        return float(np.logaddexp.reduce(densities, axis=1).mean())
-
-
 def pose_vectors(axis_angle: np.ndarray) -> np.ndarray:
-    """Returns [N, 72] of poses [N, 24, 3]: body axis-angles, then the root's swing."""
+    """Returns the vectors [N, 72] over which the prior is a density.
+
+    A vector holds the axis-angles of the 23 body joints (69 numbers), then the swing of
+    the root: its rotation without the turn about the vertical (`split_heading`).
+
+    Args:
+      axis_angle: poses [N, 24, 3], radians; the root is relative to a world with Y up.
+    """
     root = SMPL_24.index("pelvis")
     _, swing = split_heading(to_rotmat(axis_angle[:, root].astype(np.float64)))
     body = np.delete(axis_angle, root, axis=1).reshape(len(axis_angle), -1)
     return np.concatenate([body, swing], axis=1)
 
 
-def fit_mixture(vectors: np.ndarray, num_components: int, seed: int) -> Mixture:
-    """Returns a mixture fitted to vectors [N, 72] by expectation maximisation."""
+def fit_mixture(
+    vectors: np.ndarray, num_components: int, seed: int
+) -> "GaussianMixture":
+    """Returns scikit-learn's mixture of Gaussians, fitted by expectation maximisation.
+
+    Args:
+      vectors: [N, D], for the pose prior those of `pose_vectors`.
+      num_components: number of Gaussians.
+      seed: seed of the initial clustering.
+    """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
-    fitted = GaussianMixture(
+    mixture = GaussianMixture(
         num_components,
         covariance_type="full",
         reg_covar=_LEAST_VARIANCE,
@@ -70,35 +64,33 @@ def fit_mixture(vectors: np.ndarray, num_components: int, seed: int) -> Mixture:
         random_state=seed,
     )
     with warnings.catch_warnings():
-        # Stopping before the last digit is meant: the gain is in the first steps.
+        # The fit stops early on purpose: nearly all of the gain is in the first steps.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        fitted.fit(vectors.astype(np.float32))
-    return Mixture(
-        fitted.weights_.astype(np.float64),
-        fitted.means_.astype(np.float64),
-        fitted.covariances_.astype(np.float64),
-    )
+        return mixture.fit(vectors.astype(np.float32))
 
 
 def choose_num_components(
     clips: Sequence[Clip], candidates: Sequence[int], num_poses: int, seed: int
 ) -> dict[int, float]:
-    """Returns the mean log-likelihood of unseen training clips by number of Gaussians.
+    """Scores numbers of Gaussians by the likelihood of clips left out of the fit.
 
-    Every fourth training clip of an action validates; the others are widened and
-    fitted. Clips held out for tests take no part.
+    Every fourth training clip of an action is left out; a mixture is fitted to a bank
+    that is built from the others. Clips held out for tests take no part.
 
     Args:
       clips: the training clips.
       candidates: numbers of Gaussians to try.
-      num_poses: to widen to.
-      seed: of everything that is drawn.
+      num_poses: size of the bank of poses to fit.
+      seed: seed of the bank and of the fits.
+
+    Returns:
+      The mean log-density of the frames left out, in nats, by number of Gaussians.
     """
     fitting, validating = split_for_validation(clips)
-    vectors = pose_vectors(widen(fitting, num_poses, seed).axis_angle)
+    vectors = pose_vectors(build_pose_bank(fitting, num_poses, seed).axis_angle)
     unseen = pose_vectors(np.concatenate([clip.axis_angle for clip in validating]))
     return {
-        count: fit_mixture(vectors, count, seed).mean_log_likelihood(unseen)
+        count: float(fit_mixture(vectors, count, seed).score(unseen))
         for count in candidates
     }
 
@@ -106,7 +98,7 @@ def choose_num_components(
 def split_for_validation(
     clips: Sequence[Clip],
 ) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
-    """Returns clips to fit and clips to validate, every fourth of each action."""
+    """Returns clips to fit, and clips to validate, every fourth of an action."""
     fitting, validating = [], []
     count_of: dict[str, int] = {}
     for clip in clips:

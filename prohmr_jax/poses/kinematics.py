@@ -1,7 +1,8 @@
-"""Rotations and joint positions of the 24 kinematic joints, in NumPy.
+"""Computes rotations and positions of the 24 kinematic joints in NumPy and float64.
 
-Rotation matrices act on column vectors. Y is up; at rest (a T-pose) left is +X and
-the face looks along +Z.
+The modules that build banks of poses call it; `body` and `geometry.rotations` do the
+same for training, in JAX. Rotation matrices act on column vectors. Y is up; at rest (in
+a T-pose) left is +X and the face looks along +Z.
 """
 
 import numpy as np
@@ -9,9 +10,10 @@ from scipy.spatial.transform import Rotation
 
 from prohmr_jax.skeleton import SMPL_24, SMPL_MIRROR, SMPL_PARENTS, mirror_name
 
-# Joints at rest of an adult 1.69 m tall in SMPL's layout, metres, pelvis at the
-# origin (rounded from the mean shape of the project's open body). Poses do not depend
-# on it strongly: it says where hands and feet get to and which limbs would collide.
+# Joints at rest of an adult 1.69 m tall in SMPL's layout, metres, with the pelvis at
+# the origin (rounded from the mean shape of the open body). They decide which places
+# hands and feet can reach and which limbs collide, so that their exact values matter
+# little.
 _REST_XYZ = {
     "pelvis": (0.0, 0.0, 0.0),
     "spine1": (0.0, 0.111, -0.004),
@@ -38,11 +40,12 @@ def _rest_joint(name: str) -> tuple[float, float, float]:
     return -x, y, z
 
 
-# [24, 3] joints at rest and [24, 3] their offsets from the parent joint.
 REST_JOINTS = np.array([_rest_joint(name) for name in SMPL_24.names])
+"""[24, 3], positions of the joints at rest, metres."""
 REST_OFFSETS = REST_JOINTS - np.where(
     np.array(SMPL_PARENTS)[:, None] < 0, 0.0, REST_JOINTS[list(SMPL_PARENTS)]
 )
+"""[24, 3], position of each joint at rest relative to its parent, metres."""
 
 
 def to_rotmat(axis_angle: np.ndarray) -> np.ndarray:
@@ -52,13 +55,18 @@ def to_rotmat(axis_angle: np.ndarray) -> np.ndarray:
 
 
 def to_axis_angle(rotmat: np.ndarray) -> np.ndarray:
-    """Returns axis-angles [*b, 3], angle at most pi, of matrices [*b, 3, 3]."""
+    """Returns axis-angles [*b, 3] in radians, at most pi, of matrices [*b, 3, 3]."""
     flat = Rotation.from_matrix(np.reshape(rotmat, (-1, 3, 3))).as_rotvec()
     return flat.reshape(np.shape(rotmat)[:-1])
 
 
 def turn(axis: str, angle: np.ndarray | float) -> np.ndarray:
-    """Returns rotations [*b, 3, 3] by angles [*b], radians, about one of x, y, z."""
+    """Returns rotations [*b, 3, 3] about a coordinate axis.
+
+    Args:
+      axis: "x", "y" or "z".
+      angle: [*b], radians.
+    """
     angle = np.asarray(angle, dtype=np.float64)
     axis_angle = np.zeros((*angle.shape, 3))
     axis_angle[..., "xyz".index(axis)] = angle
@@ -66,7 +74,11 @@ def turn(axis: str, angle: np.ndarray | float) -> np.ndarray:
 
 
 def world_rotations(local: np.ndarray) -> np.ndarray:
-    """Returns world rotations [*b, 24, 3, 3] of local ones [*b, 24, 3, 3]."""
+    """Returns the rotations of the joints relative to the world.
+
+    Args:
+      local: [*b, 24, 3, 3], rotations relative to the parent joints.
+    """
     world = np.empty_like(local)
     for joint, parent in enumerate(SMPL_PARENTS):
         turned = local[..., joint, :, :]
@@ -77,18 +89,26 @@ def world_rotations(local: np.ndarray) -> np.ndarray:
 
 
 def local_rotations(world: np.ndarray) -> np.ndarray:
-    """Returns local rotations [*b, 24, 3, 3] of world ones: undoes the above."""
+    """Returns the rotations of the joints relative to their parents.
+
+    It is the inverse of `world_rotations`.
+
+    Args:
+      world: [*b, 24, 3, 3], rotations relative to the world.
+    """
     parent_world = world[..., list(SMPL_PARENTS), :, :].copy()
     parent_world[..., SMPL_24.index("pelvis"), :, :] = np.eye(3)
     return np.swapaxes(parent_world, -1, -2) @ world
 
 
-def joint_positions(world: np.ndarray, offsets: np.ndarray = REST_OFFSETS):
-    """Returns joints [*b, 24, 3], metres, the pelvis at the origin.
+def joint_positions(
+    world: np.ndarray, offsets: np.ndarray = REST_OFFSETS
+) -> np.ndarray:
+    """Returns joint positions [*b, 24, 3], metres, with the pelvis at the origin.
 
     Args:
-      world: [*b, 24, 3, 3] world rotations.
-      offsets: [24, 3] each joint at rest relative to its parent, metres.
+      world: [*b, 24, 3, 3], rotations relative to the world.
+      offsets: [24, 3], position of each joint at rest relative to its parent, metres.
     """
     joints = np.zeros(world.shape[:-1], dtype=world.dtype)
     for joint, parent in enumerate(SMPL_PARENTS):
@@ -99,16 +119,21 @@ def joint_positions(world: np.ndarray, offsets: np.ndarray = REST_OFFSETS):
 
 
 def mirrored(axis_angle: np.ndarray) -> np.ndarray:
-    """Returns the mirror image of poses [*b, 24, 3]: left and right swapped."""
+    """Returns the mirror images of poses [*b, 24, 3], axis-angle."""
     return axis_angle[..., list(SMPL_MIRROR), :] * np.array([1.0, -1.0, -1.0])
 
 
 def split_heading(rotmat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns (heading [*b], swing [*b, 3]) with rotmat = yaw(heading) expmap(swing).
+    """Splits rotations into a swing and the turn about the vertical that follows it.
 
-    The swing is the part of the rotation that has no turn about the vertical (its y
-    is 0), the heading the turn about +Y that comes after it, in [-pi, pi]. Upside
-    down the heading is not unique; any valid one is returned.
+    Args:
+      rotmat: [*b, 3, 3], rotations in a world with Y up.
+
+    Returns:
+      The heading [*b], an angle about +Y in [-pi, pi], and the swing [*b, 3], an
+      axis-angle whose y component is 0, such that the rotation is
+      `turn("y", heading) @ to_rotmat(swing)`. The heading of a body that is upside
+      down is not unique; one of the valid headings is returned.
     """
     quaternion = Rotation.from_matrix(np.reshape(rotmat, (-1, 3, 3))).as_quat()
     x, y, z, w = quaternion.T
@@ -120,17 +145,17 @@ def split_heading(rotmat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def unit(vector: np.ndarray) -> np.ndarray:
-    """Returns vectors [*b, 3] scaled to length 1 (a zero vector stays zero)."""
+    """Returns vectors [*b, 3] scaled to length 1; a zero vector stays zero."""
     length = np.linalg.norm(vector, axis=-1, keepdims=True)
     return vector / np.maximum(length, 1e-9)
 
 
 def frame(along: np.ndarray, toward: np.ndarray) -> np.ndarray:
-    """Returns right-handed frames [*b, 3, 3] with columns (along, side, toward').
+    """Returns rotation matrices [*b, 3, 3] whose columns follow two directions.
 
     Args:
-      along: [*b, 3] exact direction of the first column.
-      toward: [*b, 3] direction that the third column keeps to as well as it can.
+      along: [*b, 3], direction of the first column.
+      toward: [*b, 3], direction that the third column approximates as well as it can.
     """
     along = unit(along)
     side = unit(np.cross(toward, along))
@@ -138,7 +163,12 @@ def frame(along: np.ndarray, toward: np.ndarray) -> np.ndarray:
 
 
 def shortest_turn(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Returns the smallest rotation [*b, 3, 3] that takes a direction to another."""
+    """Returns the smallest rotations [*b, 3, 3] that take one direction to another.
+
+    Args:
+      source: [*b, 3], any length.
+      target: [*b, 3], any length, not opposite to the source.
+    """
     source, target = np.broadcast_arrays(unit(source), unit(target))
     axis = np.cross(source, target)
     sine = np.linalg.norm(axis, axis=-1, keepdims=True)

@@ -1,7 +1,8 @@
-"""Which poses a body can take: joint limits and limbs that do not run through it.
+"""Tells which poses a body can take: joint limits, and checks for self-intersections.
 
-Limits are written for the left side and applied to a pose and to its mirror image.
-They are those of a supple adult, wide enough for every captured frame but glitches.
+The builder of pose banks calls it. Limits are given for the left side and are applied
+to a pose and to its mirror image. They are those of a supple adult, wide enough for
+every captured frame except faults of the capture.
 """
 
 import numpy as np
@@ -21,7 +22,7 @@ from prohmr_jax.skeleton import SMPL_24
 _LEFT = np.array([1.0, 0.0, 0.0])
 _DOWN = np.array([0.0, -1.0, 0.0])
 
-# Largest turn of a joint against its parent, degrees.
+# Largest rotation of a joint relative to its parent, degrees.
 _MAX_TURN_DEG = {
     "spine1": 50, "spine2": 35, "spine3": 40, "neck": 70, "head": 40,
     "left_collar": 40, "left_ankle": 60, "left_foot": 60, "left_hand": 30,
@@ -33,22 +34,26 @@ _ELBOW_DEG, _ELBOW_ASIDE_DEG = (-10, 155), 25
 _WRIST_TWIST_DEG, _WRIST_BEND_DEG = (-115, 115), 80
 _SHOULDER_TWIST_DEG = (-130, 115)
 
-# How far the upper arm may go back (least z of its direction in the chest) by its
-# height y, and inward (least x) by how far it is in front, z.
+# Limits of the direction (x, y, z) of the upper arm in the frame of the chest: the
+# least z for a given height y, and the least x for a given z. Rows: abscissa, limit.
 _ARM_BACK = np.array([[-1.0, -0.6, 0.0, 0.6, 1.0], [-0.75, -0.8, -0.5, -0.55, -0.4]])
 _ARM_INWARD = np.array([[-0.7, 0.0, 0.4, 1.0], [-0.15, -0.3, -0.7, -0.72]])
-# How far the thigh may go up (most y in the pelvis) by how far it is in front, and
-# inward (least x).
+# Limits of the direction (x, y, z) of the thigh in the frame of the pelvis: the
+# greatest y for a given z, and the least x and z.
 _THIGH_UP = np.array([[-1.0, -0.5, -0.2, 0.2, 0.6, 1.0], [-1.0, -0.4, 0.1, 0.8, 1, 1]])
 _THIGH_INWARD, _THIGH_BACK = -0.5, -0.7
-# How far the thigh may turn inward and outward, by the height y of its direction: a
-# raised thigh turns out as far as sitting cross-legged needs.
+# Limits of the thigh's rotation about itself, inward, and outward for a given height y
+# of its direction: a raised thigh turns out as far as sitting cross-legged needs.
 _THIGH_TURN_IN_DEG = -50
 _THIGH_TURN_OUT_DEG = np.array([[-1.0, -0.5, 0.0, 1.0], [60, 85, 130, 130]])
 
 
 def within_joint_limits(axis_angle: np.ndarray) -> np.ndarray:
-    """Returns [n], True where every joint of poses [n, 24, 3] can be so bent."""
+    """Returns [n], True where every joint of a pose is within its limits.
+
+    Args:
+      axis_angle: [n, 24, 3], radians, relative to the parent joints.
+    """
     fine = np.ones(len(axis_angle), dtype=bool)
     for poses in (axis_angle, mirrored(axis_angle)):
         local = to_rotmat(poses.astype(np.float64))
@@ -57,6 +62,7 @@ def within_joint_limits(axis_angle: np.ndarray) -> np.ndarray:
 
 
 def _rotation(local: np.ndarray, *names: str) -> np.ndarray:
+    """Returns [n, 3, 3], the product of the local rotations of a chain of joints."""
     product = local[:, SMPL_24.index(names[0])]
     for name in names[1:]:
         product = product @ local[:, SMPL_24.index(name)]
@@ -97,7 +103,7 @@ def _limbs_are_fine(poses: np.ndarray, local: np.ndarray) -> np.ndarray:
     fine &= _inside(knee[:, 0], _KNEE_DEG)
     fine &= np.linalg.norm(knee[:, 1:], axis=-1) <= np.deg2rad(_KNEE_ASIDE_DEG)
 
-    # The elbow's hinge lies between SMPL's (0, -1, 0) and CMU's (0, -.87, .5).
+    # This hinge lies between SMPL's (0, -1, 0) and the CMU skeleton's (0, -.87, .5).
     elbow = poses[:, SMPL_24.index("left_elbow")]
     hinge = unit(np.array([0.0, -0.95, 0.3]))
     bend = elbow @ hinge
@@ -111,16 +117,19 @@ def _limbs_are_fine(poses: np.ndarray, local: np.ndarray) -> np.ndarray:
 
 
 def _twist(rotmat: np.ndarray, axis: np.ndarray) -> np.ndarray:
-    """Returns [n]: the turn about the bone's axis left after the shortest swing."""
+    """Returns [n], the angle about a bone's axis that the shortest swing leaves."""
     swing = shortest_turn(axis, rotmat @ axis)
     return to_axis_angle(np.swapaxes(swing, -1, -2) @ rotmat) @ axis
 
 
-def clear_of_itself(axis_angle: np.ndarray) -> np.ndarray:
-    """Returns [n], True where no limb of poses [n, 24, 3] runs through the body.
+def free_of_self_intersection(axis_angle: np.ndarray) -> np.ndarray:
+    """Returns [n], True where no limb of a pose intersects another part of the body.
 
-    Bones are line segments that must keep a distance, a little less than the sum of
-    the radii of the flesh, since it gives way and contact is human.
+    Bones are line segments. Pairs of them must keep a distance that is a little less
+    than the sum of the radii of the limbs, because soft tissue gives way in contact.
+
+    Args:
+      axis_angle: [n, 24, 3], radians, relative to the parent joints.
     """
     fine = np.ones(len(axis_angle), dtype=bool)
     for poses in (axis_angle, mirrored(axis_angle)):
@@ -157,7 +166,7 @@ _CLEARANCES = (
 
 
 def _segments(world: np.ndarray, joints: np.ndarray):
-    """Returns both ends [n, 3] of each segment by name."""
+    """Returns the two ends [n, 3] of each segment by name, metres."""
 
     def at(name):
         return joints[:, SMPL_24.index(name)]
@@ -168,7 +177,7 @@ def _segments(world: np.ndarray, joints: np.ndarray):
     def part(start, end, share):
         return at(start) + share * (at(end) - at(start))
 
-    found = {
+    segments = {
         "hips": (point("pelvis", -0.05, 0.0, 0.0), point("pelvis", 0.05, 0.0, 0.0)),
         "belly": (at("spine1"), at("spine3")),
         "chest": (at("spine3"), part("spine3", "neck", 0.7)),
@@ -180,20 +189,27 @@ def _segments(world: np.ndarray, joints: np.ndarray):
             "shin": ("knee", "ankle"), "foot": ("ankle", "foot"),
         }  # fmt: skip
         for bone, (start, end) in bones.items():
-            found[f"{side}_{bone}"] = at(f"{side}_{start}"), at(f"{side}_{end}")
+            segments[f"{side}_{bone}"] = at(f"{side}_{start}"), at(f"{side}_{end}")
         elbow, knee = at(f"{side}_elbow"), at(f"{side}_knee")
-        found[f"{side}_elbow"] = elbow, elbow
-        found[f"{side}_thigh"] = part(f"{side}_hip", f"{side}_knee", 0.45), knee
-        # The hand goes on beyond the knuckles.
+        segments[f"{side}_elbow"] = elbow, elbow
+        segments[f"{side}_thigh"] = part(f"{side}_hip", f"{side}_knee", 0.45), knee
+        # The joint "hand" is at the knuckles; the fingers reach beyond it.
         fingers = part(f"{side}_wrist", f"{side}_hand", 1.6)
-        found[f"{side}_hand"] = at(f"{side}_wrist"), fingers
-    return found
+        segments[f"{side}_hand"] = at(f"{side}_wrist"), fingers
+    return segments
 
 
 def segment_distance(
     a0: np.ndarray, a1: np.ndarray, b0: np.ndarray, b1: np.ndarray
 ) -> np.ndarray:
-    """Returns [n], the least distance between segments a0-a1 and b0-b1, ends [n, 3]."""
+    """Returns [n], the least distance between pairs of line segments.
+
+    Args:
+      a0: [n, 3], first ends of the first segments.
+      a1: [n, 3], second ends of the first segments.
+      b0: [n, 3], first ends of the second segments.
+      b1: [n, 3], second ends of the second segments.
+    """
 
     def dot(u, v):
         return np.sum(u * v, axis=-1)
@@ -201,8 +217,8 @@ def segment_distance(
     a, b, gap = a1 - a0, b1 - b0, a0 - b0
     aa, ab, bb = dot(a, a) + 1e-12, dot(a, b), dot(b, b) + 1e-12
     ag, bg = dot(a, gap), dot(b, gap)
-    # Best point of a for the whole line b, then of b for it, then of a again, each
-    # kept on its segment (Ericson, Real-Time Collision Detection, 5.1.9).
+    # The nearest point of segment a to the line b, then of segment b to that point,
+    # then of segment a again (Ericson, Real-Time Collision Detection, 5.1.9).
     s = np.clip((ab * bg - ag * bb) / np.maximum(aa * bb - ab * ab, 1e-12), 0.0, 1.0)
     t = np.clip((ab * s + bg) / bb, 0.0, 1.0)
     s = np.clip((ab * t - ag) / aa, 0.0, 1.0)

@@ -1,13 +1,13 @@
-"""The tools that make the bank and the prior keep held-out clips out."""
+"""The tools that build the bank and the prior leave out the held-out clips."""
 
 import numpy as np
 import pytest
 
 from prohmr_jax.poses.bank import read_held_out_clips, read_pose_bank
-from prohmr_jax.poses.mocap import training_clips as capture
 from prohmr_jax.poses.mocap.cmu_expmap import EXPMAP_BONES
+from prohmr_jax.poses.mocap.training_clips import training_clips
 from prohmr_jax.priors.gaussian_mixture import NUM_POSE, load_pose_prior
-from tests.support import poses_cases as cases
+from tests.support.poses_cases import expmap_arrays
 from tests.support.tools import tool
 
 
@@ -29,17 +29,17 @@ def prepared(tmp_path):
     clips = {f"walking__{i}": clip(0.3 if i == 5 else 0.0) for i in range(1, 7)}
     clips["soccer__1"] = clip(0.3)
     path = tmp_path / "prepared.npz"
-    np.savez(path, **cases.expmap_arrays(clips))
+    np.savez(path, **expmap_arrays(clips))
     return path
 
 
 def test_training_clips_are_those_of_the_training_split(prepared):
-    names = [clip.name for clip in capture.training_clips([str(prepared)])]
+    names = [clip.name for clip in training_clips([str(prepared)])]
     assert names == [f"walking__{i}" for i in (1, 2, 3, 4, 6)]
 
 
 @pytest.mark.parametrize("tool_name", ["make_pose_bank", "make_pose_prior"])
-def test_tools_widen_no_held_out_clip(prepared, tmp_path, monkeypatch, tool_name):
+def test_tools_use_no_held_out_clip(prepared, tmp_path, monkeypatch, tool_name):
     module = tool(tool_name)
     seen = []
 
@@ -47,7 +47,7 @@ def test_tools_widen_no_held_out_clip(prepared, tmp_path, monkeypatch, tool_name
         seen.extend(clip.name for clip in clips)
         raise module.InputError("x", "enough")
 
-    monkeypatch.setattr(module, "widen", stop)
+    monkeypatch.setattr(module, "build_pose_bank", stop)
     arguments = ["--capture", str(prepared), "--output", str(tmp_path / "out.npz")]
     if tool_name == "make_pose_prior":
         arguments += ["--components", "2"]
@@ -86,4 +86,4 @@ def test_tools_name_a_missing_capture(tmp_path, capsys):
             ["--capture", str(absent), "--output", str(tmp_path / "x.npz")]
         )
         assert code == 2
-        assert capsys.readouterr().err == f"{absent}: no such file or folder\n"
+        assert capsys.readouterr().err == f"{absent}: does not exist\n"

@@ -1,8 +1,10 @@
-"""Small captures written to disk for the tests of the pose readers."""
+"""Poses, clips and small captures on disk for the tests of poses."""
 
 import numpy as np
 
+from prohmr_jax.poses.mocap.clips import Clip
 from prohmr_jax.poses.mocap.cmu_expmap import EXPMAP_BONES
+from prohmr_jax.skeleton import SMPL_24
 
 ASF = """# comment
 :version 1.10
@@ -46,23 +48,23 @@ def _mirror(numbers: str, signs: tuple[int, int, int]) -> str:
 
 def bones() -> dict[str, tuple[str, str, str, str]]:
     """Returns bone -> (parent, direction, axis, dof) of a whole CMU skeleton."""
-    found = {}
+    skeleton = {}
     parent = "root"
     for name in _TRUNK:
-        found[name] = (parent, "0 1 0", "0 0 0", "rx ry rz")
+        skeleton[name] = (parent, "0 1 0", "0 0 0", "rx ry rz")
         parent = name
     for side, sign in (("l", 1), ("r", -1)):
         for chain, start in ((_LEG, "root"), (_ARM, "thorax")):
             parent = start
             for part, direction, axis, dof in chain:
-                found[side + part] = (
+                skeleton[side + part] = (
                     parent,
                     _mirror(direction, (sign, 1, 1)),
                     _mirror(axis, (1, sign, sign)),
                     dof,
                 )
                 parent = side + part
-    return found
+    return skeleton
 
 
 def asf_text() -> str:
@@ -121,3 +123,29 @@ def expmap_arrays(clips: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         name: clip.reshape(len(clip), -1).astype(np.float32)
         for name, clip in clips.items()
     }
+
+
+def random_poses(n, seed=0, size=0.4):
+    """Returns n poses [n, 24, 3] of normal axis-angles."""
+    return np.random.default_rng(seed).normal(0.0, size, (n, len(SMPL_24), 3))
+
+
+def pose_with(**axis_angles):
+    """Returns a pose [1, 24, 3] with the arms down and some joints turned."""
+    pose = np.zeros((1, len(SMPL_24), 3))
+    # Arms down: at rest they are stretched out sideways.
+    defaults = {"left_shoulder": (0, 0, -1.2), "right_shoulder": (0, 0, 1.2)}
+    for name, value in (defaults | axis_angles).items():
+        pose[0, SMPL_24.index(name)] = value
+    return pose
+
+
+def some_clips(num_frames=60, num_clips=4):
+    """Returns clips of people who stand with their arms down and hardly move."""
+    clips = []
+    for index in range(num_clips):
+        poses = random_poses(num_frames, seed=index, size=0.05)
+        poses += pose_with()[0]
+        zeros = np.zeros((num_frames, 3), np.float32)
+        clips.append(Clip(f"walk__{index}", poses.astype(np.float32), zeros))
+    return tuple(clips)

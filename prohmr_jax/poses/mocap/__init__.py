@@ -1,1 +1,1 @@
-"""Readers of motion-capture files, and their retargeting to SMPL's skeleton."""
+"""Reads motion-capture files and retargets them to SMPL's skeleton."""

@@ -1,8 +1,10 @@
-"""Readers of Acclaim skeletons (`*.asf`) and motions (`*.amc`).
+"""Reads Acclaim skeletons (`*.asf`) and motions (`*.amc`).
 
-The original format of the CMU Graphics Lab Motion Capture Database
-(mocap.cs.cmu.edu). A bone has its own axes C, and turns in them by the angles of its
-degrees of freedom: its rotation relative to its parent is C R(angles) C^-1.
+This is the original format of the CMU Graphics Lab Motion Capture Database
+(mocap.cs.cmu.edu). A bone has its own axes C and rotates in them by the angles of its
+degrees of freedom: its rotation relative to its parent is C R(angles) C^-1. The format
+is read here because the Python packages for it are unmaintained and accept damaged
+files silently.
 """
 
 import dataclasses
@@ -23,42 +25,45 @@ _NO_ROTATION = np.eye(3)
 
 @dataclasses.dataclass(frozen=True)
 class Bone:
-    """One bone of an Acclaim skeleton; the root is a bone without length."""
+    """Describes one bone of an Acclaim skeleton; the root is a bone without length."""
 
     name: str
+    """Name in the file."""
     parent: int
     """Position of the parent in the skeleton; -1 for the root."""
     axes_rotmat: np.ndarray
-    """[3, 3]: the bone's own axes in the world of the rest pose."""
+    """[3, 3], axes of the bone in the world frame of the rest pose."""
     channels: tuple[str, ...]
     """Order of the values in a motion: any of tx, ty, tz, rx, ry, rz."""
     direction: np.ndarray
-    """[3]: unit vector along the bone in the rest pose, world frame."""
+    """[3], unit vector along the bone in the rest pose, world frame."""
     length: float
-    """Metres."""
+    """Length of the bone, metres."""
 
 
 @dataclasses.dataclass(frozen=True)
 class AcclaimSkeleton:
-    """Bones, parents before children, the root first."""
+    """Holds the bones of a skeleton."""
 
     bones: tuple[Bone, ...]
+    """Bones in an order in which parents come before children, so the root is first."""
     metres_per_unit: float
+    """Length of the file's unit of length, metres."""
 
 
 def read_asf(path: str | pathlib.Path) -> AcclaimSkeleton:
-    """Returns the skeleton of an `.asf` file.
+    """Returns the skeleton in an `.asf` file.
 
     Raises:
-      InputError: not an Acclaim skeleton, or a bone is missing or malformed.
+      InputError: the file is no Acclaim skeleton, or a bone is missing or malformed.
     """
     sections = _read_sections(path)
     for needed in ("units", "root", "bonedata", "hierarchy"):
         if needed not in sections:
-            raise InputError(path, f"not an Acclaim skeleton: no section :{needed}")
+            raise InputError(path, f"is no Acclaim skeleton: no section :{needed}")
     units = {words[0]: words[1:] for _, words in sections["units"]}
     if units.get("angle", ["deg"]) != ["deg"]:
-        raise InputError(path, f"angles in {units['angle']}; only deg is read")
+        raise InputError(path, f"has angles in {units['angle']}; only deg is read")
     length = _floats(path, 0, units.get("length", ["1"]), 1, "unit of length")[0]
     metres_per_unit = METRES_PER_INCH / length
 
@@ -79,9 +84,15 @@ def read_amc(
 ) -> CmuMotion:
     """Returns every `stride`-th frame of an `.amc` file, posed on its skeleton.
 
+    Args:
+      path: the motion file.
+      skeleton: skeleton that the motion moves.
+      stride: distance between the frames that are returned; the first is returned.
+
     Raises:
-      InputError: not an Acclaim motion, or a frame is truncated, out of order, names
-        an unknown bone, or holds the wrong number of values or one not finite.
+      InputError: the file is no Acclaim motion, or a frame is truncated or out of
+        order, names an unknown bone, or has a wrong number of values or a value that
+        is not finite.
     """
     moving = {b.name: len(b.channels) for b in skeleton.bones if b.channels}
     frames = [
@@ -118,13 +129,13 @@ def _pose(
 
 
 def _read_text(path: str | pathlib.Path) -> Iterator[tuple[int, list[str]]]:
-    """Yields line number and words of each line that is not empty or a comment."""
+    """Yields the number and the words of each line that is not empty or a comment."""
     try:
         text = pathlib.Path(path).read_text(encoding="ascii")
     except UnicodeDecodeError:
-        raise InputError(path, "not a text file in the Acclaim format") from None
+        raise InputError(path, "is no text file in the Acclaim format") from None
     except OSError as error:
-        raise InputError(path, error.strerror or "cannot be read") from None
+        raise InputError(path, f"cannot be read: {error.strerror or error}") from None
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.split()
         if words and not words[0].startswith("#"):
@@ -143,7 +154,7 @@ def _read_sections(path) -> dict[str, list[tuple[int, list[str]]]]:
 
 
 def _bone_records(path, lines) -> dict[str, dict[str, tuple[int, list[str]]]]:
-    """Splits the bone section into one record per bone: keyword -> line, values."""
+    """Splits the bone section into a record per bone, keyword -> (line, values)."""
     records = {}
     record: dict[str, tuple[int, list[str]]] | None = None
     for number, (keyword, *values) in lines:
@@ -159,7 +170,7 @@ def _bone_records(path, lines) -> dict[str, dict[str, tuple[int, list[str]]]]:
         else:
             record.setdefault(keyword, (number, values))
     if record is not None:
-        raise InputError(path, "truncated: the last bone has no end")
+        raise InputError(path, "is truncated: the last bone has no end")
     return records
 
 
@@ -212,11 +223,11 @@ def _bone(path, name, parent, record, metres_per_unit) -> Bone:
         for key, count in (("direction", 3), ("length", 1)):
             if key not in record:
                 raise InputError(path, f"bone {name!r} has no {key}")
-            found = _floats(path, *record[key], count, f"{key} of {name}")
+            values = _floats(path, *record[key], count, f"{key} of {name}")
             if key == "direction":
-                direction = np.array(found) / max(np.linalg.norm(found), 1e-12)
+                direction = np.array(values) / max(np.linalg.norm(values), 1e-12)
             else:
-                length = found[0] * metres_per_unit
+                length = values[0] * metres_per_unit
     axes = Rotation.from_euler(order, euler, degrees=True).as_matrix()
     return Bone(name, parent, axes, channels, direction, length)
 

@@ -1,4 +1,4 @@
-"""Captured clips of either format, as rotations of SMPL's joints at 30 Hz."""
+"""Reads captured clips of either format as rotations of SMPL's joints at 30 Hz."""
 
 import dataclasses
 import pathlib
@@ -22,34 +22,39 @@ CLIP_RATE_HZ = 30
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
-    """One captured clip."""
+    """Holds one captured clip."""
 
     name: str
-    """`<action>__<clip>` in the prepared file, `<subject>_<number>` originally."""
+    """Name of the clip: `<action>__<clip>` in a prepared file, `<subject>_<number>` in
+    a folder of original files."""
     axis_angle: np.ndarray
-    """[T, 24, 3] float32, radians, local; joint 0 in a world with Y up."""
+    """[T, 24, 3] float32, axis-angle rotations relative to the parent joint at 30 Hz,
+    radians; joint 0 is relative to a world with Y up."""
     root_position: np.ndarray
-    """[T, 3] float32, metres, world."""
+    """[T, 3] float32, position of the root in the world, metres."""
 
 
 def read_clips(path: str | pathlib.Path) -> tuple[Clip, ...]:
     """Returns the clips of a prepared NPZ file, or of a folder of `.asf` and `.amc`.
 
-    In a folder, the motion `<subject>_<number>.amc` moves `<subject>.asf`. Frames in
-    which the capture lost the upper body are left out.
+    In a folder, the motion `<subject>_<number>.amc` moves the skeleton
+    `<subject>.asf`. Frames in which the capture lost the upper body are left out.
+
+    Args:
+      path: the file or folder.
 
     Raises:
-      InputError: the path or a file in it is missing or faulty.
+      InputError: the path does not exist, or a file is missing or faulty.
     """
     path = pathlib.Path(path)
     if not path.exists():
-        raise InputError(path, "no such file or folder")
+        raise InputError(path, "does not exist")
     if not path.is_dir():
         named = read_expmap(path).items()
         return tuple(_clip(name, motion, path) for name, motion in named)
     motions = sorted(path.glob("*.amc"))
     if not motions:
-        raise InputError(path, "no *.amc file in this folder")
+        raise InputError(path, "holds no *.amc file")
     skeletons: dict[str, AcclaimSkeleton] = {}
     clips = []
     for file in motions:
@@ -57,7 +62,9 @@ def read_clips(path: str | pathlib.Path) -> tuple[Clip, ...]:
         if subject not in skeletons:
             skeleton_file = file.with_name(f"{subject}.asf")
             if not skeleton_file.is_file():
-                raise InputError(file, f"its skeleton {subject}.asf is not beside it")
+                raise InputError(
+                    file, f"needs its skeleton {subject}.asf in the same folder"
+                )
             skeletons[subject] = read_asf(skeleton_file)
         motion = read_amc(file, skeletons[subject], CAPTURE_RATE_HZ // CLIP_RATE_HZ)
         clips.append(_clip(file.stem, motion, file))
@@ -68,14 +75,14 @@ def _clip(name: str, motion: CmuMotion, path: pathlib.Path) -> Clip:
     axis_angle = to_axis_angle(retarget(motion, path)).astype(np.float32)
     seen = _upper_body_seen(motion)
     if not seen.any():
-        raise InputError(path, f"clip {name!r}: the upper body is never captured")
+        raise InputError(path, f"clip {name!r} never shows the upper body")
     return Clip(name, axis_angle[seen], motion.root_position[seen].astype(np.float32))
 
 
 def _upper_body_seen(motion: CmuMotion) -> np.ndarray:
-    """Returns [T], False where both arms are at rest to the last digit.
+    """Returns [T], False where both arms are exactly at rest.
 
-    The original files write zeros where the markers were lost.
+    The original files have zeros in frames in which the markers were lost.
     """
     seen = np.zeros(len(motion.world_rotmat), dtype=bool)
     for side in "lr":

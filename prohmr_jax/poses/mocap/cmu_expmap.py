@@ -1,14 +1,15 @@
-"""Reader of the CMU capture in the prepared form `cmu_mocap_expmap.npz`.
+"""Reads the CMU capture in its prepared form, the file `cmu_mocap_expmap.npz`.
 
-One array [frames, 117] per clip at about 30 Hz: root translation, then axis-angles of
-38 joints, in the form prepared by chaneyddtt/Convolutional-Sequence-to-Sequence-
-Model-for-Human-Dynamics. That source multiplies row vectors, so its axis-angles are
-negated here.
+The file has one array [frames, 117] per clip at about 30 Hz: the translation of the
+root, then the axis-angles of 38 joints, as prepared by
+chaneyddtt/Convolutional-Sequence-to-Sequence-Model-for-Human-Dynamics. That source
+multiplies row vectors, so that its axis-angles are negated here.
 
-In some clips the root turns over for a few frames while the body walks on: its angles
-were averaged across their wrap-around when the file was prepared. Frames whose pelvis
-leans by more than 40 degrees, which none of the file's actions needs, are left out;
-so is the calibration T-pose, turned by exactly nothing, that opens every clip.
+In some clips the root turns over for a few frames while the body walks on, because its
+angles were averaged across their wrap-around when the file was prepared. Frames whose
+pelvis leans by more than 40 degrees, which no action of the file needs, are left out.
+So is the T-pose for calibration at the start of every clip, whose root angles are
+exactly zero.
 """
 
 import pathlib
@@ -31,7 +32,6 @@ _LEG = ("hipjoint", "femur", "tibia", "foot", "toes", "toes_end")
 _ARM = ("clavicle", "humerus", "radius", "wrist", "hand", "fingers", "fingers_end",
         "thumb", "thumb_end")  # fmt: skip
 
-# The 38 joints of the file, in the names of the original skeleton.
 EXPMAP_BONES = (
     "root",
     *("l" + part for part in _LEG),
@@ -40,13 +40,15 @@ EXPMAP_BONES = (
     *("l" + part for part in _ARM),
     *("r" + part for part in _ARM),
 )  # fmt: skip
+"""Names, in the original skeleton, of the 38 joints of the file."""
 
 
 def read_expmap(path: str | pathlib.Path) -> dict[str, CmuMotion]:
     """Returns every clip of the file by its name `<action>__<clip>`, in file order.
 
     Raises:
-      InputError: not such a file, or a clip has the wrong shape or a value not finite.
+      InputError: the file is of another kind, or a clip has another shape, a value
+        that is not finite, or no frame with an upright body.
     """
     num_joints = len(EXPMAP_BONES)
     expected = {"skeleton_parents": Expected((num_joints,), "integer")}
@@ -67,7 +69,7 @@ def _clip_names(path) -> list[str]:
         with zipfile.ZipFile(path) as archive:
             members = archive.namelist()
     except (OSError, zipfile.BadZipFile):
-        return []  # read_npz says what is wrong with the file.
+        return []  # read_npz then says what is wrong with the file.
     return [m.removesuffix(".npy") for m in members if "__" in m]
 
 
@@ -82,6 +84,6 @@ def _motion(path, name, values, parents) -> CmuMotion:
         )
     taken = (world[:, 0, 1, 1] > np.cos(_MAX_LEAN)) & np.any(values[:, 3:6], axis=1)
     if not taken.any():
-        raise InputError(path, f"clip {name!r}: no frame shows an upright body")
+        raise InputError(path, f"clip {name!r} has no frame with an upright body")
     position = values[:, :3].astype(np.float64) * _METRES_PER_UNIT
     return CmuMotion(EXPMAP_BONES, world[taken], position[taken])

@@ -1,4 +1,4 @@
-"""What both readers of the CMU capture hand to the retargeting."""
+"""Defines the motion that both readers of the CMU capture return, for retargeting."""
 
 import dataclasses
 
@@ -7,16 +7,16 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class CmuMotion:
-    """World rotations of the bones of the CMU skeleton in one clip.
+    """Holds the rotations of the bones of the CMU skeleton in one clip.
 
-    A bone's rotation turns its direction in the CMU rest pose (a T-pose with the
-    legs splayed by 20 degrees) to its direction in the frame; Y is up, and at rest
-    left is +X and the face looks along +Z.
+    A bone's rotation turns its direction in the CMU rest pose (a T-pose with the legs
+    splayed by 20 degrees) to its direction in the frame. Y is up; at rest left is +X
+    and the face looks along +Z.
     """
 
     bones: tuple[str, ...]
-    """Names of the CMU skeleton: root, lfemur, ltibia, ..., rthumb."""
+    """Names of the B bones in the CMU skeleton: root, lfemur, ltibia, ..., rthumb."""
     world_rotmat: np.ndarray
-    """[T, bones, 3, 3]"""
+    """[T, B, 3, 3], rotations relative to the world."""
     root_position: np.ndarray
-    """[T, 3], metres, world frame."""
+    """[T, 3], position of the root in the world, metres."""

@@ -1,8 +1,9 @@
-"""From the CMU skeleton to rotations of SMPL's 24 joints.
+"""Converts motions of the CMU skeleton to rotations of SMPL's 24 joints.
 
-Bone by bone in the world: if A turns the direction of a bone in SMPL's rest pose to
-its direction in the CMU rest pose, the joint's world rotation is R_cmu A. Both rest
-poses are T-poses and agree everywhere but in the legs, which CMU splays by 20 degrees.
+If A turns the direction of a bone in SMPL's rest pose to its direction in the CMU rest
+pose, and R is the CMU bone's rotation relative to the world, then the SMPL joint's
+rotation relative to the world is R A. Both rest poses are T-poses and agree except in
+the legs, which the CMU skeleton splays by 20 degrees.
 """
 
 import pathlib
@@ -21,8 +22,8 @@ from prohmr_jax.skeleton import SMPL_24
 
 _SPLAY = np.deg2rad(20.0)
 
-# Pitch of the foot bone at rest below the horizontal: SMPL's runs from the ankle to
-# the ball of the foot, CMU's is the direction of the markers.
+# Angle of the foot bone at rest below the horizontal. SMPL's bone runs from the ankle
+# to the ball of the foot; the CMU bone follows the markers.
 _CMU_FOOT_PITCH = np.deg2rad(15.0)
 
 _CMU_BONE = {
@@ -39,7 +40,7 @@ _CMU_BONE = {
 
 
 def _rest_corrections() -> np.ndarray:
-    """Returns A [24, 3, 3], from SMPL's rest pose to the rest pose of CMU."""
+    """Returns A [24, 3, 3], rotations from SMPL's rest pose to the CMU rest pose."""
     corrections = np.tile(np.eye(3), (len(SMPL_24), 1, 1))
     for side, sign in (("left", 1.0), ("right", -1.0)):
         joint = {
@@ -52,8 +53,8 @@ def _rest_corrections() -> np.ndarray:
                 joint[below] - joint[part], splayed @ [0.0, -1.0, 0.0]
             )
             corrections[SMPL_24.index(f"{side}_{part}")] = correction
-        # The whole foot is splayed with the leg, so that it is flat below a straight
-        # leg; the bone's direction alone would leave it rolled.
+        # The whole foot is splayed with the leg, so that it stands flat under a
+        # straight leg. The direction of the bone alone would leave it rolled.
         foot = splayed @ turn("x", _CMU_FOOT_PITCH - _smpl_foot_pitch(joint))
         corrections[SMPL_24.index(f"{side}_ankle")] = foot
         corrections[SMPL_24.index(f"{side}_foot")] = splayed
@@ -69,13 +70,13 @@ _CORRECTIONS = _rest_corrections()
 
 
 def retarget(motion: CmuMotion, path: str | pathlib.Path) -> np.ndarray:
-    """Returns local rotations [T, 24, 3, 3] of SMPL's joints; hands stay at rest.
+    """Returns the rotations [T, 24, 3, 3] of SMPL's joints relative to their parents.
 
-    Joint 0 is the orientation of the root in a world whose Y axis points up.
+    Joint 0 is the orientation of the root in a world with Y up; the hands stay at rest.
 
     Args:
-      motion: world rotations of the CMU bones.
-      path: where the motion came from, for the message.
+      motion: rotations of the CMU bones.
+      path: file of the motion, for messages.
 
     Raises:
       InputError: the skeleton lacks a bone that a joint needs.

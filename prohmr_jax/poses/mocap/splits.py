@@ -1,7 +1,7 @@
-"""Which captured clips train and which are held out for tests.
+"""Decides which captured clips are for training and which are held out for tests.
 
-Held out are the actions jumping and soccer as a whole, every fifth clip of each other
-action of the prepared file, and three clips of the original database.
+Of the prepared file, all clips of the actions jumping and soccer and every fifth clip
+of each other action are held out; of the original database, three clips are.
 """
 
 import enum
@@ -13,26 +13,30 @@ HOLD_OUT_EVERY = 5
 
 
 class Split(enum.Enum):
-    """What a clip is for."""
+    """Says what a clip is used for."""
 
     TRAIN = "train"
     SEEN_ACTION = "seen-action test"
+    """Test clip of an action of which training sees other clips."""
     UNSEEN_ACTION = "unseen-action test"
+    """Test clip of an action that training never sees."""
     ORIGINAL_CLIP = "original-clip test"
+    """Test clip of the original database."""
 
 
 def action_of(name: str) -> str:
-    """Returns the action of a clip: what stands before `__`, else `subject <n>`."""
+    """Returns the action of a clip: the part before `__`, or else `subject <n>`."""
     if "__" in name:
         return name.split("__")[0]
     return f"subject {name.split('_')[0]}"
 
 
 def split_clips(names: Iterable[str]) -> dict[str, Split]:
-    """Returns the split of every clip of one source.
+    """Returns the split of every clip of one source by the clip's name.
 
     Args:
-      names: all clips of a prepared file in file order, or of an original folder.
+      names: names of all clips of a prepared file, in file order, or of a folder of
+        original files.
     """
     splits = {}
     count_of: dict[str, int] = {}

@@ -1,4 +1,7 @@
-"""All clips of several captures, each with its split."""
+"""Reads the clips of several captures together with their splits.
+
+The tools that build pose banks and the pose prior call it.
+"""
 
 from collections.abc import Iterable
 
@@ -8,27 +11,33 @@ from prohmr_jax.poses.mocap.splits import Split, split_clips
 
 
 def read_captures(paths: Iterable[str]) -> tuple[tuple[Clip, Split], ...]:
-    """Returns the clips of prepared NPZ files and folders of original files.
+    """Returns the clips of several captures, each with its split.
+
+    Args:
+      paths: prepared NPZ files and folders of original files.
 
     Raises:
-      InputError: a path or file is missing or faulty.
+      InputError: a path or a file is missing or faulty.
     """
-    clips: list[tuple[Clip, Split]] = []
+    labelled_clips: list[tuple[Clip, Split]] = []
     for path in paths:
-        found = read_clips(path)
-        splits = split_clips(clip.name for clip in found)
-        clips += [(clip, splits[clip.name]) for clip in found]
-    return tuple(clips)
+        clips = read_clips(path)
+        splits = split_clips(clip.name for clip in clips)
+        labelled_clips += [(clip, splits[clip.name]) for clip in clips]
+    return tuple(labelled_clips)
 
 
 def training_clips(paths: Iterable[str]) -> tuple[Clip, ...]:
-    """Returns the clips of captures that are not held out for tests.
+    """Returns the clips of several captures that are not held out for tests.
+
+    Args:
+      paths: prepared NPZ files and folders of original files.
 
     Raises:
-      InputError: as above, or every clip is held out.
+      InputError: a path or a file is missing or faulty, or every clip is held out.
     """
     paths = tuple(paths)
     training = tuple(c for c, split in read_captures(paths) if split is Split.TRAIN)
     if not training:
-        raise InputError(paths[0], "every clip is held out for tests")
+        raise InputError(paths[0], "holds no clip but those held out for tests")
     return training

@@ -1,1 +1,1 @@
-"""Poses that no capture holds, put together by rules: limbs, stances, gestures."""
+"""Draws poses that no capture holds, composed by rules of stances and gestures."""

@@ -1,4 +1,7 @@
-"""Whole poses from a stance, a gesture and a look."""
+"""Composes whole poses of a stance, a gesture of the arms and a turn of the head.
+
+The builder of pose banks calls it.
+"""
 
 import dataclasses
 
@@ -12,25 +15,24 @@ from prohmr_jax.poses.kinematics import (
     turn,
     world_rotations,
 )
-from prohmr_jax.poses.procedural.gestures import (
-    Torso,
-    arms_to,
-    draw_targets,
-    follow_arms,
-    on_floor,
-    shoulders_at,
-)
+from prohmr_jax.poses.procedural.arms import arms_to, follow_arms, shoulders_at
+from prohmr_jax.poses.procedural.gestures import Torso, draw_targets, on_floor
 from prohmr_jax.poses.procedural.limbs import SIDES
 from prohmr_jax.poses.procedural.stances import Rng, Stance
 from prohmr_jax.skeleton import SMPL_24
 
 _SPINE = SMPL_24.indices("spine1", "spine2", "spine3")
-# How much of the trunk's bend each spine joint takes, on average.
+# Mean share of each spine joint in the bend of the trunk.
 _SPINE_SHARE = np.array([0.45, 0.2, 0.35])
 
 
 def pose_from_stance(rng: Rng, stance: Stance) -> np.ndarray:
-    """Returns poses [n, 24, 3]: the stance with an arm gesture and a look added."""
+    """Returns poses [n, 24, 3], axis-angle, that add arms and head to stances.
+
+    Args:
+      rng: random generator for gestures, head and toes.
+      stance: stances of n bodies.
+    """
     n = len(stance.pelvis)
     world = np.tile(np.eye(3), (n, len(SMPL_24), 1, 1))
     world[:, SMPL_24.index("pelvis")] = stance.pelvis
@@ -47,7 +49,12 @@ def pose_from_stance(rng: Rng, stance: Stance) -> np.ndarray:
 
 
 def with_new_arms(rng: Rng, axis_angle: np.ndarray) -> np.ndarray:
-    """Returns poses [n, 24, 3] that keep trunk, head and legs and move the arms."""
+    """Returns poses [n, 24, 3] with new gestures of the arms.
+
+    Args:
+      rng: random generator for the gestures.
+      axis_angle: [n, 24, 3], radians, poses of which everything but the arms is kept.
+    """
     world = world_rotations(to_rotmat(axis_angle.astype(np.float64)))
     feet = joint_positions(world)[:, SMPL_24.indices("left_foot", "right_foot"), 1]
     _set_arms(rng, world, feet.min(axis=1) - 0.03, on_hands=False)
@@ -55,6 +62,7 @@ def with_new_arms(rng: Rng, axis_angle: np.ndarray) -> np.ndarray:
 
 
 def _bend_trunk(rng: Rng, world: np.ndarray, bend: np.ndarray) -> None:
+    """Sets spine, neck and head of world rotations [n, 24, 3, 3] in place."""
     n = len(world)
     share = _SPINE_SHARE * rng.uniform(0.6, 1.4, (n, 3))
     share /= share.sum(axis=1, keepdims=True)
@@ -64,7 +72,7 @@ def _bend_trunk(rng: Rng, world: np.ndarray, bend: np.ndarray) -> None:
         upper = upper @ to_rotmat(bend * part[:, None])
         world[:, joint] = upper
     look = rng.normal([0.08, 0.0, 0.0], [0.28, 0.4, 0.12], (n, 3))
-    # Who faces the floor lifts the head, more or less.
+    # People whose chest faces the floor lift the head.
     facing_down = np.clip(-upper[:, 1, 2], 0.0, 1.0)
     look[:, 0] -= facing_down * rng.uniform(0.0, 0.8, n)
     for name, part in (("neck", 0.6), ("head", 0.4)):
@@ -73,14 +81,14 @@ def _bend_trunk(rng: Rng, world: np.ndarray, bend: np.ndarray) -> None:
 
 
 def _set_arms(rng: Rng, world: np.ndarray, ground: np.ndarray, on_hands: bool) -> None:
-    """Turns collars, shoulders, elbows, wrists and hands of world rotations."""
+    """Sets collars, shoulders, elbows, wrists and hands of world rotations in place."""
     torso = _torso(world, ground)
     targets = draw_targets(rng, torso)
     if on_hands:
-        carried = on_floor(rng, torso)
-        # Now and then one hand does something else.
+        supported = on_floor(rng, torso)
+        # In 12 % of the bodies the left hand does something else.
         free = rng.random((len(world), 2, 1)) < [[[0.12], [0.0]]]
-        targets = np.where(free, targets, carried)
+        targets = np.where(free, targets, supported)
     collars = follow_arms(rng, torso, targets)
     chest = torso.chest[:, None]
     torso = dataclasses.replace(
@@ -97,6 +105,7 @@ def _set_arms(rng: Rng, world: np.ndarray, ground: np.ndarray, on_hands: bool) -
 
 
 def _torso(world: np.ndarray, ground: np.ndarray) -> Torso:
+    """Returns the parts of bodies with shoulders at rest, from world rotations."""
     at = joint_positions(world)
 
     def both(name):

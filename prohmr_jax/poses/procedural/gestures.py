@@ -1,8 +1,8 @@
-"""What the arms do: hang, rest on hips, cross, reach, throw, hold, carry weight.
+"""Draws gestures of the arms: hanging, resting on the hips, crossing, reaching etc.
 
-A gesture names a place for each wrist; inverse kinematics gets it there. Places are in
-metres from a part of the body, written for the left arm (+x outward) and mirrored for
-the right one.
+`compose` calls it. A gesture gives a target position for each wrist, to which the
+module `arms` takes them. Positions are in metres relative to a part of the body; they
+are written for the left arm (+x is outward) and mirrored for the right arm.
 """
 
 import dataclasses
@@ -10,35 +10,39 @@ from collections.abc import Callable
 
 import numpy as np
 
-from prohmr_jax.poses.kinematics import REST_OFFSETS, to_rotmat, turn, unit
-from prohmr_jax.poses.procedural.limbs import SIDES, arm, reach, side_sign
+from prohmr_jax.poses.kinematics import unit
+from prohmr_jax.poses.procedural.limbs import ARM_LENGTH
 from prohmr_jax.poses.procedural.stances import Rng
-from prohmr_jax.skeleton import SMPL_24
-
-_ARM_LENGTH = float(
-    sum(np.linalg.norm(bone) for bone in (arm("left").upper, arm("left").lower))
-)
 
 
 @dataclasses.dataclass(frozen=True)
 class Torso:
-    """What a gesture can refer to; world frame, against the pelvis."""
+    """Holds the parts of n bodies that gestures refer to.
+
+    Rotations are relative to the world. Positions are relative to the pelvis, in the
+    world frame and in metres; of two sides the left one comes first.
+    """
 
     pelvis: np.ndarray
-    """[n, 3, 3] rotation; so is the next."""
+    """[n, 3, 3], rotation of the pelvis."""
     chest: np.ndarray
+    """[n, 3, 3], rotation of the chest (the joint spine3)."""
     chest_at: np.ndarray
-    """[n, 3] the joint spine3; shoulders are [n, 2, 3]."""
+    """[n, 3], position of the joint spine3."""
     shoulders: np.ndarray
+    """[n, 2, 3], positions of the shoulders."""
     head: np.ndarray
-    """[n, 3, 3] rotation, then the joint [n, 3]."""
+    """[n, 3, 3], rotation of the head."""
     head_at: np.ndarray
+    """[n, 3], position of the joint head."""
     hips: np.ndarray
-    """[n, 2, 3]; so are the knees and ankles."""
+    """[n, 2, 3], positions of the hips."""
     knees: np.ndarray
+    """[n, 2, 3], positions of the knees."""
     ankles: np.ndarray
+    """[n, 2, 3], positions of the ankles."""
     ground: np.ndarray
-    """[n] height of the floor."""
+    """[n], height of the floor."""
 
     def __len__(self) -> int:
         """Returns the number of bodies."""
@@ -46,7 +50,11 @@ class Torso:
 
 
 def _near(rng: Rng, n: int, center, spread) -> np.ndarray:
-    """Returns [n, 2, 3] offsets, the second one's x mirrored; arms differ a little."""
+    """Returns random offsets [n, 2, 3] for both arms, which are similar or independent.
+
+    The x axis of the second arm is mirrored. `center` and `spread` are the mean and the
+    standard deviation.
+    """
     common = rng.normal(0.0, 1.0, (n, 1, 3))
     own = rng.normal(0.0, 1.0, (n, 2, 3))
     alike = rng.random((n, 1, 1)) < 0.6
@@ -68,19 +76,19 @@ def _from_chest(torso: Torso, offsets: np.ndarray) -> np.ndarray:
 
 
 def hang(rng: Rng, torso: Torso) -> np.ndarray:
-    """Hanging down by gravity, more or less bent."""
+    """Draws arms that hang down by gravity, more or less bent."""
     offsets = _near(rng, len(torso), (0.08, -0.47, 0.05), (0.06, 0.05, 0.1))
     return torso.shoulders + offsets
 
 
 def on_hips(rng: Rng, torso: Torso) -> np.ndarray:
-    """Hands on the hips."""
+    """Draws hands on the hips."""
     offsets = _near(rng, len(torso), (0.215, 0.06, 0.02), (0.015, 0.03, 0.04))
     return _turned(torso.pelvis, offsets)
 
 
 def crossed(rng: Rng, torso: Torso) -> np.ndarray:
-    """Arms crossed before the chest or belly, one above the other."""
+    """Draws arms that are crossed in front of the chest or belly."""
     offsets = _near(rng, len(torso), (-0.09, -0.02, 0.29), (0.05, 0.04, 0.02))
     offsets[:, 0] += [0.0, 0.06, 0.05]
     offsets[:, 1] -= [0.0, 0.05, 0.04]
@@ -88,13 +96,13 @@ def crossed(rng: Rng, torso: Torso) -> np.ndarray:
 
 
 def hold_in_front(rng: Rng, torso: Torso) -> np.ndarray:
-    """Holding a thing, a phone, a bag, a racket or a pan before the trunk."""
+    """Draws hands that hold something in front of the trunk, such as a phone."""
     offsets = _near(rng, len(torso), (0.12, 0.02, 0.36), (0.08, 0.14, 0.08))
     return _from_chest(torso, offsets)
 
 
 def guard(rng: Rng, torso: Torso) -> np.ndarray:
-    """Fists up before the chin; one of them often strikes."""
+    """Draws fists in front of the chin, of which the left one often strikes."""
     offsets = _near(rng, len(torso), (0.11, 0.2, 0.28), (0.05, 0.07, 0.08))
     strikes = rng.random(len(torso)) < 0.4
     punch = rng.normal((-0.05, 0.0, 0.3), (0.12, 0.12, 0.08), (len(torso), 3))
@@ -103,7 +111,7 @@ def guard(rng: Rng, torso: Torso) -> np.ndarray:
 
 
 def on_head(rng: Rng, torso: Torso) -> np.ndarray:
-    """Hands at the face, on top of the head or behind it."""
+    """Draws hands at the face, on top of the head or behind it."""
     n = len(torso)
     places = np.array([[0.09, 0.0, 0.14], [0.12, 0.17, 0.0], [0.1, 0.06, -0.13],
                        [0.14, 0.05, 0.03]])  # fmt: skip
@@ -114,31 +122,31 @@ def on_head(rng: Rng, torso: Torso) -> np.ndarray:
 
 
 def overhead(rng: Rng, torso: Torso) -> np.ndarray:
-    """Reaching up: cheering, hanging on a bar, pressing a weight, a serve, a dive."""
+    """Draws arms that reach up, as in cheering, hanging on a bar, serving or diving."""
     offsets = _near(rng, len(torso), (0.1, 0.45, 0.08), (0.17, 0.08, 0.16))
     return _from_shoulders(torso, offsets)
 
 
 def forward(rng: Rng, torso: Torso) -> np.ndarray:
-    """Reaching forward, up or down."""
+    """Draws arms that reach forward, up or down."""
     offsets = _near(rng, len(torso), (0.0, -0.05, 0.43), (0.14, 0.2, 0.08))
     return _from_shoulders(torso, offsets)
 
 
 def sideways(rng: Rng, torso: Torso) -> np.ndarray:
-    """Arms out: a T, a balance, wings, a bow drawn."""
+    """Draws arms that are stretched out sideways, as in balancing."""
     offsets = _near(rng, len(torso), (0.42, 0.0, 0.02), (0.07, 0.2, 0.14))
     return _from_shoulders(torso, offsets)
 
 
 def behind(rng: Rng, torso: Torso) -> np.ndarray:
-    """Hands behind the back, or arms swung back."""
+    """Draws hands behind the back and arms that swing backward."""
     offsets = _near(rng, len(torso), (0.12, -0.38, -0.22), (0.13, 0.08, 0.08))
     return _from_shoulders(torso, offsets)
 
 
 def barbell(rng: Rng, torso: Torso) -> np.ndarray:
-    """A bar on the shoulders, at the chest, or pressed over the head."""
+    """Draws hands on a bar, on the shoulders, at the chest or above the head."""
     n = len(torso)
     height = rng.choice([0.08, 0.2, 0.48], size=n) + rng.normal(0, 0.03, n)
     width = rng.uniform(0.08, 0.3, n)
@@ -149,20 +157,20 @@ def barbell(rng: Rng, torso: Torso) -> np.ndarray:
 
 
 def on_legs(rng: Rng, torso: Torso) -> np.ndarray:
-    """Hands on the thighs, the knees, or around the shins."""
+    """Draws hands on the thighs, on the knees or around the shins."""
     n = len(torso)
     along = rng.uniform(0.35, 1.5, (n, 1, 1)) + rng.normal(0, 0.1, (n, 2, 1))
     thigh, shin = torso.knees - torso.hips, torso.ankles - torso.knees
     place = torso.hips + np.minimum(along, 1.0) * thigh
     place = place + np.maximum(along - 1.0, 0.0) * shin
-    # Above the flesh, on the side of the trunk.
+    # The wrist is above the surface of the leg, on the side of the trunk.
     off = unit(torso.chest_at[:, None] - place)
     off = off - np.sum(off * unit(thigh), axis=-1, keepdims=True) * unit(thigh)
     return place + 0.12 * unit(off)
 
 
 def on_floor(rng: Rng, torso: Torso) -> np.ndarray:
-    """Hands on the floor below the shoulders, or a little off."""
+    """Draws hands on the floor, below the shoulders or near that."""
     offsets = _near(rng, len(torso), (0.05, 0.0, 0.02), (0.1, 0.0, 0.14))
     places = torso.shoulders + offsets
     places[..., 1] = torso.ground[:, None] + 0.06
@@ -170,30 +178,38 @@ def on_floor(rng: Rng, torso: Torso) -> np.ndarray:
 
 
 def to_feet(rng: Rng, torso: Torso) -> np.ndarray:
-    """Reaching for ankles and toes."""
+    """Draws hands that reach for ankles and toes."""
     offsets = _near(rng, len(torso), (0.05, 0.05, 0.08), (0.06, 0.06, 0.06))
     return torso.ankles + _turned(torso.pelvis, offsets)
 
 
 def anywhere(rng: Rng, torso: Torso) -> np.ndarray:
-    """Each wrist at a random place within reach; dance and the unforeseen."""
+    """Draws a random position within reach for each wrist, as in dance."""
     direction = unit(rng.normal((0.25, 0.1, 0.35), 0.75, (len(torso), 2, 3)))
-    distance = _ARM_LENGTH * rng.uniform(0.45, 1.0, (len(torso), 2, 1))
+    distance = ARM_LENGTH * rng.uniform(0.45, 1.0, (len(torso), 2, 1))
     offsets = direction * distance * [[[1.0, 1.0, 1.0], [-1.0, 1.0, 1.0]]]
     return _from_shoulders(torso, offsets)
 
 
 Gesture = Callable[[Rng, Torso], np.ndarray]
-# Gestures and how often each is drawn when the arms are free.
+"""Draws target positions of the wrists [n, 2, 3], metres, relative to the pelvis."""
 GESTURES: tuple[tuple[Gesture, float], ...] = (
     (hang, 1.3), (on_hips, 0.8), (crossed, 1.4), (hold_in_front, 1.2), (guard, 0.9),
     (on_head, 1.8), (overhead, 1.6), (forward, 1.1), (sideways, 1.0), (behind, 0.8),
     (barbell, 0.7), (on_legs, 2.0), (on_floor, 0.6), (to_feet, 0.8), (anywhere, 2.4),
 )  # fmt: skip
+"""Gestures of free arms with their relative frequencies."""
 
 
 def draw_targets(rng: Rng, torso: Torso) -> np.ndarray:
-    """Returns a place [n, 2, 3] for each wrist; usually both arms do the same."""
+    """Returns target positions of the wrists [n, 2, 3] of random gestures.
+
+    Usually both arms of a body do the same.
+
+    Args:
+      rng: random generator.
+      torso: the bodies to which the arms belong.
+    """
     n = len(torso)
     weights = np.array([weight for _, weight in GESTURES])
     chosen = rng.choice(len(GESTURES), size=(n, 2), p=weights / weights.sum())
@@ -201,72 +217,6 @@ def draw_targets(rng: Rng, torso: Torso) -> np.ndarray:
     chosen[:, 1] = np.where(same, chosen[:, 0], chosen[:, 1])
     targets = np.zeros((n, 2, 3))
     for number, (gesture, _) in enumerate(GESTURES):
-        mine = chosen == number
-        targets[mine] = gesture(rng, torso)[mine]
+        is_chosen = chosen == number
+        targets[is_chosen] = gesture(rng, torso)[is_chosen]
     return targets
-
-
-def arms_to(rng: Rng, torso: Torso, targets: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Returns world rotations of shoulder, elbow and wrist, each [n, 2, 3, 3].
-
-    The elbow hangs, points out or back, as chance has it; so does the forearm's twist.
-
-    Args:
-      rng: source of chance.
-      torso: the body the arms belong to.
-      targets: [n, 2, 3] places of the wrists.
-    """
-    n = len(torso)
-    mix = np.abs(rng.normal(0, 1, (n, 3))) + [0.5, 0.35, 0.25]
-    shoulders, elbows, wrists = [], [], []
-    roll = float(np.deg2rad(rng.uniform(0.0, 30.0)))
-    for index, side in enumerate(SIDES):
-        out = side_sign(side)
-        own = mix + rng.normal(0, 0.25, (n, 3))
-        toward = unit(targets[:, index] - torso.shoulders[:, index])
-        toward = np.einsum("nji,nj->ni", torso.chest, toward)
-        # The elbow of a raised arm turns forward, that of an arm behind stays back.
-        down = own[:, 0] * np.clip(1.0 + 2.0 * toward[:, 2], 0.0, 1.0)
-        ahead = own[:, 2] * np.clip(1.2 * toward[:, 1], -1.0, 0.8)
-        pole = np.stack([out * own[:, 1], -down, ahead], axis=-1)
-        pole = np.einsum("nij,nj->ni", torso.chest, pole)
-        shoulder, elbow = reach(
-            arm(side, roll), torso.shoulders[:, index], targets[:, index], pole
-        )
-        twist = np.clip(rng.normal(0.0, 0.6, n), -1.6, 1.6)
-        bent = rng.normal(0, [0.0, 0.2, 0.25], (n, 3))
-        shoulders.append(shoulder)
-        elbows.append(elbow)
-        wrists.append(elbow @ turn("x", twist) @ to_rotmat(bent))
-    return tuple(np.stack(part, axis=1) for part in (shoulders, elbows, wrists))
-
-
-def follow_arms(rng: Rng, torso: Torso, targets: np.ndarray) -> np.ndarray:
-    """Returns collars [n, 2, 3, 3] against the chest that go along with the arms.
-
-    A raised arm takes the shoulder up with it, a reaching one forward.
-    """
-    share = rng.uniform(0.0, 1.0, (len(torso), 1))
-    collars = []
-    for index, side in enumerate(SIDES):
-        toward = targets[:, index] - torso.shoulders[:, index]
-        local = np.einsum("nji,nj->ni", torso.chest, toward) / _ARM_LENGTH
-        # 20 degrees at most, for an arm stretched out that way.
-        lift, ahead = np.clip(local[:, 1:], -0.3, 1.0).T * np.deg2rad(20.0)
-        out = side_sign(side)
-        axis_angle = np.stack([np.zeros_like(lift), -out * ahead, out * lift], axis=-1)
-        collars.append(to_rotmat(share * axis_angle))
-    return np.stack(collars, axis=1)
-
-
-def shoulders_at(chest: np.ndarray, chest_at: np.ndarray, collars: np.ndarray):
-    """Returns shoulders [n, 2, 3] for collars [n, 2, 3, 3] against the chest."""
-    places = []
-    for index, side in enumerate(SIDES):
-        collar, shoulder = (
-            REST_OFFSETS[SMPL_24.index(f"{side}_{name}")]
-            for name in ("collar", "shoulder")
-        )
-        inside = collar + collars[:, index] @ shoulder
-        places.append(chest_at + np.einsum("nij,nj->ni", chest, inside))
-    return np.stack(places, axis=1)

@@ -1,7 +1,7 @@
-"""Arms and legs that bend anatomically: two-bone inverse kinematics and plain angles.
+"""Bends arms and legs anatomically, by two-bone inverse kinematics or by joint angles.
 
-Everything is in the world frame relative to the pelvis, metres, and batched over the
-leading axis.
+`stances` and `gestures` call it. Positions are relative to the pelvis in the world
+frame, in metres; everything is batched over the leading axis.
 """
 
 import dataclasses
@@ -15,24 +15,24 @@ SIDES = ("left", "right")
 
 
 def side_sign(side: str) -> float:
-    """Returns +1 for the left side, whose rest positions have x > 0, else -1."""
+    """Returns +1 for "left", where positions at rest have x > 0, and -1 for "right"."""
     return 1.0 if side == "left" else -1.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Limb:
-    """An arm or a leg at rest."""
+    """Describes an arm or a leg at rest, in the body frame."""
 
     upper: np.ndarray
-    """[3]: shoulder to elbow, or hip to knee."""
+    """[3], vector from shoulder to elbow or from hip to knee, metres."""
     lower: np.ndarray
-    """[3]: elbow to wrist, or knee to ankle."""
+    """[3], vector from elbow to wrist or from knee to ankle, metres."""
     hinge: np.ndarray
-    """[3]: unit axis about which a positive turn bends the middle joint."""
+    """[3], unit axis about which a positive rotation bends the elbow or the knee."""
 
 
 def leg(side: str) -> Limb:
-    """Returns a leg at rest; the knee bends about +X, the shin going back."""
+    """Returns a leg at rest, whose knee bends about +X and takes the shin backward."""
     upper, lower = (
         REST_OFFSETS[SMPL_24.index(f"{side}_{name}")] for name in ("knee", "ankle")
     )
@@ -40,12 +40,12 @@ def leg(side: str) -> Limb:
 
 
 def arm(side: str, roll: float = np.deg2rad(20.0)) -> Limb:
-    """Returns an arm at rest; the elbow brings the hand forward.
+    """Returns an arm at rest, whose elbow takes the hand forward and upward.
 
     Args:
-      side: left or right.
-      roll: how much it also lifts the hand. 0 is SMPL's own habit, 30 degrees is the
-        hinge of the CMU skeleton.
+      side: "left" or "right".
+      roll: angle by which the movement of the hand is tilted upward, radians. Captured
+        SMPL poses have about 0; the hinge of the CMU skeleton has 30 degrees.
     """
     upper, lower = (
         REST_OFFSETS[SMPL_24.index(f"{side}_{name}")] for name in ("elbow", "wrist")
@@ -54,24 +54,30 @@ def arm(side: str, roll: float = np.deg2rad(20.0)) -> Limb:
     return Limb(upper, lower, hinge)
 
 
+ARM_LENGTH = float(
+    sum(np.linalg.norm(bone) for bone in (arm("left").upper, arm("left").lower))
+)
+"""Length of a stretched arm from shoulder to wrist, metres."""
+
+
 def reach(
     limb: Limb, origin: np.ndarray, target: np.ndarray, pole: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns world rotations of the upper and the lower bone, each [n, 3, 3].
+    """Returns the world rotations of the upper and the lower bone, each [n, 3, 3].
 
-    The end gets to the target, or as near as the bones allow without locking the
-    middle joint; the middle joint points toward the pole.
+    Wrist or ankle reaches the target, or comes as near as the bones allow without a
+    fully stretched elbow or knee.
 
     Args:
       limb: the limb at rest.
-      origin: [n, 3] shoulder or hip.
-      target: [n, 3] where wrist or ankle should be.
-      pole: [n, 3] direction in which elbow or knee should point.
+      origin: [n, 3], position of shoulder or hip, metres.
+      target: [n, 3], desired position of wrist or ankle, metres.
+      pole: [n, 3], direction in which elbow or knee should point.
     """
     a, b = np.linalg.norm(limb.upper), np.linalg.norm(limb.lower)
     toward = target - origin
     axis = unit(toward)
-    # The middle joint neither locks (1.5 degrees are left) nor folds flat.
+    # Elbow and knee bend by 1.5 degrees at least and 150 degrees at most.
     distance = np.clip(
         np.linalg.norm(toward, axis=-1, keepdims=True),
         np.sqrt(a * a + b * b + 2 * a * b * np.cos(np.deg2rad(150.0))),
@@ -95,18 +101,18 @@ def bend_leg(
     rotation: np.ndarray,
     knee: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns world rotations of hip and knee, each [n, 3, 3], from angles [n].
+    """Returns the world rotations of hip and knee, each [n, 3, 3], for joint angles.
 
     Args:
-      side: left or right.
-      pelvis: [n, 3, 3] world rotation of the pelvis.
-      flexion: lifts the thigh forward.
-      abduction: takes the lifted or hanging thigh outward.
-      rotation: turns the toes outward.
-      knee: bends the knee.
+      side: "left" or "right".
+      pelvis: [n, 3, 3], world rotation of the pelvis.
+      flexion: [n], angle by which the thigh is lifted forward, radians.
+      abduction: [n], angle by which the thigh is moved outward, radians.
+      rotation: [n], angle by which the leg is turned outward about itself, radians.
+      knee: [n], angle by which the knee is bent, radians.
     """
     out = side_sign(side)
-    # A raised thigh opens about the vertical, a hanging one about the front axis.
+    # A raised thigh moves outward about the vertical, a hanging one about Z.
     raised = np.clip(np.sin(np.abs(flexion)), 0.0, 1.0)
     spread = turn("y", out * abduction * raised)
     sideways = turn("z", out * abduction * (1.0 - raised))

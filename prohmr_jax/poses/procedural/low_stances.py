@@ -1,4 +1,7 @@
-"""Stances on seats and on the floor, and upside down: see `stances.py`."""
+"""Draws stances on seats and on the floor and upside down, each function n of one kind.
+
+`LOW` lists them for the builder of pose banks; the module `stances` explains them.
+"""
 
 import numpy as np
 
@@ -22,7 +25,7 @@ _QUARTER = np.pi / 2
 
 
 def sit_on_chair(rng: Rng, n: int) -> Stance:
-    """On seats from low to bar stool, legs together, apart, stretched or crossed."""
+    """Draws people on seats of any height, with legs together, apart or crossed."""
     height = -uniform(rng, n, 0.18, 0.72)
     ahead = np.minimum(uniform(rng, n, 0.1, 0.85), np.sqrt(0.8**2 - height**2))
     spread = np.abs(rng.normal(0.14, 0.12, n)) - 0.02
@@ -42,7 +45,7 @@ def sit_on_chair(rng: Rng, n: int) -> Stance:
 
 
 def sit_on_floor(rng: Rng, n: int) -> Stance:
-    """Legs long, drawn up, apart with bent knees, or to one side."""
+    """Draws people on the floor with legs straight, drawn up, apart or to one side."""
     kind = rng.choice(4, size=n, p=[0.35, 0.35, 0.15, 0.15])
 
     def choose(*ranges):
@@ -66,7 +69,7 @@ def sit_on_floor(rng: Rng, n: int) -> Stance:
 
 
 def sit_cross_legged(rng: Rng, n: int) -> Stance:
-    """Cross-legged on the floor, one shin before the other."""
+    """Draws people who sit cross-legged on the floor, one shin before the other."""
     over, ahead = uniform(rng, n, 0.02, 0.16), uniform(rng, n, 0.2, 0.34)
     feet = feet_at(-over, -over, -0.04, ahead, ahead + uniform(rng, n, 0.09, 0.2))
     feet[:, :, 1] += rng.normal(0.0, 0.03, (n, 2))
@@ -74,7 +77,7 @@ def sit_cross_legged(rng: Rng, n: int) -> Stance:
         rng.normal(-0.2, 0.2, n), rng.normal(0, 0.05, n), rng.normal(0, 0.08, n)
     )
     bend = trunk(rng, n, (-0.05, 0.8), twist=0.2, lean=0.12)
-    # Knees go out, and between the floor and half way up.
+    # The knees point outward and are between the floor and half of their height.
     poles = rng.uniform(0.6, 1.0, (n, 2, 1)) * [[[1.0, 0, 0], [-1.0, 0, 0]]]
     poles = poles + [0.0, 0.0, 0.5]
     poles[:, :, 1] = rng.uniform(0.0, 0.45, (n, 1))
@@ -83,7 +86,7 @@ def sit_cross_legged(rng: Rng, n: int) -> Stance:
 
 
 def kneel(rng: Rng, n: int) -> Stance:
-    """Upright on the knees, sitting on the heels, or on one knee."""
+    """Draws people upright on both knees, sitting on their heels, or on one knee."""
     sunk = uniform(rng, n, 0.0, 1.0)
     pitch = rng.normal(0.1, 0.25, n)
     flexion = pair(*(1.15 * sunk + pitch + rng.normal(0, 0.08, (2, n))))
@@ -99,7 +102,7 @@ def kneel(rng: Rng, n: int) -> Stance:
 
 
 def lie(rng: Rng, n: int) -> Stance:
-    """On the back, on the front, on a side; legs straight or drawn up."""
+    """Draws people lying on the back, front or side, with legs straight or drawn up."""
     kind = rng.choice(3, size=n, p=[0.4, 0.25, 0.35])
     on_back, on_front = kind == 0, kind == 1
     roll = np.choose(kind, [0.0, np.pi, rng.choice([-1.0, 1.0], n) * _QUARTER])
@@ -128,7 +131,7 @@ def lie(rng: Rng, n: int) -> Stance:
 
 
 def all_fours(rng: Rng, n: int) -> Stance:
-    """On hands and knees, crawling, cat and cow, a leg stretched out."""
+    """Draws people on hands and knees, some crawling or with one leg stretched out."""
     pitch = rng.normal(1.4, 0.2, n)
     flexion = pitch[:, None] + rng.normal(0.0, 0.22, (n, 2))
     knee = 1.57 + rng.normal(0.0, 0.2, (n, 2)) + (flexion - pitch[:, None]) * 0.6
@@ -143,7 +146,7 @@ def all_fours(rng: Rng, n: int) -> Stance:
 
 
 def plank(rng: Rng, n: int) -> Stance:
-    """Push-up, plank, cobra, mountain climber and downward dog."""
+    """Draws push-ups, planks, cobras, mountain climbers and downward dogs."""
     dog = rng.random(n) < 0.35
     cobra = ~dog & (rng.random(n) < 0.25)
     pitch = np.where(dog, uniform(rng, n, 1.9, 2.6), rng.normal(1.45, 0.12, n))
@@ -162,7 +165,7 @@ def plank(rng: Rng, n: int) -> Stance:
 
 
 def airborne(rng: Rng, n: int) -> Stance:
-    """Somersaults, cartwheels, handstands, dives: any way up."""
+    """Draws somersaults, cartwheels, handstands and dives, in any orientation."""
     tumble = rng.random(n) < 0.5
     anyhow = to_rotmat(unit(rng.normal(size=(n, 3))) * rng.uniform(0, np.pi, (n, 1)))
     upside_down = tilt(np.pi + rng.normal(0, 0.3, n), rng.normal(0, 0.4, n))

@@ -1,7 +1,9 @@
-"""What pelvis, trunk and legs do: standing, sitting, lying, jumping and so on.
+"""Defines stances: what pelvis, trunk and legs do in standing, sitting, jumping etc.
 
-A stance is drawn with the body facing +Z; whoever uses it adds a heading. Metres and
-radians; angles are drawn in the ranges that people use, joint limits are checked later.
+`upright_stances` and `low_stances` draw them with the helpers below, and `compose`
+makes poses of them. The body faces +Z; a heading is added later. Lengths are in metres
+and angles in radians. Angles are drawn in the ranges that people use; joint limits are
+checked later.
 """
 
 import dataclasses
@@ -19,40 +21,49 @@ from prohmr_jax.poses.procedural.limbs import SIDES, bend_leg, leg, reach, side_
 from prohmr_jax.skeleton import SMPL_24
 
 Rng = np.random.Generator
-# The sole below the ankle.
 _ANKLE_HEIGHT = 0.08
 LEG_LENGTH = float(
     sum(np.linalg.norm(b) for b in (leg("left").upper, leg("left").lower))
 )
+"""Length of a stretched leg from hip to ankle, metres."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Stance:
-    """World rotations below the waist, and how the trunk bends."""
+    """Holds n stances: rotations of pelvis and legs, and the bend of the trunk."""
 
     pelvis: np.ndarray
-    """[n, 3, 3]"""
+    """[n, 3, 3], world rotation of the pelvis."""
     bend: np.ndarray
-    """[n, 3]: trunk forward, twist to the left, lean to the right, in all."""
+    """[n, 3], bend of the whole spine relative to the pelvis, radians: forward (about
+    X), twist to the left (about Y), lean to the right (about Z)."""
     hips: np.ndarray
-    """[n, 2, 3, 3], left then right; so are the next two."""
+    """[n, 2, 3, 3], world rotations of the left and the right thigh."""
     knees: np.ndarray
+    """[n, 2, 3, 3], world rotations of the left and the right shin."""
     ankles: np.ndarray
+    """[n, 2, 3, 3], world rotations of the left and the right foot."""
     ground: np.ndarray
-    """[n]: height of the floor against the pelvis; where hands would find support."""
+    """[n], height of the floor relative to the pelvis, metres."""
     on_hands: bool = False
     """Whether the hands carry weight on the floor."""
 
 
 def uniform(rng: Rng, n: int, low: float, high: float) -> np.ndarray:
-    """Returns [n] numbers between two bounds."""
+    """Returns n uniform random numbers between two bounds."""
     return rng.uniform(low, high, n)
 
 
 def tilt(
     pitch: np.ndarray, roll: np.ndarray | float = 0.0, yaw: np.ndarray | float = 0.0
 ) -> np.ndarray:
-    """Returns pelvis rotations: lean forward, then lean to the right, then turn."""
+    """Returns pelvis rotations [n, 3, 3] that pitch, then roll, then yaw.
+
+    Args:
+      pitch: [n], angle about X, which leans the body forward, radians.
+      roll: [n] or a number, angle about Z, which leans the body to the right, radians.
+      yaw: [n] or a number, angle about Y, which turns the body to the left, radians.
+    """
     return turn("y", yaw) @ turn("z", np.asarray(roll)) @ turn("x", pitch)
 
 
@@ -63,7 +74,15 @@ def trunk(
     twist: float = 0.2,
     lean: float = 0.12,
 ) -> np.ndarray:
-    """Returns trunk bends: forward in a range, twist and lean by deviation."""
+    """Returns random bends of the trunk [n, 3], as in `Stance.bend`.
+
+    Args:
+      rng: random generator.
+      n: number of bends.
+      forward: range of the uniform forward bend, radians.
+      twist: standard deviation of the twist, radians.
+      lean: standard deviation of the lean, radians.
+    """
     return np.stack(
         [
             uniform(rng, n, *forward),
@@ -82,15 +101,15 @@ def with_feet_at(
     yaws: np.ndarray,
     lifted: np.ndarray,
 ) -> Stance:
-    """Returns the stance with ankles at given places and soles near the floor.
+    """Returns the stance with the ankles at given positions.
 
     Args:
-      pelvis: [n, 3, 3].
-      bend: [n, 3] of the trunk.
-      feet: [n, 2, 3] ankles against the pelvis.
-      poles: [n, 2, 3] where the knees point.
-      yaws: [n, 2] turn of the toes outward.
-      lifted: [n, 2] how far the heel is up, as an angle of the foot.
+      pelvis: [n, 3, 3], world rotation of the pelvis.
+      bend: [n, 3], bend of the trunk, as in `Stance.bend`.
+      feet: [n, 2, 3], positions of the ankles relative to the pelvis, metres.
+      poles: [n, 2, 3], directions in which the knees point.
+      yaws: [n, 2], angles by which the toes are turned outward, radians.
+      lifted: [n, 2], angles by which the heels are lifted, radians.
     """
     hips, knees, ankles = [], [], []
     for index, side in enumerate(SIDES):
@@ -98,7 +117,8 @@ def with_feet_at(
         hip, knee = reach(leg(side), origin, feet[:, index], poles[:, index])
         out = side_sign(side)
         sole = turn("y", out * yaws[:, index]) @ turn("x", lifted[:, index])
-        # The foot follows the shin where the floor asks too much of the ankle.
+        # The foot tilts with the shin where the ankle cannot bend far enough to keep
+        # the sole on the floor.
         ankle = _within_reach_of(knee, sole, np.deg2rad(50.0))
         hips.append(hip)
         knees.append(knee)
@@ -109,7 +129,7 @@ def with_feet_at(
 
 
 def _within_reach_of(parent, child, most):
-    """Returns child, turned toward its parent until at most an angle away."""
+    """Returns child rotations moved toward the parent's to within an angle `most`."""
     local = to_axis_angle(np.swapaxes(parent, -1, -2) @ child)
     angle = np.linalg.norm(local, axis=-1, keepdims=True)
     return parent @ to_rotmat(local * np.minimum(1.0, most / np.maximum(angle, 1e-9)))
@@ -124,16 +144,17 @@ def with_leg_angles(
     rotation: np.ndarray,
     knee: np.ndarray,
 ) -> Stance:
-    """Returns the stance with given leg angles and relaxed feet.
+    """Returns the stance with given angles of the legs and relaxed feet.
 
     Args:
-      rng: of the feet.
-      pelvis: [n, 3, 3].
-      bend: [n, 3] of the trunk.
-      flexion: [n, 2]; this and the next are explained at `bend_leg`.
-      abduction: [n, 2].
-      rotation: [n, 2].
-      knee: [n, 2].
+      rng: random generator for the feet.
+      pelvis: [n, 3, 3], world rotation of the pelvis.
+      bend: [n, 3], bend of the trunk, as in `Stance.bend`.
+      flexion: [n, 2], angles by which the thighs are lifted forward, radians; see
+        `limbs.bend_leg` for all four angles.
+      abduction: [n, 2], angles by which the thighs are moved outward, radians.
+      rotation: [n, 2], angles by which the legs are turned outward, radians.
+      knee: [n, 2], angles by which the knees are bent, radians.
     """
     n = len(pelvis)
     hips, knees, ankles = [], [], []
@@ -157,12 +178,20 @@ def with_leg_angles(
 
 
 def pair(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Returns [n, 2] or [n, 2, ...]: the left side's values, then the right one's."""
+    """Returns [n, 2, ...], the values of the left side and of the right side."""
     return np.stack([left, right], axis=1)
 
 
 def feet_at(x_left, x_right, y, z_left, z_right) -> np.ndarray:
-    """Returns ankles [n, 2, 3]; x is counted outward on either side."""
+    """Returns positions of the ankles [n, 2, 3], metres, relative to the pelvis.
+
+    Args:
+      x_left: distance of the left foot outward.
+      x_right: distance of the right foot outward.
+      y: height of both feet.
+      z_left: distance of the left foot forward.
+      z_right: distance of the right foot forward.
+    """
     left = np.stack(np.broadcast_arrays(x_left, y, z_left), axis=-1)
     right = np.stack(np.broadcast_arrays(-x_right, y, z_right), axis=-1)
     return pair(left, right)
@@ -171,14 +200,28 @@ def feet_at(x_left, x_right, y, z_left, z_right) -> np.ndarray:
 def knees_toward(
     rng: Rng, n: int, outward: tuple[float, float] = (0.0, 0.4), up: float = 0.0
 ) -> np.ndarray:
-    """Returns where knees point [n, 2, 3]: ahead, and outward and up by shares."""
+    """Returns directions [n, 2, 3] in which the knees point: forward and outward.
+
+    Args:
+      rng: random generator.
+      n: number of bodies.
+      outward: range of the outward component; the forward component is 1.
+      up: upward component.
+    """
     x = rng.uniform(*outward, (n, 2)) * [1.0, -1.0]
     return np.stack([x, np.full((n, 2), up), np.ones((n, 2))], axis=-1)
 
 
 def on_ground(stance: Stance, ground: np.ndarray, on_hands: bool) -> Stance:
-    """Returns the stance with the floor at a given height [n]."""
+    """Returns the stance with the floor at another height.
+
+    Args:
+      stance: stances of n bodies.
+      ground: [n], height of the floor relative to the pelvis, metres.
+      on_hands: whether the hands carry weight on the floor.
+    """
     return dataclasses.replace(stance, ground=ground, on_hands=on_hands)
 
 
 StanceSampler = Callable[[Rng, int], Stance]
+"""Draws the stances of n bodies with a random generator."""

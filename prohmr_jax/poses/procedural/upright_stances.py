@@ -1,4 +1,7 @@
-"""Stances on the feet and in the air: see `stances.py`."""
+"""Draws stances on the feet and in the air, each function n of one kind.
+
+`UPRIGHT` lists them for the builder of pose banks; the module `stances` explains them.
+"""
 
 import numpy as np
 
@@ -19,7 +22,7 @@ from prohmr_jax.poses.procedural.stances import (
 
 
 def stand(rng: Rng, n: int) -> Stance:
-    """Standing at ease, at attention, with legs apart, weight on one leg."""
+    """Draws people who stand, with legs together or apart or the weight on one leg."""
     width = np.abs(rng.normal(0.12, 0.07, n)) + 0.03
     height = -LEG_LENGTH + np.abs(rng.normal(0.0, 0.02, n)) + 0.3 * width**2 - 0.055
     shift, step = rng.normal(0.0, 0.04, n), rng.normal(0.0, 0.1, n)
@@ -31,7 +34,7 @@ def stand(rng: Rng, n: int) -> Stance:
 
 
 def bend_over(rng: Rng, n: int) -> Stance:
-    """Standing and bent forward, to the floor at the most."""
+    """Draws people who stand and bend forward, some as far as the floor."""
     width = uniform(rng, n, 0.06, 0.35)
     drop = np.abs(rng.normal(0.0, 0.12, n))
     height = -LEG_LENGTH + drop + 0.3 * width**2 - 0.03
@@ -46,7 +49,7 @@ def bend_over(rng: Rng, n: int) -> Stance:
 
 
 def squat(rng: Rng, n: int) -> Stance:
-    """From bent knees to a deep squat, on the soles or on the toes."""
+    """Draws people with slightly bent knees to a deep squat, some on their toes."""
     depth = uniform(rng, n, 0.1, 0.72)
     width = uniform(rng, n, 0.06, 0.4)
     height = -LEG_LENGTH + depth
@@ -64,7 +67,7 @@ def squat(rng: Rng, n: int) -> Stance:
 
 
 def lunge(rng: Rng, n: int) -> Stance:
-    """One foot far in front, the back knee straight, bent or near the floor."""
+    """Draws lunges, one foot far in front, the back knee straight or bent."""
     stride = uniform(rng, n, 0.5, 1.15)
     deepest = np.sqrt(np.maximum(LEG_LENGTH**2 - (stride / 2) ** 2, 0.09))
     height = -deepest * uniform(rng, n, 0.5, 1.0)
@@ -80,13 +83,13 @@ def lunge(rng: Rng, n: int) -> Stance:
     yaws = pair(rng.normal(0.1, 0.15, n), rng.normal(0.2, 0.25, n))
     lifted = pair(np.zeros(n), heel)
     poles = knees_toward(rng, n, (-0.1, 0.35))
-    # The back knee points down and forward.
+    # The knee of the back leg points down and forward.
     poles[:, 1, 1] -= uniform(rng, n, 0.0, 1.0)
     return with_feet_at(pelvis, bend, feet, poles, yaws, lifted)
 
 
 def side_lunge(rng: Rng, n: int) -> Stance:
-    """Legs wide apart, weight between them or on one."""
+    """Draws people with the legs wide apart and the weight between them or on one."""
     width = uniform(rng, n, 0.6, 1.3)
     share = uniform(rng, n, 0.2, 0.5)
     reachable = np.sqrt(np.maximum(LEG_LENGTH**2 - (width * (1 - share)) ** 2, 0.04))
@@ -101,7 +104,7 @@ def side_lunge(rng: Rng, n: int) -> Stance:
 
 
 def stride(rng: Rng, n: int) -> Stance:
-    """Running, skipping and climbing steps: one thigh up, the other behind."""
+    """Draws steps of running, skipping and climbing, with one thigh up, one behind."""
     flexion = pair(uniform(rng, n, 0.3, 1.9), uniform(rng, n, -0.6, 0.5))
     knee = pair(
         np.clip(flexion[:, 0] * uniform(rng, n, 0.2, 1.6), 0.05, 2.4),
@@ -116,7 +119,7 @@ def stride(rng: Rng, n: int) -> Stance:
 
 
 def kick(rng: Rng, n: int) -> Stance:
-    """One leg carries, the other kicks forward, sideways or back, up to the head."""
+    """Draws kicks with one leg, forward, sideways or back, some as high as the head."""
     stance_leg = rng.normal(0.0, 0.15, n)
     kind = rng.integers(3, size=n)
     ahead, half_ahead = uniform(rng, n, 0.6, 2.2), uniform(rng, n, 0.0, 1.6)
@@ -129,7 +132,8 @@ def kick(rng: Rng, n: int) -> Stance:
     lean_back = -0.25 * np.maximum(forward, 0.0) + np.where(kind == 2, 0.7, 0.0)
     pitch = lean_back * uniform(rng, n, 0.0, 1.3) + rng.normal(0, 0.15, n)
     roll = -aside * uniform(rng, n, -0.1, 0.7) * (kind == 1)
-    # The kick is relative to the pelvis; the other leg makes up for its lean.
+    # The angles of the kick are relative to the pelvis. The other leg stays upright, so
+    # that its angles compensate for the lean of the pelvis.
     pelvis = tilt(pitch, -roll, rng.normal(0, 0.2, n))
     flexion = pair(forward, stance_leg + pitch)
     abduction = pair(aside, rng.normal(0.05, 0.08, n) - roll)
@@ -140,7 +144,7 @@ def kick(rng: Rng, n: int) -> Stance:
 
 
 def one_leg(rng: Rng, n: int) -> Stance:
-    """Balancing: tree, stork, foot held behind, arabesque."""
+    """Draws people who balance on one leg: tree, stork, held foot or arabesque."""
     kind = rng.integers(4, size=n)
 
     def choose(*ranges):
@@ -162,7 +166,7 @@ def one_leg(rng: Rng, n: int) -> Stance:
 
 
 def jump(rng: Rng, n: int) -> Stance:
-    """In the air: straight, tucked, star, split and everything between."""
+    """Draws jumps: straight, tucked, as a star, in a split, and all in between."""
     alike = uniform(rng, n, 0.0, 1.0)[:, None] < 0.5
     flexion = rng.uniform(-0.5, 2.1, (n, 2))
     knee = rng.beta(1.0, 1.5, (n, 2)) * 2.4

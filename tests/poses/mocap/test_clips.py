@@ -1,21 +1,22 @@
-"""Readers of both capture formats, and the retargeting."""
+"""Captures of both formats are read and retargeted; faulty files are refused."""
 
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-import tests.support.poses_cases as cases
 from prohmr_jax.errors import InputError
 from prohmr_jax.poses.kinematics import (
     joint_positions,
     to_rotmat,
     world_rotations,
 )
-from prohmr_jax.poses.mocap import clips as clip_readers
 from prohmr_jax.poses.mocap.acclaim import read_amc, read_asf
+from prohmr_jax.poses.mocap.clips import read_clips
 from prohmr_jax.poses.mocap.cmu_expmap import EXPMAP_BONES, read_expmap
+from prohmr_jax.poses.mocap.retarget import retarget
 from prohmr_jax.poses.mocap.splits import Split, split_clips
 from prohmr_jax.skeleton import SMPL_24
+from tests.support import poses_cases
 from tests.support.paths import SHARED
 
 PREPARED = SHARED / "data" / "cmu_mocap_expmap.npz"
@@ -35,7 +36,7 @@ def at(joints, name):
 
 def test_bone_rotation_is_that_of_its_own_axes(tmp_path):
     angles = {"root": [1, 2, 3, 10, 20, 30], "lfemur": [40, 50, 60], "ltibia": [70]}
-    cases.write_original(tmp_path, [angles])
+    poses_cases.write_original(tmp_path, [angles])
     skeleton = read_asf(tmp_path / "07.asf")
     motion = read_amc(tmp_path / "07_01.amc", skeleton)
 
@@ -59,22 +60,22 @@ def test_bone_rotation_is_that_of_its_own_axes(tmp_path):
 
 
 def test_stride_takes_every_fourth_frame(tmp_path):
-    frames = [cases.ARMS_DOWN | {"ltibia": [float(i)]} for i in range(9)]
-    cases.write_original(tmp_path, frames)
-    (clip,) = clip_readers.read_clips(tmp_path)
+    frames = [poses_cases.ARMS_DOWN | {"ltibia": [float(i)]} for i in range(9)]
+    poses_cases.write_original(tmp_path, frames)
+    (clip,) = read_clips(tmp_path)
     knee = np.rad2deg(clip.axis_angle[:, SMPL_24.index("left_knee"), 0])
     np.testing.assert_allclose(np.diff(knee), [4.0, 4.0], atol=0.05)
 
 
 def test_frames_without_arms_are_left_out(tmp_path):
-    cases.write_original(tmp_path, [{}] * 4 + [cases.ARMS_DOWN] * 4)
-    (clip,) = clip_readers.read_clips(tmp_path)
+    poses_cases.write_original(tmp_path, [{}] * 4 + [poses_cases.ARMS_DOWN] * 4)
+    (clip,) = read_clips(tmp_path)
     assert len(clip.axis_angle) == 1
 
 
 def test_rest_pose_of_cmu_splays_the_legs_of_smpl(tmp_path):
-    cases.write_original(tmp_path, [cases.ARMS_DOWN])
-    (clip,) = clip_readers.read_clips(tmp_path)
+    poses_cases.write_original(tmp_path, [poses_cases.ARMS_DOWN])
+    (clip,) = read_clips(tmp_path)
     joints = joints_of(clip.axis_angle[0])
     for side, sign in (("left", 1), ("right", -1)):
         thigh = at(joints, f"{side}_knee") - at(joints, f"{side}_hip")
@@ -88,9 +89,9 @@ def test_rest_pose_of_cmu_splays_the_legs_of_smpl(tmp_path):
 
 
 def test_knee_bends_the_shin_back_and_femur_lifts_the_thigh_forward(tmp_path):
-    frame = cases.ARMS_DOWN | {"lfemur": [-90, 0, 0], "rtibia": [90]}
-    cases.write_original(tmp_path, [frame])
-    (clip,) = clip_readers.read_clips(tmp_path)
+    frame = poses_cases.ARMS_DOWN | {"lfemur": [-90, 0, 0], "rtibia": [90]}
+    poses_cases.write_original(tmp_path, [frame])
+    (clip,) = read_clips(tmp_path)
     joints = joints_of(clip.axis_angle[0])
     assert (at(joints, "left_knee") - at(joints, "left_hip"))[2] > 0.35
     assert (at(joints, "right_ankle") - at(joints, "right_knee"))[2] < -0.35
@@ -98,9 +99,9 @@ def test_knee_bends_the_shin_back_and_femur_lifts_the_thigh_forward(tmp_path):
 
 def test_straight_leg_stands_on_a_flat_foot(tmp_path):
     # A turn of -20 degrees about z undoes the splay of the left leg.
-    frame = cases.ARMS_DOWN | {"lfemur": [0, 0, -20], "rfemur": [0, 0, 20]}
-    cases.write_original(tmp_path, [frame])
-    (clip,) = clip_readers.read_clips(tmp_path)
+    frame = poses_cases.ARMS_DOWN | {"lfemur": [0, 0, -20], "rfemur": [0, 0, 20]}
+    poses_cases.write_original(tmp_path, [frame])
+    (clip,) = read_clips(tmp_path)
     world = world_rotations(to_rotmat(clip.axis_angle[0].astype(np.float64)))
     for side in ("left", "right"):
         sole_normal = world[SMPL_24.index(f"{side}_ankle")] @ [0.0, 1.0, 0.0]
@@ -112,11 +113,11 @@ def test_both_formats_of_one_motion_agree(tmp_path):
     frames = []
     for _ in range(5):
         frame = {"root": rng.uniform(-15, 15, 6).tolist()}
-        for name, (_, _, _, dof) in cases.bones().items():
+        for name, (_, _, _, dof) in poses_cases.bones().items():
             if dof:
                 frame[name] = rng.uniform(-40, 40, len(dof.split())).tolist()
         frames.append(frame)
-    cases.write_original(tmp_path, frames)
+    poses_cases.write_original(tmp_path, frames)
     skeleton = read_asf(tmp_path / "07.asf")
     motion = read_amc(tmp_path / "07_01.amc", skeleton)
     # The prepared form holds local axis-angles for row vectors.
@@ -130,9 +131,9 @@ def test_both_formats_of_one_motion_agree(tmp_path):
         position = EXPMAP_BONES.index(bone.name)
         clip[:, 1 + position] = -Rotation.from_matrix(local).as_rotvec()
     prepared = tmp_path / "prepared.npz"
-    np.savez(prepared, **cases.expmap_arrays({"walking__walking_1": clip}))
-    (ours,) = clip_readers.read_clips(prepared)
-    theirs = clip_readers.retarget(motion, "a path")
+    np.savez(prepared, **poses_cases.expmap_arrays({"walking__walking_1": clip}))
+    (ours,) = read_clips(prepared)
+    theirs = retarget(motion, "a path")
     np.testing.assert_allclose(
         to_rotmat(ours.axis_angle.astype(np.float64)), theirs, atol=1e-5
     )
@@ -145,7 +146,7 @@ def test_prepared_clips_lose_the_calibration_frame_and_toppled_roots(tmp_path):
     clip[2, 1] = [1.5, 0.0, 0.0]
     clip[:, 1 + EXPMAP_BONES.index("lhumerus")] = [0.0, 0.0, 1.0]
     path = tmp_path / "prepared.npz"
-    np.savez(path, **cases.expmap_arrays({"a__b": clip}))
+    np.savez(path, **poses_cases.expmap_arrays({"a__b": clip}))
     assert len(read_expmap(path)["a__b"].world_rotmat) == 2
 
 
@@ -165,8 +166,8 @@ def test_prepared_clips_lose_the_calibration_frame_and_toppled_roots(tmp_path):
     ],
 )
 def test_bad_motions_name_the_fault(tmp_path, edit, says):
-    text = edit(cases.amc_text([{}, {}]))
-    (tmp_path / "07.asf").write_text(cases.asf_text())
+    text = edit(poses_cases.amc_text([{}, {}]))
+    (tmp_path / "07.asf").write_text(poses_cases.asf_text())
     path = tmp_path / "07_01.amc"
     path.write_text(text)
     with pytest.raises(InputError, match=says) as caught:
@@ -177,7 +178,7 @@ def test_bad_motions_name_the_fault(tmp_path, edit, says):
 @pytest.mark.parametrize(
     ("edit", "says"),
     [
-        (lambda t: "hello\n", "not an Acclaim skeleton: no section :units"),
+        (lambda t: "hello\n", "is no Acclaim skeleton: no section :units"),
         (lambda t: t.replace("angle deg", "angle rad"), "only deg"),
         (lambda t: t.replace("name lfemur", "name other"), "'lfemur' has no data"),
         (lambda t: t.replace(" lhipjoint rhipjoint", " lhipjoint"), "no parent yet"),
@@ -186,24 +187,24 @@ def test_bad_motions_name_the_fault(tmp_path, edit, says):
         (lambda t: t.replace("axis 0 0 20 XYZ", "axis 0 20 XYZ", 1), "2 values"),
         (lambda t: t.replace("dof rx\n", "dof q\n", 1), "cannot read channels"),
         (lambda t: t.replace("length 5", "", 1), "has no length"),
-        (lambda t: "\xff\xfe", "not a text file"),
+        (lambda t: "\xff\xfe", "is no text file"),
     ],
 )  # fmt: skip
 def test_bad_skeletons_name_the_fault(tmp_path, edit, says):
     path = tmp_path / "07.asf"
-    path.write_bytes(edit(cases.asf_text().replace(".0 ", " ")).encode("latin-1"))
+    path.write_bytes(edit(poses_cases.asf_text().replace(".0 ", " ")).encode("latin-1"))
     with pytest.raises(InputError, match=says) as caught:
         read_asf(path)
     assert str(caught.value).startswith(f"{path}: ")
 
 
 def test_a_missing_bone_for_smpl_is_named(tmp_path):
-    cases.write_original(tmp_path, [cases.ARMS_DOWN])
+    poses_cases.write_original(tmp_path, [poses_cases.ARMS_DOWN])
     motion = read_amc(tmp_path / "07_01.amc", read_asf(tmp_path / "07.asf"))
     bones = tuple("tail" if b == "head" else b for b in motion.bones)
     beheaded = type(motion)(bones, motion.world_rotmat, motion.root_position)
     with pytest.raises(InputError, match="no bone 'head'"):
-        clip_readers.retarget(beheaded, "a path")
+        retarget(beheaded, "a path")
 
 
 @pytest.mark.parametrize(
@@ -214,11 +215,11 @@ def test_a_missing_bone_for_smpl_is_named(tmp_path):
         ({"a__b": np.array([{}])}, "objects"),
         ({"skeleton_parents": np.zeros(3, np.int32)}, "shape"),
         ({"skeleton_parents": np.full(38, 37, np.int32)}, "parents first"),
-        ({"a__b": np.zeros((3, 117), np.float32)}, "no frame shows an upright"),
+        ({"a__b": np.zeros((3, 117), np.float32)}, "no frame with an upright"),
     ],
 )
 def test_bad_prepared_files_name_the_fault(tmp_path, change, says):
-    arrays = cases.expmap_arrays({"a__b": np.ones((2, 39, 3)) * 0.1}) | change
+    arrays = poses_cases.expmap_arrays({"a__b": np.ones((2, 39, 3)) * 0.1}) | change
     path = tmp_path / "prepared.npz"
     np.savez(path, **arrays)
     with pytest.raises(InputError, match=says) as caught:
@@ -227,16 +228,16 @@ def test_bad_prepared_files_name_the_fault(tmp_path, change, says):
 
 
 def test_files_that_are_no_capture_are_refused(tmp_path):
-    with pytest.raises(InputError, match="no such file"):
-        clip_readers.read_clips(tmp_path / "absent.npz")
-    with pytest.raises(InputError, match=r"no \*.amc"):
-        clip_readers.read_clips(tmp_path)
+    with pytest.raises(InputError, match="does not exist"):
+        read_clips(tmp_path / "absent.npz")
+    with pytest.raises(InputError, match=r"holds no \*.amc file"):
+        read_clips(tmp_path)
     (tmp_path / "text.npz").write_text("hello")
     with pytest.raises(InputError, match="npz"):
-        clip_readers.read_clips(tmp_path / "text.npz")
-    (tmp_path / "08_01.amc").write_text(cases.amc_text([{}]))
-    with pytest.raises(InputError, match="08.asf is not beside it"):
-        clip_readers.read_clips(tmp_path)
+        read_clips(tmp_path / "text.npz")
+    (tmp_path / "08_01.amc").write_text(poses_cases.amc_text([{}]))
+    with pytest.raises(InputError, match="08.asf in the same folder"):
+        read_clips(tmp_path)
 
 
 def test_splits_hold_out_what_they_should():
@@ -258,12 +259,12 @@ def test_splits_hold_out_what_they_should():
 @pytest.mark.parametrize("source", ["prepared", "original"])
 def test_walkers_of_the_real_capture_look_where_they_go(source, tmp_path):
     if source == "prepared":
-        clips = clip_readers.read_clips(PREPARED)
+        clips = read_clips(PREPARED)
         clips = [c for c in clips if c.name.startswith(("walking__", "running__"))]
     else:
         for name in ("02.asf", "02_01.amc", "02_03.amc"):
             (tmp_path / name).symlink_to(ORIGINAL / name)
-        clips = clip_readers.read_clips(tmp_path)
+        clips = read_clips(tmp_path)
     for clip in clips:
         way = clip.root_position[15:] - clip.root_position[:-15]
         root = to_rotmat(clip.axis_angle[7:-8, 0].astype(np.float64))
