@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 
-from prohmr_jax.bulk_fitting.initialization import Seen, guess
+from prohmr_jax.bulk_fitting.initialization import PersonArrays, initial_fit
 from prohmr_jax.evaluation import image_report
 from prohmr_jax.evaluation.body_errors import mean_body
 from prohmr_jax.evaluation.image_errors import measure
@@ -100,17 +100,17 @@ def test_inference(prepared, batch, tiny_body):
 
 
 @pytest.mark.parametrize("frame", ["crop", "image"])
-def test_labelling(prepared, batch, tiny_body, frame):
+def test_initial_fits(prepared, batch, tiny_body, frame):
     images, pair = batch.images, np.zeros((PEOPLE, 2), np.float32)
-    seen = Seen(
-        shown=Crop(images.image, images.box),
+    people = PersonArrays(
+        encoder_input=Crop(images.image, images.box),
         keypoints=images.keypoints_2d,
         image_size=pair,
         focal_length=pair,
         principal_point=pair,
-        draw=np.zeros(PEOPLE, np.uint32),
+        detection_hash=np.zeros(PEOPLE, np.uint32),
     )
     assert_lowers(
-        functools.partial(guess, num_hypotheses=3, frame=frame),
-        prepared, tiny_body, jax.random.key(0), seen,
+        functools.partial(initial_fit, num_hypotheses=3, frame=frame),
+        prepared, tiny_body, jax.random.key(0), people,
     )  # fmt: skip

@@ -1,7 +1,7 @@
-"""Bulk labelling: any number of people through one compiled fit, killed or not.
+"""Bulk fitting: fits any number of people with one compiled fit, and can be resumed.
 
-`people` reads whom to fit, file after file; `fitter` predicts and fits them in a fixed
-number of slots; `journal` keeps what is finished, so that a killed run goes on where it
-was, and makes one file of it at the end; `tables` says what is in that file; `pictures`
-shows people before and after.
+The modes "fit" and "multiview" use it. `sources` and `multiview_sources` read the
+people, `person_stream` puts them into batches, `initialization` predicts where their
+fits start, `keypoint_job` and `multiview_job` fit them, `shards` keeps what is finished
+on disk so that an interrupted run can continue, and `tables` writes the final table.
 """

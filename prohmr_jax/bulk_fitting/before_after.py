@@ -1,4 +1,7 @@
-"""People before and after, side by side over their photo."""
+"""Draws people before and after a fit, side by side over their photo.
+
+The modes "fit" and "multiview" draw their overlays with it.
+"""
 
 from collections.abc import Sequence
 
@@ -16,59 +19,65 @@ from prohmr_jax.rendering.views import Perspective
 from prohmr_jax.skeleton import BODY_25
 from prohmr_jax.structs import SmplParams
 
-# Columns that say where a person was seen.
-OF_PICTURES = "intrinsics", "keypoints_px", "keypoint_confidence"
+PICTURE_COLUMNS = "intrinsics", "keypoints_px", "keypoint_confidence"
+"""Columns that say where a person is seen in a photo."""
 
 
 @struct.dataclass
-class Placed:
-    """Bodies before a camera."""
+class PlacedBody:
+    """Holds bodies that are placed in front of a camera."""
 
     pose: Float[Array, "*b 24 3"]
-    """Axis-angle."""
+    """Pose as axis-angle, radians; the root turns body axes to camera axes."""
     betas: Float[Array, "*b S"]
+    """Shape coefficients."""
     translation: Float[Array, "*b 3"]
-    """Metres, camera frame."""
+    """Translation in front of the camera, metres, camera axes."""
 
 
 @jax.jit
-def placed_vertices(body: BodyModel, placed: Placed) -> Float[Array, "*b V 3"]:
-    """Returns the meshes of bodies, metres, camera frame."""
-    rotmats = axis_angle_to_rotmat(placed.pose)
-    smpl = SmplParams.from_rotmats(rotmats, placed.betas)
+def placed_vertices(body: BodyModel, placed: PlacedBody) -> Float[Array, "*b V 3"]:
+    """Returns the vertices of placed bodies, metres, camera frame."""
+    smpl = SmplParams.from_rotmats(axis_angle_to_rotmat(placed.pose), placed.betas)
     return body_mesh(body, smpl).vertices + placed.translation[..., None, :]
 
 
 def side_by_side(
     body: BodyModel,
-    bodies: Sequence[Placed],
-    of: Columns,
+    bodies: Sequence[PlacedBody],
+    columns: Columns,
     photo: np.ndarray | None,
     longest_side_px: int,
 ) -> np.ndarray:
     """Returns bodies of one person, each over the same photo, from left to right.
 
     Args:
-      body: the body model.
-      bodies: of the person.
-      of: the person's row of `OF_PICTURES`.
-      photo: [H, W, 3] uint8, or None for a plain canvas.
-      longest_side_px: of one picture.
+      body: body model that the bodies belong to.
+      bodies: bodies of the person, without leading axes.
+      columns: the person's row of `PICTURE_COLUMNS`.
+      photo: photo [H, W, 3] uint8, or None for a plain canvas.
+      longest_side_px: longer side of the picture of one body, pixels.
+
+    Returns:
+      A picture [h, w, 3] uint8.
     """
     stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *bodies)
-    focal, center = np.diagonal(of["intrinsics"])[:2], of["intrinsics"][:2, 2]
-    view = Perspective(tuple(focal.tolist()), tuple(center.tolist()))
-    drawn = slice(len(BODY_25))
-    confidence = of["keypoint_confidence"][drawn]
-    seen = np.where(confidence > MIN_CONFIDENCE, confidence, 0.0)
+    intrinsics = columns["intrinsics"]
+    view = Perspective(
+        tuple(np.diagonal(intrinsics)[:2].tolist()), tuple(intrinsics[:2, 2].tolist())
+    )
+    detected = slice(len(BODY_25))
+    confidence = columns["keypoint_confidence"][detected]
+    confidence = np.where(confidence > MIN_CONFIDENCE, confidence, 0.0)
+    any_seen = confidence.any()
     pictures = [
         overlay(
             photo,
             vertices,
             np.asarray(body.faces),
             view,
-            keypoints=of["keypoints_px"][drawn] if seen.any() else None,
-            confidence=seen if seen.any() else None,
+            keypoints=columns["keypoints_px"][detected] if any_seen else None,
+            confidence=confidence if any_seen else None,
             longest_side=longest_side_px,
         )
         for vertices in np.asarray(placed_vertices(body, stacked))
@@ -76,8 +85,12 @@ def side_by_side(
     return np.concatenate(pictures, axis=1)
 
 
-def one_above_the_other(pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """Returns pictures in a column, the narrower ones with white beside them."""
+def in_one_column(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns pictures one below the other; narrower ones get a white margin.
+
+    Args:
+      pictures: pictures [h, w, 3] uint8, of any sizes.
+    """
     width = max(picture.shape[1] for picture in pictures)
     return np.concatenate(
         [

@@ -1,4 +1,7 @@
-"""From a detection and its photo to a person to fit."""
+"""Joins a detected person with the photo.
+
+`sources` and `multiview_sources` call it.
+"""
 
 import dataclasses
 from pathlib import Path
@@ -6,69 +9,74 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from prohmr_jax.bulk_fitting.person_stream import Sighting
+from prohmr_jax.bulk_fitting.person_stream import PersonInput
 from prohmr_jax.files.detections import Detection
 from prohmr_jax.files.images import image_size, read_image
 from prohmr_jax.files.photos import photo_of, require_within
+from prohmr_jax.fitting.keypoints import body_25_as_44
 from prohmr_jax.geometry.boxes import box_from_keypoints
-from prohmr_jax.skeleton import BODY_25, JOINTS_44
-from prohmr_jax.structs import Keypoints2D
 
 
 @dataclasses.dataclass(frozen=True)
 class PhotoSettings:
-    """What is known of the photos of detections."""
+    """Says how the photos of detections are located and read."""
 
     photo: str = ""
-    """"none", or empty for the photo beside the detections, if any."""
+    """"none" to use no photos; empty for the photo beside the detections, if any."""
     exif: str = "honour"
+    """"honour" turns photos as their EXIF data say, "ignore" does not."""
     image_size: tuple[int, int] = (0, 0)
-    """(width, height) of photos that are not there; zeros: not known."""
+    """(width, height) of photos that are absent, pixels; zeros where not known."""
     crop_px: int | None = None
-    """Side of the crops that the model looks at, if it looks at photos."""
+    """Side of the crops that an image encoder sees, pixels; None for a keypoint
+    encoder."""
 
 
-class Photos:
-    """The photos of one file: each is opened once, and only the last one is kept."""
+class PhotoReader:
+    """Reads the photos of one file of detections.
+
+    Each photo is opened once, and only the last one is kept in memory.
+    """
 
     def __init__(self, settings: PhotoSettings):
-        """Starts with none."""
+        """Starts without any photo read."""
         self._settings = settings
         self._sizes: dict[Path, tuple[int, int]] = {}
         self._last: tuple[Path, np.ndarray] | None = None
 
-    def sighting(
+    def person_input(
         self, path: Path, name: str, person: Detection, photo: str = ""
-    ) -> Sighting:
-        """Returns a person with the photo.
+    ) -> PersonInput:
+        """Returns a detected person together with the photo.
 
         Args:
-          path: of the detections.
-          name: what results call that file.
-          person: one of them.
-          photo: of this person; empty: as the settings say.
+          path: the file of detections.
+          name: name of that file in results.
+          person: one of the people in it.
+          photo: path of this person's photo; empty to follow the settings.
 
         Raises:
-          InputError: the photo cannot be used, or the model needs one.
+          InputError: the photo cannot be used, or the model needs one and there is
+            none.
         """
         settings = self._settings
-        found, size = photo_of(path, person, photo or settings.photo), None
-        if found is not None:
-            size = self._size(found)
-            require_within(found, size, person)
-        sighting = Sighting(
+        photo_path, size = photo_of(path, person, photo or settings.photo), None
+        if photo_path is not None:
+            size = self._size(photo_path)
+            require_within(photo_path, size, person)
+        person_input = PersonInput(
             detection=person,
-            keypoints=_as_44(person.keypoints),
+            keypoints=body_25_as_44(person.keypoints),
             source=name,
-            photo=found,
-            photo_name="" if found is None else found.name,
+            photo=photo_path,
+            photo_name="" if photo_path is None else photo_path.name,
             image_size=size or settings.image_size,
         )
         if settings.crop_px is None:
-            return sighting
+            return person_input
         box = jax.device_get(box_from_keypoints(person.keypoints))
-        pixels = None if found is None else self._pixels(found)
-        return sighting.cropped(pixels, box, settings.crop_px)
+        pixels = None if photo_path is None else self._pixels(photo_path)
+        return person_input.cropped(pixels, box, settings.crop_px)
 
     def _size(self, path: Path) -> tuple[int, int]:
         if path not in self._sizes:
@@ -82,12 +90,3 @@ class Photos:
         if self._last is None or self._last[0] != path:
             self._last = path, read_image(path, exif=self._settings.exif)
         return self._last[1]
-
-
-def _as_44(body_25: Keypoints2D) -> Keypoints2D:
-    """The same people with the joints that detectors do not know missing."""
-    missing = len(JOINTS_44) - len(BODY_25)
-    return Keypoints2D(
-        np.pad(body_25.xy, ((0, missing), (0, 0))),
-        np.pad(body_25.confidence, (0, missing)),
-    )

@@ -1,17 +1,28 @@
-"""Fits of people to their keypoints, by the window: before and after."""
+"""Fits the people of a batch to their keypoints (Eq. 11): the job of the mode "fit"."""
 
 import dataclasses
 import functools
 
 import jax
 import numpy as np
+from jaxtyping import Array, Float
 
 from prohmr_jax.body import BodyModel
-from prohmr_jax.bulk_fitting.initialization import Guesser, person_columns
+from prohmr_jax.bulk_fitting.initialization import (
+    InitialFit,
+    Initializer,
+    PersonArrays,
+    person_columns,
+)
 from prohmr_jax.bulk_fitting.jobs import Columns, minimum_columns
-from prohmr_jax.bulk_fitting.person_stream import Window
-from prohmr_jax.fitting.keypoints import fitted, keypoint_problem
-from prohmr_jax.fitting.objectives import FittingModel, bind_keypoints
+from prohmr_jax.bulk_fitting.person_stream import PersonBatch
+from prohmr_jax.fitting.keypoints import KeypointFit, fitted, keypoint_problem
+from prohmr_jax.fitting.objectives import (
+    FittingModel,
+    KeypointData,
+    KeypointParams,
+    bind_keypoints,
+)
 from prohmr_jax.geometry.rotations import rotmat_to_axis_angle
 from prohmr_jax.models.prohmr import PreparedProHMR
 from prohmr_jax.solver.minimise import Minimum, Settings
@@ -19,32 +30,59 @@ from prohmr_jax.solver.slots import Slots, map_batches
 
 
 @dataclasses.dataclass(frozen=True)
-class FitSettings:
-    """How to fit."""
+class KeypointFitSettings:
+    """Says how people are fitted to keypoints."""
 
     frame: str = "crop"
-    """One of `guesses.FRAMES`."""
+    """Frame of the data term, one of `initialization.FRAMES`."""
     use_hips: bool = False
+    """Whether bodies are fitted to the detected hips."""
     num_hypotheses: int = 1
+    """Number of hypotheses before the fit, the mode included."""
     seed: int = 0
+    """Seed of the samples."""
     slots: int = 64
+    """Number of people that are solved at a time."""
     minimise: Settings = Settings()
+    """Settings of the optimiser."""
 
 
-class Fitter:
-    """A model, a body and settings: the `solving.Job` of fits to keypoints."""
+@dataclasses.dataclass(frozen=True)
+class KeypointProblem:
+    """Holds the fits of the people of a batch before they are solved, NumPy."""
+
+    people: PersonArrays
+    """People as arrays."""
+    initial: InitialFit
+    """Predictions that the fits start from."""
+    start: KeypointParams
+    """Initial unknowns: the mode."""
+    data: KeypointData
+    """Data that bodies are fitted to."""
+
+
+class KeypointFitJob:
+    """Fits people to their keypoints; it implements `jobs.Job`."""
 
     def __init__(
         self,
         model: PreparedProHMR,
         body: BodyModel,
-        settings: FitSettings,
+        settings: KeypointFitSettings,
         focal_length_px: float,
     ):
-        """Takes what every person shares; `focal_length_px` as in `gather`."""
+        """Keeps what all people have in common.
+
+        Args:
+          model: weights, prepared for inference.
+          body: body model that the weights were trained with.
+          settings: how people are fitted.
+          focal_length_px: focal length of photos whose camera is not known, pixels; 0
+            for a lens like the crop's.
+        """
         self._settings = settings
         self._model = FittingModel(model.flow, body)
-        self._guesser = Guesser(
+        self._initializer = Initializer(
             model,
             body,
             settings.frame,
@@ -54,42 +92,48 @@ class Fitter:
         )
 
     def slots(self) -> Slots:
-        """Returns the places in which people are solved."""
+        """Returns the slots that minimise Eq. 11."""
         objective = bind_keypoints(self._model)
         return Slots(objective, self._settings.minimise, self._settings.slots)
 
-    def open(self, window: Window):
-        """Returns what the model says of people, and the fits that start from it."""
+    def prepare(self, batch: PersonBatch) -> KeypointProblem:
+        """Returns the fits of the people of a batch, which start from the modes."""
         size = self._settings.slots
-        seen, made = self._guesser(window.people, size)
+        people, initial = self._initializer(batch.people, size)
         problem = functools.partial(
             keypoint_problem, self._model, use_hips=self._settings.use_hips
         )
-        betas = made.prediction.hypotheses.smpl.betas[:, 0]
-        people = made.prediction.context, betas, made.view
-        start, data = map_batches(problem, people, size)
-        return (seen, made, data), (start, data)
+        betas = initial.prediction.hypotheses.smpl.betas[:, 0]
+        arguments = initial.prediction.context, betas, initial.view
+        start, data = map_batches(problem, arguments, size)
+        return KeypointProblem(people, initial, start, data)
 
-    def close(self, window: Window, opened, minimum: Minimum) -> Columns:
+    def finish(
+        self, batch: PersonBatch, problem: KeypointProblem, minimum: Minimum
+    ) -> Columns:
         """Returns the columns of `tables.FitTable`."""
-        seen, made, data = opened
-        finish = functools.partial(_finish, self._model)
-        fit, pose = map_batches(finish, (data, minimum), self._settings.slots)
-        # The volume does not depend on z: densities differ by the normal's alone.
-        mode = made.prediction.hypotheses.log_prob[:, 0]
+        finish = functools.partial(_fitted_bodies, self._model)
+        arguments = problem.data, minimum
+        fit, pose = map_batches(finish, arguments, self._settings.slots)
+        # The flow's volume change does not depend on z: the log-density of a fit
+        # differs from the mode's by the logarithm of the normal density of z alone.
+        mode_log_prob = problem.initial.prediction.hypotheses.log_prob[:, 0]
         return {
-            **person_columns(window.people, seen, made),
+            **person_columns(batch.people, problem.people, problem.initial),
             "fit_z": fit.z,
             "fit_pose_axis_angle": pose,
-            "fit_log_prob": mode - 0.5 * np.sum(fit.z**2, axis=-1),
+            "fit_log_prob": mode_log_prob - 0.5 * np.sum(fit.z**2, axis=-1),
             "fit_joints": fit.body.joints,
             "fit_betas": fit.smpl.betas,
             "fit_translation": fit.camera.translation,
-            **minimum_columns("fit", minimum),
+            **minimum_columns(minimum),
         }
 
 
 @jax.jit
-def _finish(model: FittingModel, data, minimum: Minimum):
+def _fitted_bodies(
+    model: FittingModel, data: KeypointData, minimum: Minimum
+) -> tuple[KeypointFit, Float[Array, "B 24 3"]]:
+    """Returns the fitted bodies and their poses as axis-angle, radians."""
     fit = fitted(model, data, minimum)
     return fit, rotmat_to_axis_angle(fit.smpl.rotmats)

@@ -1,6 +1,7 @@
-"""Views of people: a manifest, or a folder for each person, with cameras or without.
+"""Reads people who are seen in several views, with or without calibrated cameras.
 
-A manifest is JSON:
+The mode "multiview" opens its input with `open_multiview_source`, which takes a
+manifest or a folder. A manifest is JSON:
 
   {"people": [{"person": "a",
                "views": [{"detections": "cam0/0001_keypoints.json",
@@ -8,10 +9,11 @@ A manifest is JSON:
                           "camera": "cam0"}, ...]}, ...],
    "cameras": {"cam0": {"K": [[...]], "R": [[...]], "t": [...]}, ...}}
 
-Paths are relative to it; `person_index`, `photo`, `camera` and `cameras` may be absent,
-and `cameras` may be a file `cameras.json` beside it. A folder holds a folder for each
-person, whose `.json` files are the views; `cameras.json`, there or above, names cameras
-by the views' files. K is in pixels; R and t take the world to the camera, metres.
+Its paths are relative to the manifest. `person_index`, `photo`, `camera` and `cameras`
+are optional, and the cameras can also be in a file `cameras.json` beside it. A folder
+holds one folder for each person, whose `.json` files are the person's views;
+`cameras.json`, in either folder, gives the cameras under the names of these files. K is
+in pixels; R and t transform the world to the camera, in metres.
 """
 
 import dataclasses
@@ -24,165 +26,175 @@ from pathlib import Path
 import numpy as np
 
 from prohmr_jax.bulk_fitting.calibration_files import (
-    KnownCamera,
+    CalibratedCamera,
     parse_cameras,
     read_cameras,
 )
-from prohmr_jax.bulk_fitting.detected_people import Photos, PhotoSettings
-from prohmr_jax.bulk_fitting.person_stream import Sighting, Unit
-from prohmr_jax.bulk_fitting.sources import fingerprint
+from prohmr_jax.bulk_fitting.detected_people import PhotoReader, PhotoSettings
+from prohmr_jax.bulk_fitting.person_stream import PersonInput, SourceItem
+from prohmr_jax.bulk_fitting.sources import files_fingerprint
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.detections import Detections, read_detections
 from prohmr_jax.files.json_text import read_json
 
-CAMERAS = "cameras.json"
+CAMERAS_FILE = "cameras.json"
+"""Name of the file that holds the cameras of a folder."""
 _KEYPOINTS_ENDING = "_keypoints"
 _FILES_KEPT = 64
 
 
 @dataclasses.dataclass(frozen=True)
-class ViewFile:
-    """A view as the manifest has it."""
+class ViewEntry:
+    """Says where one view of a person is read from."""
 
     path: Path
+    """File of detections."""
     name: str
+    """Name of that file in results and messages."""
     person_index: int | None
-    """None: the first person who can be used."""
+    """Position in the file's list of people; None for the first usable person."""
     photo: str
-    camera: KnownCamera | None
+    """Path of the photo; empty to follow the settings."""
+    camera: CalibratedCamera | None
+    """Camera of the view; None where it is not known."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Group:
-    """One person, seen in some views."""
+class PersonViews:
+    """Holds one person, seen in several views."""
 
     person: str
-    views: Sequence[Sighting]
-    cameras: Sequence[KnownCamera] | None
+    """Name of the person in results."""
+    views: Sequence[PersonInput]
+    """Views that can be used, at least one."""
+    cameras: Sequence[CalibratedCamera] | None
+    """Camera of each view; None if cameras are not used."""
 
     @property
     def name(self) -> str:
-        """What messages call this person."""
+        """Returns the name of this person in messages."""
         return self.person
 
 
 @dataclasses.dataclass(frozen=True)
-class Groups:
-    """A `people.Source` of groups, one in a unit."""
+class MultiviewSource:
+    """Reads people and their views; an item is one person (see `Source`)."""
 
-    people: Sequence[tuple[str, Sequence[ViewFile]]]
+    people: Sequence[tuple[str, Sequence[ViewEntry]]]
+    """Name and views of each person."""
     settings: PhotoSettings
+    """How the photos are read."""
     calibrated: bool
-    """Whether cameras are used; views without one are then left out."""
-    detections: Callable[[Path], Detections] = dataclasses.field(
+    """Whether cameras are used; views without a camera are then left out."""
+    read_file: Callable[[Path], Detections] = dataclasses.field(
         default_factory=lambda: functools.lru_cache(_FILES_KEPT)(read_detections)
     )
-    """Reads a file; many people may be in one."""
+    """Function that reads a file of detections; it keeps the last ones, because many
+    people can be in the same file."""
 
     def __len__(self) -> int:
         """Returns the number of people."""
         return len(self.people)
 
     @property
-    def most_views(self) -> int:
-        """The largest number of views of a person."""
+    def max_views(self) -> int:
+        """Returns the largest number of views that a person has."""
         return max(len(views) for _, views in self.people)
 
     def fingerprint(self) -> str:
-        """Returns a digest of who is seen where, of the files, and of the cameras."""
+        """Returns a digest of the people, their views, the files and the cameras."""
         digest = hashlib.sha256()
-        views = [view for _, views in self.people for view in views]
-        for person, of_person in self.people:
-            digest.update(f"{person} {len(of_person)}\n".encode())
-        for view in views:
+        for person, views in self.people:
+            digest.update(f"{person} {len(views)}\n".encode())
+        entries = [view for _, views in self.people for view in views]
+        for view in entries:
             digest.update(f"{view.name} {view.person_index} {view.photo}\n".encode())
             if view.camera is not None and self.calibrated:
                 for array in dataclasses.astuple(view.camera):
                     digest.update(np.ascontiguousarray(array).tobytes())
-        paths, names = [v.path for v in views], [v.name for v in views]
-        digest.update(fingerprint(paths, names).encode())
+        paths, names = [v.path for v in entries], [v.name for v in entries]
+        digest.update(files_fingerprint(paths, names).encode())
         return digest.hexdigest()
 
-    def read(self, number: int) -> Unit:
-        """Returns a person with those views that can be used."""
-        person, views = self.people[number]
-        found, cameras, left_out = [], [], []
-        for view in views:
+    def read(self, number: int) -> SourceItem:
+        """Returns a person with the views that can be used."""
+        person, entries = self.people[number]
+        views, cameras, left_out = [], [], []
+        for entry in entries:
             try:
-                found.append(self._read_view(view))
-                cameras.append(view.camera)
+                views.append(self._read_view(entry))
+                cameras.append(entry.camera)
             except InputError as error:
-                left_out.append(f"{person}: {view.name}: {error.what}")
-        if not found:
-            return Unit(left_out=[*left_out, f"{person}: has no view that can be used"])
-        known = cameras if self.calibrated else None
-        return Unit([Group(person, found, known)], left_out)
+                left_out.append(f"{person}: {entry.name}: {error.what}")
+        if not views:
+            left_out.append(f"{person}: has no view that can be used")
+            return SourceItem(left_out=left_out)
+        person_views = PersonViews(person, views, cameras if self.calibrated else None)
+        return SourceItem([person_views], left_out)
 
-    def _read_view(self, view: ViewFile) -> Sighting:
-        if self.calibrated and view.camera is None:
-            raise InputError(view.path, "has no camera")
-        found = self.detections(view.path)
-        index = view.person_index
-        people = {person.person_index: person for person in found.people}
-        if index is None:
-            index = min(people)
+    def _read_view(self, entry: ViewEntry) -> PersonInput:
+        if self.calibrated and entry.camera is None:
+            raise InputError(entry.path, "has no camera")
+        detections = self.read_file(entry.path)
+        people = {person.person_index: person for person in detections.people}
+        index = min(people) if entry.person_index is None else entry.person_index
         if index not in people:
-            faults = {p.person_index: p.reason for p in found.left_out}
-            fault = faults.get(index, "is not there")
-            raise InputError(view.path, f"person {index} {fault}")
-        photos = Photos(self.settings)
-        sighting = photos.sighting(view.path, view.name, people[index], view.photo)
-        if view.camera is None or not self.calibrated:
-            return sighting
-        return dataclasses.replace(sighting, intrinsics=view.camera.intrinsics)
+            faults = {p.person_index: p.reason for p in detections.left_out}
+            fault = faults.get(index, "is not in the file")
+            raise InputError(entry.path, f"person {index} {fault}")
+        photos = PhotoReader(self.settings)
+        view = photos.person_input(entry.path, entry.name, people[index], entry.photo)
+        if entry.camera is None or not self.calibrated:
+            return view
+        return dataclasses.replace(view, intrinsics=entry.camera.intrinsics)
 
 
-def open_groups(
+def open_multiview_source(
     path: str | os.PathLike, settings: PhotoSettings, use_cameras: bool
-) -> Groups:
-    """Returns the people of a manifest or of a folder of folders.
+) -> MultiviewSource:
+    """Returns the people of a manifest, or of a folder with a folder for each person.
 
     Args:
-      path: of it.
-      settings: of their photos.
-      use_cameras: False forgets cameras.
+      path: the manifest or the folder, as the module describes them.
+      settings: how the photos are read.
+      use_cameras: False ignores the cameras of the input.
 
     Raises:
-      InputError: it is missing, or not as described.
+      InputError: the path does not exist, or is not as described.
     """
     path = Path(path)
-    people = _of_folder(path) if path.is_dir() else _of_manifest(path)
+    people = _folder_people(path) if path.is_dir() else _manifest_people(path)
     people = [(name, views) for name, views in people if views]
     if not people:
         raise InputError(path, "holds nobody")
-    known = any(view.camera is not None for _, views in people for view in views)
-    return Groups(people, settings, calibrated=use_cameras and known)
+    any_camera = any(view.camera is not None for _, views in people for view in views)
+    return MultiviewSource(people, settings, calibrated=use_cameras and any_camera)
 
 
-def _of_folder(path: Path) -> list[tuple[str, list[ViewFile]]]:
-    shared = read_cameras(path / CAMERAS)
+def _folder_people(path: Path) -> list[tuple[str, list[ViewEntry]]]:
+    shared_cameras = read_cameras(path / CAMERAS_FILE)
     people = []
     for folder in sorted(child for child in path.iterdir() if child.is_dir()):
-        cameras = shared | read_cameras(folder / CAMERAS)
+        cameras = shared_cameras | read_cameras(folder / CAMERAS_FILE)
         views = []
         for file in sorted(folder.glob("*.json")):
-            if file.name == CAMERAS:
+            if file.name == CAMERAS_FILE:
                 continue
-            stem = file.stem.removesuffix(_KEYPOINTS_ENDING)
-            camera = cameras.get(file.stem, cameras.get(stem))
+            short_name = file.stem.removesuffix(_KEYPOINTS_ENDING)
+            camera = cameras.get(file.stem, cameras.get(short_name))
             name = f"{folder.name}/{file.name}"
-            views.append(ViewFile(file, name, None, "", camera))
+            views.append(ViewEntry(file, name, None, "", camera))
         people.append((folder.name, views))
     return people
 
 
-def _of_manifest(path: Path) -> list[tuple[str, list[ViewFile]]]:
+def _manifest_people(path: Path) -> list[tuple[str, list[ViewEntry]]]:
     content = read_json(path)
     if isinstance(content, list):
         content = {"people": content}
     if not isinstance(content, dict) or not isinstance(content.get("people"), list):
         raise InputError(path, 'has no list of "people"')
-    cameras = read_cameras(path.parent / CAMERAS)
+    cameras = read_cameras(path.parent / CAMERAS_FILE)
     if "cameras" in content:
         cameras |= parse_cameras(path, content["cameras"])
     people = []
@@ -191,16 +203,25 @@ def _of_manifest(path: Path) -> list[tuple[str, list[ViewFile]]]:
         if not isinstance(views, list) or not all(isinstance(v, dict) for v in views):
             raise InputError(path, f"entry {number} of people has no list of views")
         person = str(entry.get("person", number))
-        files = [_parse_view(path, person, view, cameras) for view in views]
-        people.append((person, files))
+        entries = [_parse_view(path, person, view, cameras) for view in views]
+        people.append((person, entries))
     return people
 
 
-def _parse_view(path: Path, person: str, view: Mapping, cameras: dict) -> ViewFile:
+def _parse_view(
+    path: Path,
+    person: str,
+    view: Mapping[str, object],
+    cameras: Mapping[str, CalibratedCamera],
+) -> ViewEntry:
     name, index = view.get("detections"), view.get("person_index", 0)
     photo, camera = view.get("photo", ""), view.get("camera")
     if not isinstance(name, str) or type(index) is not int or type(photo) is not str:
-        raise InputError(path, f"a view of {person} does not say which detections")
+        raise InputError(
+            path,
+            f"a view of {person} needs the path of its detections as text; "
+            "person_index is a whole number and photo is text",
+        )
     if isinstance(camera, dict):
         camera = parse_cameras(path, {person: camera})[person]
     elif camera is not None:
@@ -208,4 +229,4 @@ def _parse_view(path: Path, person: str, view: Mapping, cameras: dict) -> ViewFi
             raise InputError(path, f"a view of {person} has an unknown camera {camera}")
         camera = cameras[camera]
     photo = str(path.parent / photo) if photo else ""
-    return ViewFile(path.parent / name, name, index, photo, camera)
+    return ViewEntry(path.parent / name, name, index, photo, camera)

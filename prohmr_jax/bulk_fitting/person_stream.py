@@ -1,7 +1,11 @@
-"""People to fit, one after another, in an order that stays: windows of a source."""
+"""Puts the people of a source into batches, always in the same order.
+
+The sources of `sources` and `multiview_sources` implement `Source`; `run` reads them
+through `person_batches`.
+"""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
@@ -15,125 +19,166 @@ from prohmr_jax.files.detections import Detection
 from prohmr_jax.files.images import read_image
 from prohmr_jax.structs import Box, Crop, Keypoints2D
 
-_READERS = 2
-# Several small files, or the records of one.
-_UNITS_AHEAD = 8
+_READER_THREADS = 2
+# An item is small: one file of detections, or one record of a dataset.
+_ITEMS_READ_AHEAD = 8
 
 
 @dataclasses.dataclass(frozen=True)
-class Sighting:
-    """One person to fit, NumPy, pixels of the photo."""
+class PersonInput:
+    """Holds one person to fit, in NumPy arrays.
+
+    Positions are in pixels of the photo.
+    """
 
     detection: Detection
-    """What a keypoint encoder is shown, and the person's place in the source."""
+    """Keypoints (BODY_25) that a keypoint encoder sees, and the person's place in the
+    source."""
     keypoints: Keypoints2D
-    """JOINTS_44, what is fitted to."""
+    """Keypoints (JOINTS_44) that the body is fitted to."""
     source: str
-    """File or dataset."""
+    """Name of the file of detections, or of the dataset."""
     photo: Path | bytes | None = None
-    """A file, or what is in one."""
+    """Path of the photo, or the content of its file; None without a photo."""
     photo_name: str = ""
+    """Name of the photo; empty without a photo."""
     image_size: tuple[int, int] = (0, 0)
-    """(width, height); zeros where it is not known."""
+    """(width, height) of the photo, pixels; zeros where it is not known."""
     intrinsics: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((3, 3)))
-    """K of the photo's camera; zeros where it is not known."""
+    """Matrix K [3, 3] of the photo's camera, pixels; zeros where it is not known."""
     crop: Crop | None = None
-    """What an image encoder is shown."""
+    """Crop that an image encoder sees; None for a keypoint encoder."""
 
     @property
     def name(self) -> str:
-        """What messages call this person."""
+        """Returns the name of this person in messages."""
         return f"{self.source}: person {self.detection.person_index}"
 
     def read_photo(self, exif: str) -> np.ndarray | None:
-        """Returns the photo [H, W, 3], uint8, if there is one; InputError if bad."""
+        """Returns the photo, [H, W, 3] uint8 RGB, or None if there is none.
+
+        Args:
+          exif: "honour" turns the photo as its EXIF data say, "ignore" does not;
+            photos in a dataset are never turned.
+
+        Raises:
+          InputError: the photo cannot be read.
+        """
         if isinstance(self.photo, bytes):
             return decode_image(self.photo, self.photo_name)
         return None if self.photo is None else read_image(self.photo, exif=exif)
 
-    def cropped(self, photo: np.ndarray | None, box: Box, side_px: int) -> "Sighting":
-        """Returns the person with what an image encoder is shown.
+    def cropped(
+        self, photo: np.ndarray | None, box: Box, side_px: int
+    ) -> "PersonInput":
+        """Returns this person with the crop that an image encoder sees.
 
         Args:
-          photo: as `read_photo` returns it.
-          box: around the person.
-          side_px: of the crop.
+          photo: the photo as `read_photo` returns it.
+          box: square around the person, pixels of the photo.
+          side_px: side of the crop, pixels.
 
         Raises:
           InputError: there is no photo.
         """
         if photo is None:
-            raise InputError(self.source, "has no photo, which the model looks at")
+            raise InputError(self.source, "has no photo, but the model needs photos")
         return dataclasses.replace(self, crop=cut_person(photo, box, side_px))
 
 
 @dataclasses.dataclass(frozen=True)
-class Unit:
-    """What is read at once: a file, or a record."""
+class SourceItem:
+    """Holds what a source reads in one step.
 
-    people: Sequence[Sighting] = ()
+    That is a file of detections, a record of a dataset, or the views of one person.
+    """
+
+    people: Sequence[PersonInput] = ()
+    """People that can be used."""
     left_out: Sequence[str] = ()
-    """A line with the reason for each person, or file, that cannot be used."""
+    """One line for each person or file that cannot be used, with the reason."""
 
 
 class Source(Protocol):
-    """People in units of a fixed order."""
+    """Gives the people to fit, as a sequence of items in a fixed order."""
 
     def __len__(self) -> int:
-        """Returns the number of units."""
+        """Returns the number of items."""
 
-    def read(self, number: int) -> Unit:
-        """Returns a unit; what is wrong with it is in `Unit.left_out`."""
+    def read(self, number: int) -> SourceItem:
+        """Returns an item; faults are reported in `SourceItem.left_out`."""
 
     def fingerprint(self) -> str:
-        """Returns what changes when the input does."""
+        """Returns a digest that changes whenever the input changes."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Position:
-    """A place between two people of a source."""
+class SourcePosition:
+    """Marks a position in a source: everyone before it has been read."""
 
-    unit: int = 0
+    item: int = 0
+    """Number of the next item."""
     person: int = 0
-    """Of the people of that unit that can be used."""
+    """Number of people of that item that have been read already."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Window:
-    """People in a row; the windows of a source are always the same."""
+class PersonBatch:
+    """Holds consecutive people of a source that are fitted and saved together."""
 
-    people: Sequence[Sighting]
+    people: Sequence[PersonInput]
+    """People of the batch, in the order of the source."""
     left_out: Sequence[str]
-    next: Position
+    """One line for each person or file among them that cannot be used."""
+    next: SourcePosition
+    """Position after the batch."""
 
 
-def windows(source: Source, start: Position, size: int) -> Iterator[Window]:
-    """Yields the people from a position on, `size` at a time; the last may be fewer.
+def person_batches(
+    source: Source, start: SourcePosition, size: int
+) -> Iterator[PersonBatch]:
+    """Yields the people of a source in batches; only the last batch can be smaller.
 
-    In memory are one window and a few units, which threads read ahead.
+    Starting from the `next` of any batch gives the batches that followed it. Threads
+    read a few items ahead; nothing else is kept in memory.
+
+    Args:
+      source: the people.
+      start: position of the first person.
+      size: number of people in a batch.
     """
-    with ThreadPoolExecutor(_READERS) as pool:
-        numbers = range(start.unit, len(source))
-        units = map_ahead(pool, source.read, numbers, _UNITS_AHEAD)
-        yield from _windows(zip(numbers, units, strict=True), start, size, len(source))
+    with ThreadPoolExecutor(_READER_THREADS) as pool:
+        numbers = range(start.item, len(source))
+        items = map_ahead(pool, source.read, numbers, _ITEMS_READ_AHEAD)
+        numbered = zip(numbers, items, strict=True)
+        yield from _batches(numbered, start, size, len(source))
 
 
-def _windows(units, start: Position, size: int, end: int) -> Iterator[Window]:
+def _batches(
+    numbered_items: Iterable[tuple[int, SourceItem]],
+    start: SourcePosition,
+    size: int,
+    num_items: int,
+) -> Iterator[PersonBatch]:
     people, left_out = [], []
-    for number, unit in units:
-        done = start.person if number == start.unit else 0
-        if not done:
-            left_out += unit.left_out
-        while len(unit.people) - done >= (room := size - len(people)):
-            people += unit.people[done : done + room]
-            done += room
-            whole = done == len(unit.people)
-            after = Position(number + 1) if whole else Position(number, done)
-            yield Window(people, left_out, after)
+    for number, item in numbered_items:
+        num_read = start.person if number == start.item else 0
+        if not num_read:
+            left_out += item.left_out
+        while len(item.people) - num_read >= (room := size - len(people)):
+            people += item.people[num_read : num_read + room]
+            num_read += room
+            at_end = num_read == len(item.people)
+            after = (
+                SourcePosition(number + 1)
+                if at_end
+                else SourcePosition(number, num_read)
+            )
+            yield PersonBatch(people, left_out, after)
             people, left_out = [], []
-            if whole:
+            if at_end:
                 break
         else:
-            people += unit.people[done:]
+            people += item.people[num_read:]
     if people or left_out:
-        yield Window(people, left_out, Position(end))
+        yield PersonBatch(people, left_out, SourcePosition(num_items))

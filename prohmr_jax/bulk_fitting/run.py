@@ -1,4 +1,7 @@
-"""A run of bulk labelling: what the journal lacks is solved, kept, and made a table."""
+"""Runs a bulk fit: fits whom the shards lack, keeps them, and writes the final table.
+
+The modes "fit" and "multiview" call `run_job`.
+"""
 
 import contextlib
 import dataclasses
@@ -9,42 +12,49 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
-from prohmr_jax.bulk_fitting.jobs import Columns, Job, solve_windows
-from prohmr_jax.bulk_fitting.person_stream import Source, windows
-from prohmr_jax.bulk_fitting.progress import Progress
-from prohmr_jax.bulk_fitting.shards import Journal
+from prohmr_jax.bulk_fitting.jobs import Columns, Job, solve_batches
+from prohmr_jax.bulk_fitting.person_stream import Source, person_batches
+from prohmr_jax.bulk_fitting.shards import ShardWriter
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.solver.minimise import Reason
 
-LEFT_OUT = "left_out.txt"
+LEFT_OUT_FILE = "left_out.txt"
+"""Name of the file that says who could not be used."""
 _LINES_SHOWN = 10
 _LOG = logging.getLogger(__name__)
+_PACKAGE_LOG = logging.getLogger("prohmr_jax")
 
-# Gets the number of the first person in the whole run, people, and their columns.
 Draw = Callable[[int, Sequence[Any], Columns], None]
+"""Draws fitted people: takes the number of the first one in the whole run, the people,
+and their columns."""
 
 
 @dataclasses.dataclass(frozen=True)
-class LabelReport:
-    """What a run made, together with the runs that it went on from."""
+class BulkReport:
+    """Says what a run has written, together with the runs that it continued."""
 
     table: pathlib.Path
+    """Path of the table."""
     people: int
+    """Number of people in the table."""
     left_out: tuple[str, ...]
+    """One line for each person or file that could not be used."""
     new_people: int
-    """Of this run alone."""
+    """Number of people that this run has fitted."""
     useful: float
-    """Share of this run's evaluations that people needed."""
+    """Share of this run's evaluations that people needed, in [0, 1]."""
     seconds: float
-    """Of this run."""
+    """Duration of this run, seconds."""
 
     def lines(self, reasons: np.ndarray) -> list[str]:
         """Returns the report as lines of text.
 
         Args:
-          reasons: why each person's minimisation ended.
+          reasons: why each person's fit ended, [P], values of `Reason`.
         """
         counts = np.bincount(reasons, minlength=len(Reason))
         ended = ", ".join(
@@ -52,16 +62,16 @@ class LabelReport:
             for reason, count in zip(Reason, counts, strict=True)
             if count
         )
-        lines = [f"{self.people} people in {self.table} (ended: {ended})"]
+        lines = [f"{self.people} people in {self.table} (fits ended: {ended})"]
         if self.new_people:
             rate = self.new_people / max(self.seconds, 1e-9)
             lines.append(
-                f"{self.new_people} of them now, in {self.seconds:.1f} s "
+                f"{self.new_people} of them were fitted now, in {self.seconds:.1f} s "
                 f"({rate:.2f} people/s with compilation); {100 * self.useful:.0f} % of "
-                "the evaluations made were needed"
+                "the evaluations were needed"
             )
         if self.left_out:
-            lines.append(f"{len(self.left_out)} left out, see {LEFT_OUT}:")
+            lines.append(f"{len(self.left_out)} were left out, see {LEFT_OUT_FILE}:")
             lines += [f"  {line}" for line in self.left_out[:_LINES_SHOWN]]
         return lines
 
@@ -72,69 +82,89 @@ def run_job(
     identity: Mapping[str, str],
     source: Source,
     job: Job,
-    size: int,
+    people_per_shard: int,
     draw: Draw,
-) -> LabelReport:
-    """Returns the report of a run to its end; the table then stands whole.
+) -> BulkReport:
+    """Fits all people of a source and returns the report once the table is complete.
 
     Args:
-      table: to write; see `Journal`, as for the next two.
-      schema: of the table.
-      identity: of input and settings.
-      source: of people, or groups of views of them.
+      table: the `.npz` file to write.
+      schema: dataclass of the table.
+      identity: input and settings that the results depend on; see `ShardWriter`.
+      source: the people.
       job: what is done with them.
-      size: people per window.
-      draw: draws people as they are finished, before they are kept.
+      people_per_shard: number of people that are saved together.
+      draw: draws people once they are fitted, before they are saved.
 
     Raises:
-      InputError: nobody of the source can be used, the output cannot be written, or
+      InputError: nobody in the source can be used, or the output cannot be written or
         holds a run with other settings.
     """
-    with contextlib.closing(Journal(table, schema, identity)) as journal:
-        return _run(journal, source, job, size, draw)
+    with contextlib.closing(ShardWriter(table, schema, identity)) as shards:
+        return _run(shards, source, job, people_per_shard, draw)
 
 
 def _run(
-    journal: Journal, source: Source, job: Job, size: int, draw: Draw
-) -> LabelReport:
+    shards: ShardWriter, source: Source, job: Job, people_per_shard: int, draw: Draw
+) -> BulkReport:
     slots = job.slots()
-    start, before = time.monotonic(), journal.people
-    if not journal.finished:
-        if before:
-            _LOG.info("going on after %d people", before)
-        progress = Progress(len(source), journal.position.unit)
-        people = windows(source, journal.position, size)
-        for window, columns, sound in solve_windows(slots, people, job):
-            people = list(zip(window.people, sound, strict=True))
-            left_out = [
-                *window.left_out,
-                *(
-                    f"{p.name} has no finite objective"
-                    for p, fine in people
-                    if not fine
-                ),
-            ]
-            kept = [person for person, fine in people if fine]
-            if columns is not None:
-                draw(journal.people, kept, columns)
-            journal.append(columns, left_out, window.next)
-            for line in left_out:
-                _LOG.warning("left out: %s", line)
-            _LOG.info(progress.line(len(kept), window.next.unit))
-        if not journal.people:
+    start, people_before = time.monotonic(), shards.people
+    if not shards.finished:
+        if people_before:
+            _LOG.info("continuing after %d people", people_before)
+        _fit_remaining(shards, source, job, slots, people_per_shard, draw)
+        if not shards.people:
             raise InputError(
-                journal.table.parent, f"nobody can be used; {journal.left_out[0]}"
+                shards.table.parent, f"nobody can be used; {shards.left_out[0]}"
             )
-        journal.finish()
-    text = "".join(f"{line}\n" for line in journal.left_out)
+        shards.finish()
+    text = "".join(f"{line}\n" for line in shards.left_out)
     write_atomically(
-        journal.table.parent / LEFT_OUT, lambda stream: stream.write(text.encode())
+        shards.table.parent / LEFT_OUT_FILE, lambda stream: stream.write(text.encode())
     )
-    return LabelReport(
-        table=journal.table,
-        people=journal.people,
-        left_out=tuple(journal.left_out),
-        new_people=journal.people - before,
+    return BulkReport(
+        table=shards.table,
+        people=shards.people,
+        left_out=tuple(shards.left_out),
+        new_people=shards.people - people_before,
         useful=slots.useful,
         seconds=time.monotonic() - start,
     )
+
+
+def _fit_remaining(
+    shards: ShardWriter,
+    source: Source,
+    job: Job,
+    slots: Any,
+    people_per_shard: int,
+    draw: Draw,
+) -> None:
+    """Fits the people after the last shard, and adds a shard for each batch."""
+    people_before = shards.people
+    progress = tqdm(
+        desc="fitting",
+        total=len(source),
+        initial=shards.position.item,
+        unit=" inputs",
+    )
+    batches = person_batches(source, shards.position, people_per_shard)
+    with progress, logging_redirect_tqdm([_PACKAGE_LOG]):
+        for solved in solve_batches(slots, batches, job):
+            people = list(zip(solved.batch.people, solved.is_finite, strict=True))
+            fitted = [person for person, is_finite in people if is_finite]
+            left_out = [
+                *solved.batch.left_out,
+                *(
+                    f"{person.name} has an objective that is not finite"
+                    for person, is_finite in people
+                    if not is_finite
+                ),
+            ]
+            if solved.columns is not None:
+                draw(shards.people, fitted, solved.columns)
+            shards.append(solved.columns, left_out, solved.batch.next)
+            for line in left_out:
+                _LOG.warning("left out: %s", line)
+            progress.set_postfix(people=shards.people - people_before, refresh=False)
+            progress.update(solved.batch.next.item - progress.n)

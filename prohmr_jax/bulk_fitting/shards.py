@@ -1,9 +1,13 @@
-"""What of a long run is finished, so that a killed one goes on where it was.
+"""Keeps the finished part of a bulk run on disk, so that a killed run can continue.
 
-A run writes *shards*, one after another, each whole or not at all: people, who was left
-out, and the position in the source after them. At the end they become one table, and
-go. Whatever kills the run, its restart finds a whole number of shards and continues;
-since nothing of a person depends on the others, the table is the same bytes.
+A run writes shards one after another. A shard holds the people of one batch, the lines
+on who was left out, and the position in the source after them; it is written as a whole
+or not at all. At the end the shards become one table and are removed. A run that is
+started again continues after the last shard, and because people do not depend on each
+other, its table has the same bytes as that of an uninterrupted run.
+
+The shards are `.npz` files rather than rows of a database: `files.npz` already writes
+equal arrays as equal bytes, checks what it reads, and needs no server or lock.
 """
 
 import contextlib
@@ -11,24 +15,26 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
-from prohmr_jax.bulk_fitting.person_stream import Position
-from prohmr_jax.bulk_fitting.tables import checked, write_table
+from prohmr_jax.bulk_fitting.person_stream import SourcePosition
+from prohmr_jax.bulk_fitting.tables import checked_columns, write_table
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.array_checks import Expected
 from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.files.npz import read_npz, write_npz
-from prohmr_jax.inference.results import members
+from prohmr_jax.inference.results import schema_members
 
 _FOLDER = "shards"
-_IDENTITY = "run.json"
-_LOCK = "lock"
-_SHARD = "{:06d}.npz"
-_TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
+_IDENTITY_FILE = "run.json"
+_LOCK_FILE = "lock"
+_SHARD_NAME = "{:06d}.npz"
+# Names that `write_atomically` gives to files that are not complete yet.
+_TEMPORARY_NAME = re.compile(r"\.[0-9a-f]{16}\.tmp")
 _LEFT_OUT = {"left_out": Expected((None,), "text")}
 _HEADER = {
     "next": Expected((2,), "integer"),
@@ -38,59 +44,65 @@ _HEADER = {
 _MAX_MEMBER_BYTES = 1 << 40
 
 
-class Journal:
-    """The shards of one run, in a folder beside its table.
+class ShardWriter:
+    """Writes the shards of one run into a folder beside its table, then the table.
 
     Attributes:
       table: path of the table.
-      position: where in the source to go on.
+      position: position in the source after the last shard.
       people: number of people in the shards.
-      left_out: a line per person, or file, that could not be used.
-      finished: the table is written, nothing is to be done.
+      left_out: one line for each person or file that could not be used.
+      finished: whether the table is complete, so that nothing is left to do.
     """
 
     def __init__(
         self, table: str | os.PathLike, schema: type, identity: Mapping[str, str]
     ):
-        """Begins a run, or takes up the one that was here.
+        """Begins a run, or continues the one whose shards are there.
 
         Args:
-          table: `.npz` to write in the end.
-          schema: of the table.
-          identity: of input and settings, by names that messages can use; the results
-            are those of a run from the start only if nothing of it has changed.
+          table: the `.npz` file to write at the end.
+          schema: dataclass of the table.
+          identity: everything that the results depend on, input and settings, under
+            names that error messages can use; a run is only continued if none of it
+            has changed.
 
         Raises:
-          InputError: another run works here or has been here, or files are damaged.
+          InputError: another run is writing here, the output belongs to a run with
+            another identity, or a file is damaged.
         """
         self.table, self._schema = Path(table), schema
         self._identity = dict(identity)
         self._folder = self.table.parent / _FOLDER
-        self.position, self.people = Position(), 0
+        self.position, self.people = SourcePosition(), 0
         self.left_out: list[str] = []
-        self._members = tuple(members(schema))
-        self._number = 0
-        self._filled: list[Path] = []
-        known = self._folder / _IDENTITY
-        begun = known.exists()
+        self._column_names = tuple(schema_members(schema))
+        self._num_shards = 0
+        self._filled_shards: list[Path] = []
+        identity_file = self._folder / _IDENTITY_FILE
+        begun = identity_file.exists()
         if begun:
-            self._require_the_same(known)
+            self._require_same_identity(identity_file)
         elif self.table.exists():
-            raise InputError(self.table, "is there already, of another run")
+            raise InputError(self.table, "exists already and belongs to another run")
         else:
             text = json.dumps(self._identity, indent=2) + "\n"
-            write_atomically(known, lambda stream: stream.write(text.encode()))
+            write_atomically(identity_file, lambda stream: stream.write(text.encode()))
         self._lock = self._take_lock()
-        self._remove(file for folder in (self._folder, self.table.parent)
-                     for file in folder.iterdir()
-                     if _TEMPORARY.fullmatch(file.name))  # fmt: skip
-        while (shard := self._shard(self._number)).exists():
-            self._take_up(shard)
-        self.finished = begun and self.table.exists() and not self._number
+        self._remove(
+            file
+            for folder in (self._folder, self.table.parent)
+            for file in folder.iterdir()
+            if _TEMPORARY_NAME.fullmatch(file.name)
+        )
+        while (shard := self._shard_path(self._num_shards)).exists():
+            self._load_shard(shard)
+        self.finished = begun and self.table.exists() and not self._num_shards
         if self.finished:
+            # A run that was killed while it removed its shards can leave later ones.
             self._remove(self._folder.glob("*.npz"))
-            first = self._read(self.table, self._members[:1])
-            self.people = len(next(iter(first.values())))
+            first_column = self._read(self.table, self._column_names[:1])
+            self.people = len(next(iter(first_column.values())))
             lines = read_npz(self.table, _LEFT_OUT)["left_out"]
             self.left_out = [str(line) for line in lines]
 
@@ -98,24 +110,24 @@ class Journal:
         self,
         columns: Mapping[str, np.ndarray] | None,
         left_out: Sequence[str],
-        after: Position,
+        after: SourcePosition,
     ) -> None:
-        """Writes people, and where in the source their successors are.
+        """Writes a shard.
 
         Args:
-          columns: of the table; None for nobody.
-          left_out: lines to add.
-          after: where to go on.
+          columns: columns of the table for the shard's people; None without people.
+          left_out: one line for each person or file that could not be used.
+          after: position in the source after the shard.
 
         Raises:
-          InputError: the disk is full, or an array is not as the schema says; what was
-            there stays.
+          InputError: the disk is full, or an array is not as the schema says; earlier
+            shards stay as they were.
         """
-        path = self._shard(self._number)
-        columns = checked(path, self._schema, columns) if columns else {}
+        path = self._shard_path(self._num_shards)
+        columns = checked_columns(path, self._schema, columns) if columns else {}
         people = len(next(iter(columns.values()))) if columns else 0
         header = {
-            "next": np.array([after.unit, after.person]),
+            "next": np.array([after.item, after.person]),
             "people": np.array(people),
             "left_out": np.array(list(left_out), dtype=np.str_),
         }
@@ -123,61 +135,66 @@ class Journal:
         self._count(people, left_out, after)
 
     def finish(self) -> None:
-        """Makes one table of the shards, then removes them."""
+        """Writes one table of all shards, then removes the shards."""
         provenance = {name: str(value) for name, value in self._identity.items()}
-        write_table(self.table, provenance, self.left_out, self._columns())
-        # In order: without the first, a run that is killed here has finished.
-        self._remove(self._shard(number) for number in range(self._number))
+        write_table(self.table, provenance, self.left_out, self._joined_columns())
+        # The first shard goes first: without it the run counts as finished, even if it
+        # is killed before the others are removed.
+        self._remove(self._shard_path(number) for number in range(self._num_shards))
         self.finished = True
 
     def close(self) -> None:
-        """Lets other runs in."""
+        """Releases the lock, so that another run can write here."""
         self._lock.close()
 
-    def _shard(self, number: int) -> Path:
-        return self._folder / _SHARD.format(number)
+    def _shard_path(self, number: int) -> Path:
+        return self._folder / _SHARD_NAME.format(number)
 
     def _read(self, path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
-        expected = members(self._schema)
+        expected = schema_members(self._schema)
         return read_npz(
             path,
             {name: expected[name] for name in names},
             max_member_bytes=_MAX_MEMBER_BYTES,
         )
 
-    def _take_up(self, shard: Path) -> None:
+    def _load_shard(self, shard: Path) -> None:
+        """Counts a shard of an earlier run; raises InputError if it is damaged."""
         header = read_npz(shard, _HEADER)
         people = int(header["people"])
         if people:
-            self._read(shard, self._members)  # names a damaged one now, not at the end
-        unit, person = (int(number) for number in header["next"])
+            # Reading everything now reports damage before the run, not at its end.
+            self._read(shard, self._column_names)
+        item, person = (int(number) for number in header["next"])
         left_out = [str(line) for line in header["left_out"]]
-        self._count(people, left_out, Position(unit, person))
+        self._count(people, left_out, SourcePosition(item, person))
 
-    def _count(self, people: int, left_out: Sequence[str], after: Position) -> None:
+    def _count(
+        self, people: int, left_out: Sequence[str], after: SourcePosition
+    ) -> None:
         if people:
-            self._filled.append(self._shard(self._number))
+            self._filled_shards.append(self._shard_path(self._num_shards))
         self.people += people
         self.left_out += left_out
         self.position = after
-        self._number += 1
+        self._num_shards += 1
 
-    def _columns(self) -> Iterator[tuple[str, np.ndarray]]:
-        """One column of all shards at a time."""
-        for name in self._members:
-            parts = [self._read(shard, [name])[name] for shard in self._filled]
+    def _joined_columns(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Yields the name and array of one column of all shards after another."""
+        for name in self._column_names:
+            parts = [self._read(shard, [name])[name] for shard in self._filled_shards]
             yield name, np.concatenate(parts)
 
-    def _require_the_same(self, known: Path) -> None:
+    def _require_same_identity(self, identity_file: Path) -> None:
         try:
-            before = json.loads(known.read_text(encoding="utf-8"))
+            before = json.loads(identity_file.read_text(encoding="utf-8"))
             changed = [
                 name
                 for name in sorted({*before, *self._identity})
                 if before.get(name) != self._identity.get(name)
             ]
         except (OSError, ValueError, AttributeError, TypeError) as error:
-            raise InputError(known, f"cannot be read: {error}") from error
+            raise InputError(identity_file, f"cannot be read: {error}") from error
         if changed:
             name = changed[0]
             was, now = before.get(name), self._identity.get(name)
@@ -187,10 +204,10 @@ class Journal:
                 f"output, or remove it and start again",
             )
 
-    def _take_lock(self):
-        lock = (self._folder / _LOCK).open("w")
+    def _take_lock(self) -> TextIO:
+        lock = (self._folder / _LOCK_FILE).open("w")
         try:
-            # The system lets go of it when the process ends, however it ends.
+            # The system releases the lock when the process ends, however it ends.
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             lock.close()
@@ -198,7 +215,7 @@ class Journal:
         return lock
 
     @staticmethod
-    def _remove(files) -> None:
+    def _remove(files: Iterable[Path]) -> None:
         for file in list(files):
             with contextlib.suppress(OSError):
                 file.unlink()

@@ -1,4 +1,7 @@
-"""Where people come from: files of detections, or a dataset on disk."""
+"""Reads the people to fit from files of detections or from a dataset on disk.
+
+The mode "fit" opens its input with `open_source`.
+"""
 
 import dataclasses
 import hashlib
@@ -10,84 +13,97 @@ from pathlib import Path
 import numpy as np
 import tensorflow_datasets as tfds
 
-from prohmr_jax.bulk_fitting.detected_people import Photos, PhotoSettings
-from prohmr_jax.bulk_fitting.person_stream import Sighting, Source, Unit
+from prohmr_jax.bulk_fitting.detected_people import PhotoReader, PhotoSettings
+from prohmr_jax.bulk_fitting.person_stream import PersonInput, Source, SourceItem
 from prohmr_jax.data.crops import decode_image
 from prohmr_jax.data.pipeline import dataset_directory
 from prohmr_jax.data.records import PersonRecord, from_example
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.detections import Detection, as_body25, read_detections
 from prohmr_jax.files.images import image_size
+from prohmr_jax.files.json_text import json_files
 from prohmr_jax.geometry.boxes import MIN_CONFIDENCE
 from prohmr_jax.skeleton import BODY_25, TWINS_44
 from prohmr_jax.structs import Box, Keypoints2D
 
 DATASET = "dataset"
+"""Name of the format of detections that come from a dataset's labels."""
 _LIST_SUFFIX = ".txt"
 _DATASET_FILE = "dataset_info.json"
 
 
-def fingerprint(paths: Sequence[Path], names: Sequence[str]) -> str:
-    """Returns a digest of files' names, sizes and times."""
+def files_fingerprint(paths: Sequence[Path], names: Sequence[str]) -> str:
+    """Returns a digest of the names, sizes and modification times of files.
+
+    Args:
+      paths: the files; a missing one counts as such.
+      names: name of each file in the digest, the same wherever the input lies.
+    """
     digest = hashlib.sha256()
     for path, name in zip(paths, names, strict=True):
         try:
-            found = path.stat()
-            digest.update(f"{name} {found.st_size} {found.st_mtime_ns}\n".encode())
+            status = path.stat()
+            digest.update(f"{name} {status.st_size} {status.st_mtime_ns}\n".encode())
         except OSError:
             digest.update(f"{name} missing\n".encode())
     return digest.hexdigest()
 
 
 @dataclasses.dataclass(frozen=True)
-class Files:
-    """Detections in files, with or without the photos."""
+class DetectionFiles:
+    """Reads people from files of detections, with or without their photos."""
 
     paths: Sequence[Path]
+    """Files of detections."""
     names: Sequence[str]
-    """What results call the files."""
+    """Name of each file in results and messages."""
     settings: PhotoSettings
+    """How the photos are read."""
 
     def __len__(self) -> int:
         """Returns the number of files."""
         return len(self.paths)
 
     def fingerprint(self) -> str:
-        """Returns a digest of the files' names, sizes and times."""
-        return fingerprint(self.paths, self.names)
+        """Returns a digest of the files' names, sizes and modification times."""
+        return files_fingerprint(self.paths, self.names)
 
-    def read(self, number: int) -> Unit:
+    def read(self, number: int) -> SourceItem:
         """Returns the people of a file."""
         path, name = self.paths[number], self.names[number]
         try:
-            found = read_detections(path)
+            detections = read_detections(path)
         except InputError as error:
-            return Unit(left_out=[f"{name}: {error.what}"])
+            return SourceItem(left_out=[f"{name}: {error.what}"])
         people = []
         left_out = [
             f"{name}: person {person.person_index} {person.reason}"
-            for person in found.left_out
+            for person in detections.left_out
         ]
-        photos = Photos(self.settings)
-        for person in found.people:
+        photos = PhotoReader(self.settings)
+        for person in detections.people:
             try:
-                people.append(photos.sighting(path, name, person))
+                people.append(photos.person_input(path, name, person))
             except InputError as error:
                 who = f"{name}: person {person.person_index}"
                 left_out.append(f"{who}: {Path(error.path).name} {error.what}")
-        return Unit(people, left_out)
+        return SourceItem(people, left_out)
 
 
-class Records:
-    """The people of a dataset on disk, split after split."""
+class DatasetRecords:
+    """Reads people from a dataset in the format of `data.records`, split by split."""
 
     def __init__(self, directory: Path, name: str, crop_px: int | None = None):
-        """Opens a dataset; InputError if it cannot be read.
+        """Opens a dataset.
 
         Args:
-          directory: of the dataset, or one above it.
-          name: what results call it.
-          crop_px: see `PhotoSettings`.
+          directory: folder of the dataset, or a folder above it.
+          name: name of the dataset in results and messages.
+          crop_px: side of the crops that an image encoder sees, pixels; None for a
+            keypoint encoder.
+
+        Raises:
+          InputError: the dataset cannot be read, or is empty.
         """
         self._directory, self._name = dataset_directory(directory), name
         self._crop_px = crop_px
@@ -110,97 +126,109 @@ class Records:
         return int(self._ends[-1]) if len(self._ends) else 0
 
     def fingerprint(self) -> str:
-        """Returns a digest of the names, sizes and times of the dataset's files."""
+        """Returns a digest of the dataset's files: names, sizes, modification times."""
         files = sorted(file for file in self._directory.iterdir() if file.is_file())
-        names = [file.name for file in files]
-        return fingerprint(files, names)
+        return files_fingerprint(files, [file.name for file in files])
 
-    def read(self, number: int) -> Unit:
+    def read(self, number: int) -> SourceItem:
         """Returns the one person of a record."""
         split = int(np.searchsorted(self._ends, number, side="right"))
-        place = number - int(self._ends[split]) + len(self._splits[split])
-        record = from_example(self._splits[split][place])
-        keypoints = record.keypoints_2d.astype(np.float32)
-        keypoints = Keypoints2D(keypoints[:, :2], np.clip(keypoints[:, 2], 0.0, 1.0))
-        shown = _shown_of(keypoints)
+        row = number - int(self._ends[split]) + len(self._splits[split])
+        record = from_example(self._splits[split][row])
+        labels = record.keypoints_2d.astype(np.float32)
+        keypoints = Keypoints2D(labels[:, :2], np.clip(labels[:, 2], 0.0, 1.0))
+        encoder_keypoints = _encoder_keypoints(keypoints)
         who = f"{self._name}: record {number} ({record.name})"
         if not np.isfinite(keypoints.xy[keypoints.confidence > 0]).all():
-            return Unit(left_out=[f"{who} has a keypoint that is not finite"])
-        seen = shown.confidence > MIN_CONFIDENCE
-        if np.sum(seen) < 2 or np.ptp(shown.xy[seen], axis=0).max() <= 0:
-            return Unit(left_out=[f"{who} has fewer than two keypoints apart"])
+            return SourceItem(left_out=[f"{who} has a keypoint that is not finite"])
+        seen = encoder_keypoints.confidence > MIN_CONFIDENCE
+        if np.sum(seen) < 2 or np.ptp(encoder_keypoints.xy[seen], axis=0).max() <= 0:
+            return SourceItem(left_out=[f"{who} has fewer than two distinct keypoints"])
         try:
-            person = self._sighting(record, number, keypoints, shown)
+            person = self._person_input(record, number, keypoints, encoder_keypoints)
         except InputError as error:
-            return Unit(left_out=[f"{who}: {error.what}"])
-        return Unit([person])
+            return SourceItem(left_out=[f"{who}: {error.what}"])
+        return SourceItem([person])
 
-    def _sighting(self, record: PersonRecord, number, keypoints, shown) -> Sighting:
-        sighting = Sighting(
-            detection=Detection(shown, number, DATASET, record.name),
+    def _person_input(
+        self,
+        record: PersonRecord,
+        number: int,
+        keypoints: Keypoints2D,
+        encoder_keypoints: Keypoints2D,
+    ) -> PersonInput:
+        person = PersonInput(
+            detection=Detection(encoder_keypoints, number, DATASET, record.name),
             keypoints=keypoints,
             source=self._name,
             photo=record.image,
             photo_name=record.name,
-            # As the labels, in the frame of the stored pixels.
+            # The labels refer to the pixels as they are stored, not as EXIF turns them.
             image_size=image_size(
                 io.BytesIO(record.image), exif="ignore", name=record.name
             ),
             intrinsics=np.asarray(record.intrinsics),
         )
         if self._crop_px is None:
-            return sighting
+            return person
         box = Box(record.box_center.astype(np.float32), np.float32(record.box_size))
         photo = decode_image(record.image, record.name)
-        return sighting.cropped(photo, box, self._crop_px)
+        return person.cropped(photo, box, self._crop_px)
 
 
-def _shown_of(keypoints: Keypoints2D) -> Keypoints2D:
-    """BODY_25 for the encoder: a joint that is missing stands where its twin does."""
+def _encoder_keypoints(keypoints: Keypoints2D) -> Keypoints2D:
+    """Returns labels (JOINTS_44) as the BODY_25 keypoints that the encoder sees.
+
+    A joint without a label takes the position of its twin, the joint of another
+    protocol that lies at the same place. Neck and mid-hip, if still missing, are the
+    midpoints of shoulders and hips.
+    """
     xy, confidence = keypoints.xy.copy(), keypoints.confidence.copy()
     for joint, twin in TWINS_44:
         if confidence[joint] == 0 and confidence[twin] > 0:
             xy[joint], confidence[joint] = xy[twin], confidence[twin]
-    # Neck and mid-hip, if missing, are between shoulders and hips.
-    known = [
+    # `as_body25` computes the midpoints for joints that have no name.
+    names = [
         name if confidence[joint] > 0 else f"no {name}"
         for joint, name in enumerate(BODY_25.names)
     ]
-    body_25 = Keypoints2D(xy[: len(known)], confidence[: len(known)])
-    shown = as_body25(body_25, known)
-    return Keypoints2D(shown.xy.astype(np.float32), shown.confidence.astype(np.float32))
+    labelled = Keypoints2D(xy[: len(names)], confidence[: len(names)])
+    body_25 = as_body25(labelled, names)
+    return Keypoints2D(
+        body_25.xy.astype(np.float32), body_25.confidence.astype(np.float32)
+    )
 
 
 def open_source(path: str | os.PathLike, settings: PhotoSettings) -> Source:
-    """Returns the people of a path.
+    """Returns the people of a file, a folder, a list of files, or a dataset.
 
     Args:
-      path: a file of detections; a folder of them, with those in it; a `.txt` file that
-        lists them, a path per line, relative to it; or a dataset of `data.records`.
-      settings: of their photos.
+      path: a file of detections; a folder, which is searched for such files together
+        with the folders inside it; a `.txt` file with the path of such a file on each
+        line, relative to the list; or the folder of a dataset of `data.records`.
+      settings: how the photos are read.
 
     Raises:
-      InputError: there is no such thing, or it holds nothing.
+      InputError: the path does not exist, or holds nothing to read.
     """
     path = Path(path)
     if path.is_dir() and any(path.glob(f"**/{_DATASET_FILE}")):
-        return Records(path, path.name, settings.crop_px)
+        return DatasetRecords(path, path.name, settings.crop_px)
     if path.is_dir():
-        paths = sorted(file for file in path.rglob("*.json") if file.is_file())
+        paths = json_files(path, recursive=True)
         names = [file.relative_to(path).as_posix() for file in paths]
     elif path.suffix == _LIST_SUFFIX:
-        names = _lines(path)
+        names = _listed_names(path)
         paths = [path.parent / name for name in names]
-    else:
+    elif path.exists():
         paths, names = [path], [path.name]
-        if not path.exists():
-            raise InputError(path, "no such file or folder")
-    if not paths:
-        raise InputError(path, "holds no .json file" if path.is_dir() else "is empty")
-    return Files(paths, names, settings)
+    else:
+        raise InputError(path, "no such file or folder")
+    return DetectionFiles(paths, names, settings)
 
 
-def _lines(path: Path) -> list[str]:
+def _listed_names(path: Path) -> list[str]:
+    """Returns the lines of a list of files, without comments and empty lines."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -208,4 +236,7 @@ def _lines(path: Path) -> list[str]:
     except UnicodeDecodeError as error:
         raise InputError(path, "is not text in UTF-8") from error
     lines = [line.strip() for line in text.splitlines()]
-    return [line for line in lines if line and not line.startswith("#")]
+    names = [line for line in lines if line and not line.startswith("#")]
+    if not names:
+        raise InputError(path, "is empty")
+    return names

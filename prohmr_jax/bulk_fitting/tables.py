@@ -1,31 +1,32 @@
-"""What bulk labelling writes: one table of everyone, in the terms of `results`.
+"""Writes and reads the table of a bulk fit: one `.npz` archive of all people.
 
-The schema stands here once, as in `results`: each array field is a member of the
-archive, P people long, and `docs/fit.md` says the same to users. Members that
-`results.PersonResult` has too mean the same, of each person.
+The dataclasses here are the schema: each field is a member of the archive. Members that
+`inference.results.PersonResult` has as well mean the same, for each person.
+`docs/fit.md` describes the table to users.
 """
 
 import dataclasses
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.array_checks import Checker, Expected
 from prohmr_jax.files.npz import read_npz, write_npz
-from prohmr_jax.inference.results import members, stored
+from prohmr_jax.inference.results import array_field, schema_members
 from prohmr_jax.models.prohmr import POSE_FEATURES
 from prohmr_jax.skeleton import JOINTS_44, SMPL_24
 from prohmr_jax.solver.minimise import Reason
 
-# Counted up whenever a member changes its meaning, its shape or its name.
 TABLE_VERSION = 1
-_JOINTS, _KINEMATIC = len(JOINTS_44), len(SMPL_24)
-# A million people's joints are half a gigabyte.
+"""Version of the schema; it rises when a member changes its name, shape or meaning."""
+_NUM_JOINTS, _NUM_KINEMATIC = len(JOINTS_44), len(SMPL_24)
+# The joints of a million people take half a gigabyte.
 _MAX_MEMBER_BYTES = 1 << 40
-_EXTRAS = {
+_EXTRA_MEMBERS = {
     "version": np.array(TABLE_VERSION),
     "joint_names": np.array(JOINTS_44.names),
     "kinematic_joint_names": np.array(SMPL_24.names),
@@ -34,71 +35,90 @@ _EXTRAS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class PeopleColumns:
-    """Who was fitted to what, and what the model said: columns of every table."""
+class FitTable:
+    """Holds P people before and after their fits, NumPy; `fit_*` is after the fit.
 
-    source: np.ndarray = stored("P", kind="text")
-    """File of the detections, relative to the input; or the dataset."""
-    person_index: np.ndarray = stored("P", kind="integer")
-    """Position in that file's list of people; or number of the record."""
-    frame: np.ndarray = stored("P", kind="integer")
-    """Number of the frame, where the file is of a video, or else -1."""
-    photo: np.ndarray = stored("P", kind="text")
-    """Name of the photo; empty where there was none."""
-    keypoints_px: np.ndarray = stored("P", _JOINTS, 2)
-    """Photo pixels, JOINTS_44."""
-    keypoint_confidence: np.ndarray = stored("P", _JOINTS)
-    image_size_px: np.ndarray = stored("P", 2, kind="integer")
-    """(width, height); zeros where it is not known."""
-    box_center_px: np.ndarray = stored("P", 2)
-    box_size_px: np.ndarray = stored("P")
-    intrinsics: np.ndarray = stored("P", 3, 3)
-    """K of the camera that both bodies are placed in front of, photo pixels."""
-    pose_axis_angle: np.ndarray = stored("P", "K", _KINEMATIC, 3)
-    """Before: the mode, then draws; radians, the root turns body to camera axes."""
-    log_prob: np.ndarray = stored("P", "K")
-    joints: np.ndarray = stored("P", "K", _JOINTS, 3)
-    """Metres, camera axes, before `translation` is added."""
-    betas: np.ndarray = stored("P", "S")
-    translation: np.ndarray = stored("P", 3)
+    Bodies are in metres and camera axes, before the translation is added. Positions of
+    keypoints are in pixels of the photo. K hypotheses come before the fit, the mode
+    first; S is the number of shape coefficients.
+    """
+
+    source: np.ndarray = array_field("P", kind="text")
+    """File of the detections, relative to the input, or name of the dataset, [P]."""
+    person_index: np.ndarray = array_field("P", kind="integer")
+    """Position in that file's list of people, or number of the record, [P]."""
+    frame: np.ndarray = array_field("P", kind="integer")
+    """Number of the video frame, [P]; -1 where the file is not of a video."""
+    photo: np.ndarray = array_field("P", kind="text")
+    """Name of the photo, [P]; empty without a photo."""
+    keypoints_px: np.ndarray = array_field("P", _NUM_JOINTS, 2)
+    """Keypoints (JOINTS_44) that bodies were fitted to, [P, 44, 2], pixels."""
+    keypoint_confidence: np.ndarray = array_field("P", _NUM_JOINTS)
+    """Confidence of these keypoints, [P, 44], in [0, 1]."""
+    image_size_px: np.ndarray = array_field("P", 2, kind="integer")
+    """(width, height) of the photo, [P, 2], pixels; zeros where it is not known."""
+    box_center_px: np.ndarray = array_field("P", 2)
+    """Centre of the square around the person, [P, 2], pixels."""
+    box_size_px: np.ndarray = array_field("P")
+    """Side of that square, [P], pixels."""
+    intrinsics: np.ndarray = array_field("P", 3, 3)
+    """Matrix K of the camera that both bodies stand in front of, [P, 3, 3], pixels."""
+    pose_axis_angle: np.ndarray = array_field("P", "K", _NUM_KINEMATIC, 3)
+    """Poses before the fit, [P, K, 24, 3], radians; the root turns body axes to camera
+    axes."""
+    log_prob: np.ndarray = array_field("P", "K")
+    """Natural log-density of these poses, [P, K]."""
+    joints: np.ndarray = array_field("P", "K", _NUM_JOINTS, 3)
+    """Joints (JOINTS_44) before the fit, [P, K, 44, 3], metres, camera axes."""
+    betas: np.ndarray = array_field("P", "S")
+    """Shape coefficients before the fit, [P, S]."""
+    translation: np.ndarray = array_field("P", 3)
+    """Translation that places these bodies in front of the camera, [P, 3], metres."""
+    fit_z: np.ndarray = array_field("P", POSE_FEATURES)
+    """Latent vector of the fitted pose, [P, 144]."""
+    fit_pose_axis_angle: np.ndarray = array_field("P", _NUM_KINEMATIC, 3)
+    """Fitted poses, [P, 24, 3], radians."""
+    fit_log_prob: np.ndarray = array_field("P")
+    """Natural log-density of the fitted poses, [P]."""
+    fit_joints: np.ndarray = array_field("P", _NUM_JOINTS, 3)
+    """Joints (JOINTS_44) of the fitted bodies, [P, 44, 3], metres, camera axes."""
+    fit_betas: np.ndarray = array_field("P", "S")
+    """Fitted shape coefficients, [P, S]."""
+    fit_translation: np.ndarray = array_field("P", 3)
+    """Translation that places the fitted bodies, [P, 3], metres, camera axes."""
+    fit_start_loss: np.ndarray = array_field("P")
+    """Objective (Eq. 11) of the mode, [P]."""
+    fit_loss: np.ndarray = array_field("P")
+    """Objective (Eq. 11) of the fit, [P]."""
+    fit_steps: np.ndarray = array_field("P", kind="integer")
+    """Number of accepted steps, [P]."""
+    fit_evaluations: np.ndarray = array_field("P", kind="integer")
+    """Number of evaluations of the objective and its gradient, [P]."""
+    fit_reason: np.ndarray = array_field("P", kind="integer")
+    """Why the fit ended, [P]: an index into the member `reason_names`."""
 
 
-@dataclasses.dataclass(frozen=True)
-class FitTable(PeopleColumns):
-    """P people before and after their fits, NumPy; `fit_*` is after."""
-
-    fit_z: np.ndarray = stored("P", POSE_FEATURES)
-    """Latent of the pose: with the same weights, all of it."""
-    fit_pose_axis_angle: np.ndarray = stored("P", _KINEMATIC, 3)
-    fit_log_prob: np.ndarray = stored("P")
-    fit_joints: np.ndarray = stored("P", _JOINTS, 3)
-    fit_betas: np.ndarray = stored("P", "S")
-    fit_translation: np.ndarray = stored("P", 3)
-    fit_start_loss: np.ndarray = stored("P")
-    """Objective (Eq. 11) of the mode."""
-    fit_loss: np.ndarray = stored("P")
-    fit_steps: np.ndarray = stored("P", kind="integer")
-    fit_evaluations: np.ndarray = stored("P", kind="integer")
-    fit_reason: np.ndarray = stored("P", kind="integer")
-    """Why the fit ended: an index into `reason_names`."""
-
-
-def checked(
-    path: str | os.PathLike, schema: type, arrays: Mapping[str, np.ndarray]
+def checked_columns(
+    path: str | os.PathLike, schema: type, columns: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Returns the members of a table in order, floats in single precision.
+    """Returns the columns of a table in the order of its schema, floats as float32.
+
+    Args:
+      path: the file that error messages name.
+      schema: dataclass of the table.
+      columns: columns by name; those that the schema does not have are dropped.
 
     Raises:
       InputError: an array has another shape than the schema says, or is not finite.
     """
-    checker, found = Checker(path), {}
-    for name, expected in members(schema).items():
-        array = np.asarray(arrays[name])
+    checker, in_order = Checker(path), {}
+    for name, expected in schema_members(schema).items():
+        array = np.asarray(columns[name])
         array = array.astype(np.float32) if array.dtype.kind == "f" else array
         checker.check_layout(name, array.shape, array.dtype, expected)
         checker.check_values(name, array)
-        found[name] = array
-    return found
+        in_order[name] = array
+    return in_order
 
 
 def write_table(
@@ -107,29 +127,36 @@ def write_table(
     left_out: Iterable[str],
     columns: Iterable[tuple[str, np.ndarray]],
 ) -> None:
-    """Writes a table, atomically; the same table gives the same bytes.
+    """Writes a table as a whole or not at all; equal tables give equal bytes.
 
     Args:
-      path: `.npz` to write.
-      provenance: what the table was made of.
-      left_out: a line for each person, or file, that could not be used.
-      columns: name and `checked` array of each member; one is in memory at a time.
+      path: the `.npz` file to write.
+      provenance: input, weights, body and settings that the table depends on.
+      left_out: one line for each person or file that could not be used.
+      columns: name and array of each column, as `checked_columns` returns them; only
+        one column is in memory at a time.
 
     Raises:
       InputError: the file cannot be written.
     """
 
-    def everything() -> Iterator[tuple[str, np.ndarray]]:
-        yield from _EXTRAS.items()
+    def members() -> Iterator[tuple[str, np.ndarray]]:
+        yield from _EXTRA_MEMBERS.items()
         yield "provenance", np.array(json.dumps(dict(provenance)))
         yield "left_out", np.array(list(left_out), dtype=np.str_)
         yield from columns
 
-    write_npz(path, everything())
+    write_npz(path, members())
 
 
-def read_table(path: str | os.PathLike, schema: type = FitTable):
-    """Returns the table that a file holds, provenance, and who was left out.
+def read_table(
+    path: str | os.PathLike, schema: type = FitTable
+) -> tuple[Any, dict[str, str], list[str]]:
+    """Returns the table of a file, its provenance, and the lines on who was left out.
+
+    Args:
+      path: the `.npz` file.
+      schema: dataclass of the table: `FitTable`, `ViewsTable` or `WorldTable`.
 
     Raises:
       InputError: the file is missing or damaged, or is no such table of this version.
@@ -142,13 +169,13 @@ def read_table(path: str | os.PathLike, schema: type = FitTable):
         {
             "provenance": Expected((), "text"),
             "left_out": Expected((None,), "text"),
-            **members(schema),
+            **schema_members(schema),
         },
         max_member_bytes=_MAX_MEMBER_BYTES,
     )
     try:
         provenance = json.loads(str(arrays.pop("provenance")))
     except ValueError:
-        raise InputError(path, "does not say what it was made of") from None
+        raise InputError(path, "has a damaged member provenance") from None
     left_out = [str(line) for line in arrays.pop("left_out")]
     return schema(**arrays), provenance, left_out

@@ -1,70 +1,102 @@
-"""What bulk labelling of views writes: P people, seen in up to N views each.
+"""Holds the schema of the table that the mode "multiview" writes.
 
-Read and written as the table of single people; `docs/multiview.md` says the same to
-users. Rows of padding, where `valid` is 0, are zeros.
+`tables.write_table` and `tables.read_table` write and read it, and `docs/multiview.md`
+describes it to users. Rows of padding, where `valid` is 0, hold zeros.
 """
 
 import dataclasses
 
 import numpy as np
 
-from prohmr_jax.inference.results import stored
+from prohmr_jax.inference.results import array_field
 from prohmr_jax.models.prohmr import POSE_FEATURES
 from prohmr_jax.skeleton import JOINTS_44, SMPL_24
 
-_JOINTS, _KINEMATIC = len(JOINTS_44), len(SMPL_24)
+_NUM_JOINTS, _NUM_KINEMATIC = len(JOINTS_44), len(SMPL_24)
 
 
 @dataclasses.dataclass(frozen=True)
 class ViewsTable:
-    """People before and after their views were made to agree, NumPy."""
+    """Holds P people in up to N views, before and after the views were made to agree.
 
-    person: np.ndarray = stored("P", kind="text")
-    valid: np.ndarray = stored("P", "N")
-    """1 for a view, 0 for padding."""
-    source: np.ndarray = stored("P", "N", kind="text")
-    person_index: np.ndarray = stored("P", "N", kind="integer")
-    frame: np.ndarray = stored("P", "N", kind="integer")
-    photo: np.ndarray = stored("P", "N", kind="text")
-    keypoints_px: np.ndarray = stored("P", "N", _JOINTS, 2)
-    keypoint_confidence: np.ndarray = stored("P", "N", _JOINTS)
-    image_size_px: np.ndarray = stored("P", "N", 2, kind="integer")
-    box_center_px: np.ndarray = stored("P", "N", 2)
-    box_size_px: np.ndarray = stored("P", "N")
-    intrinsics: np.ndarray = stored("P", "N", 3, 3)
-    pose_axis_angle: np.ndarray = stored("P", "N", _KINEMATIC, 3)
-    """Before: each view's mode."""
-    log_prob: np.ndarray = stored("P", "N")
-    joints: np.ndarray = stored("P", "N", _JOINTS, 3)
-    betas: np.ndarray = stored("P", "N", "S")
-    translation: np.ndarray = stored("P", "N", 3)
-    fit_z: np.ndarray = stored("P", "N", POSE_FEATURES)
-    fit_pose_axis_angle: np.ndarray = stored("P", "N", _KINEMATIC, 3)
-    """After: body poses agree as far as the views' likelihoods allow."""
-    fit_body_pose: np.ndarray = stored("P", _KINEMATIC - 1, 3)
-    """The one body's: the rotations nearest to the views' mean, axis-angle."""
-    fit_betas: np.ndarray = stored("P", "S")
-    """The one body's."""
-    fit_joints: np.ndarray = stored("P", "N", _JOINTS, 3)
-    fit_translation: np.ndarray = stored("P", "N", 3)
-    fit_start_loss: np.ndarray = stored("P")
-    fit_loss: np.ndarray = stored("P")
-    fit_steps: np.ndarray = stored("P", kind="integer")
-    fit_evaluations: np.ndarray = stored("P", kind="integer")
-    fit_reason: np.ndarray = stored("P", kind="integer")
+    `fit_*` is after the fit. What `tables.FitTable` has under the same name means the
+    same, for each view.
+    """
+
+    person: np.ndarray = array_field("P", kind="text")
+    """Name of the person in the input, [P]."""
+    valid: np.ndarray = array_field("P", "N")
+    """Whether a view exists, [P, N]: 1 for a view, 0 for padding."""
+    source: np.ndarray = array_field("P", "N", kind="text")
+    """File of the detections, [P, N]."""
+    person_index: np.ndarray = array_field("P", "N", kind="integer")
+    """Position in that file's list of people, [P, N]."""
+    frame: np.ndarray = array_field("P", "N", kind="integer")
+    """Number of the video frame, [P, N]; -1 where the file is not of a video."""
+    photo: np.ndarray = array_field("P", "N", kind="text")
+    """Name of the photo, [P, N]; empty without a photo."""
+    keypoints_px: np.ndarray = array_field("P", "N", _NUM_JOINTS, 2)
+    """Keypoints (JOINTS_44) of each view, [P, N, 44, 2], pixels of the photo."""
+    keypoint_confidence: np.ndarray = array_field("P", "N", _NUM_JOINTS)
+    """Confidence of these keypoints, [P, N, 44], in [0, 1]."""
+    image_size_px: np.ndarray = array_field("P", "N", 2, kind="integer")
+    """(width, height) of the photo, [P, N, 2], pixels; zeros where not known."""
+    box_center_px: np.ndarray = array_field("P", "N", 2)
+    """Centre of the square around the person, [P, N, 2], pixels of the photo."""
+    box_size_px: np.ndarray = array_field("P", "N")
+    """Side of that square, [P, N], pixels of the photo."""
+    intrinsics: np.ndarray = array_field("P", "N", 3, 3)
+    """Matrix K of the camera that bodies stand in front of, [P, N, 3, 3], pixels."""
+    pose_axis_angle: np.ndarray = array_field("P", "N", _NUM_KINEMATIC, 3)
+    """Mode of each view before the fit, [P, N, 24, 3], radians."""
+    log_prob: np.ndarray = array_field("P", "N")
+    """Natural log-density of the mode, [P, N]."""
+    joints: np.ndarray = array_field("P", "N", _NUM_JOINTS, 3)
+    """Joints (JOINTS_44) of the mode, [P, N, 44, 3], metres, camera axes."""
+    betas: np.ndarray = array_field("P", "N", "S")
+    """Shape coefficients that are predicted in each view, [P, N, S]."""
+    translation: np.ndarray = array_field("P", "N", 3)
+    """Translation that places the mode, [P, N, 3], metres, camera axes."""
+    fit_z: np.ndarray = array_field("P", "N", POSE_FEATURES)
+    """Latent vector of each view after the fit, [P, N, 144]."""
+    fit_pose_axis_angle: np.ndarray = array_field("P", "N", _NUM_KINEMATIC, 3)
+    """Pose of each view after the fit, [P, N, 24, 3], radians; the poses below the root
+    agree as far as the views' likelihoods allow."""
+    fit_body_pose: np.ndarray = array_field("P", _NUM_KINEMATIC - 1, 3)
+    """Pose of the one body without its root, [P, 23, 3], radians: the rotations nearest
+    to the mean over the views."""
+    fit_betas: np.ndarray = array_field("P", "S")
+    """Shape coefficients of the one body, [P, S]."""
+    fit_joints: np.ndarray = array_field("P", "N", _NUM_JOINTS, 3)
+    """Joints (JOINTS_44) of each view after the fit, [P, N, 44, 3], metres, camera
+    axes."""
+    fit_translation: np.ndarray = array_field("P", "N", 3)
+    """Translation that places these joints, [P, N, 3], metres, camera axes."""
+    fit_start_loss: np.ndarray = array_field("P")
+    """Objective of the modes, [P]."""
+    fit_loss: np.ndarray = array_field("P")
+    """Objective of the fit, [P]."""
+    fit_steps: np.ndarray = array_field("P", kind="integer")
+    """Number of accepted steps, [P]."""
+    fit_evaluations: np.ndarray = array_field("P", kind="integer")
+    """Number of evaluations of the objective and its gradient, [P]."""
+    fit_reason: np.ndarray = array_field("P", kind="integer")
+    """Why the fit ended, [P]: an index into the member `reason_names`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class WorldTable(ViewsTable):
-    """The same with known cameras: there is one body in the world as well."""
+    """Holds the same with calibrated cameras, and the one body in the world."""
 
-    camera_rotation: np.ndarray = stored("P", "N", 3, 3)
-    """World to camera."""
-    camera_translation: np.ndarray = stored("P", "N", 3)
-    """Metres."""
-    world_orient: np.ndarray = stored("P", 3)
-    """Axis-angle that turns the one body's axes to the world's."""
-    world_joints: np.ndarray = stored("P", _JOINTS, 3)
-    """Metres, in their place in the world."""
-    world_translation: np.ndarray = stored("P", 3)
-    """Of the one body, turned by `world_orient`, metres."""
+    camera_rotation: np.ndarray = array_field("P", "N", 3, 3)
+    """Rotation matrix R from world axes to camera axes, [P, N, 3, 3]."""
+    camera_translation: np.ndarray = array_field("P", "N", 3)
+    """Translation t of the camera, [P, N, 3], metres, camera axes."""
+    world_orient: np.ndarray = array_field("P", 3)
+    """Rotation from the one body's axes to world axes, [P, 3], axis-angle, radians."""
+    world_joints: np.ndarray = array_field("P", _NUM_JOINTS, 3)
+    """Joints (JOINTS_44) of the one body where they are in the world, [P, 44, 3],
+    metres."""
+    world_translation: np.ndarray = array_field("P", 3)
+    """Translation that places the one body, once it is turned by `world_orient`, in the
+    world, [P, 3], metres."""

@@ -1,4 +1,4 @@
-"""Reads photographs of any common format as upright RGB, and finds them on the disk."""
+"""Reads photographs of any format as upright RGB, finds them, and writes pictures."""
 
 import contextlib
 import os
@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from prohmr_jax.errors import InputError
+from prohmr_jax.files.atomic import write_atomically
 
 # Formats whose decoders are in common use; those of EPS, PDF and others start programs.
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
@@ -168,3 +169,17 @@ def _to_rgb(path: str | os.PathLike, image: Image.Image) -> Image.Image:
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image).convert("RGB")
     return image.convert("RGB")
+
+
+def write_png(path: str | os.PathLike, picture: np.ndarray) -> None:
+    """Writes a picture as PNG, as a whole or not at all.
+
+    Args:
+      path: file to write.
+      picture: picture [H, W, 3] uint8 RGB.
+
+    Raises:
+      InputError: the file cannot be written.
+    """
+    image = Image.fromarray(picture)
+    write_atomically(path, lambda stream: image.save(stream, format="PNG"))

@@ -99,12 +99,18 @@ def crop_view(keypoints: Keypoints2D, weak: WeakCamera) -> View:
 
 
 def body_25_as_44(keypoints: Keypoints2D) -> Keypoints2D:
-    """Returns BODY_25 detections as JOINTS_44, the others with confidence zero."""
+    """Returns BODY_25 keypoints as JOINTS_44; joints not in BODY_25 have confidence 0.
+
+    NumPy arrays give NumPy arrays, so that a thread that reads files does not wait for
+    the device.
+    """
     missing = len(skeleton.JOINTS_44) - keypoints.confidence.shape[-1]
-    pad = lambda a, axis: jnp.pad(  # noqa: E731
-        a, [(0, missing if i == axis % a.ndim else 0) for i in range(a.ndim)]
+    arrays = keypoints.confidence.__array_namespace__()
+    leading_axes = [(0, 0)] * (keypoints.confidence.ndim - 1)
+    return Keypoints2D(
+        xy=arrays.pad(keypoints.xy, [*leading_axes, (0, missing), (0, 0)]),
+        confidence=arrays.pad(keypoints.confidence, [*leading_axes, (0, missing)]),
     )
-    return Keypoints2D(pad(keypoints.xy, -2), pad(keypoints.confidence, -1))
 
 
 def without_hips(keypoints: Keypoints2D) -> Keypoints2D:

@@ -1,1 +1,1 @@
-"""From a trained model to bodies, result files and pictures of them."""
+"""Inference: predicts bodies with a trained model, and writes results and pictures."""

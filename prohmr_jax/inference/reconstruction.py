@@ -1,10 +1,15 @@
-"""One detected person in, the distribution of bodies in the photo out."""
+"""Reconstructs detected people: the distribution of each person's body in the photo.
+
+The demo calls a `Reconstructor`, and bulk fitting loads its model and body with
+`load_reconstructor`.
+"""
 
 import dataclasses
 import hashlib
 import os
 import pathlib
 import zlib
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -30,32 +35,37 @@ from prohmr_jax.models.spec import KEYPOINTS, build_model
 from prohmr_jax.structs import Camera, Crop, Keypoints2D
 from prohmr_jax.weights.weight_files import load_weights
 
-# Meshes computed at a time: bounds the memory of thousands of hypotheses.
+# Number of meshes computed at a time: it limits the memory of many hypotheses.
 _MESHES_AT_ONCE = 20
 
 
 @struct.dataclass
 class Reconstruction:
-    """What one jitted call computes of one person; K hypotheses, the mode first."""
+    """Holds what `reconstruct` computes of one person: K hypotheses, the mode first."""
 
     prediction: Prediction
-    """Leading axis [1]."""
+    """Prediction of the model, leading axis [1]."""
     camera: Camera
-    """Of the photo."""
+    """Camera of the photo, pixels, and the translation of the body in front of it."""
     joints_2d_px: Float[Array, "K 44 2"]
+    """Projected joints (JOINTS_44), pixels of the photo."""
     pose_rotmat: Float[Array, "K 24 3 3"]
+    """Rotation matrices relative to the parents; the root turns body to camera axes."""
     pose_axis_angle: Float[Array, "K 24 3"]
+    """The same rotations as axis-angle, radians."""
     meshes: Float[Array, "M V 3"]
-    """Of the first hypotheses, metres, camera axes."""
+    """Vertices of the first M hypotheses, metres, camera axes, before translation."""
     joint_spread: Float[Array, "44"]
+    """Spread of the samples of each joint, metres; see `geometry.spread`."""
     vertex_spread: Float[Array, " V"]
+    """Spread of the samples of each vertex, metres."""
 
 
 @jax.jit(static_argnames=("num_hypotheses", "num_meshes"))
 def reconstruct(
     model: PreparedProHMR,
     body: BodyModel,
-    seen: Keypoints2D | Crop,
+    encoder_input: Keypoints2D | Crop,
     image_size: Float[Array, "2"],
     focal_length: Float[Array, "2"],
     key: jax.Array,
@@ -63,22 +73,23 @@ def reconstruct(
     num_hypotheses: int,
     num_meshes: int,
 ) -> Reconstruction:
-    """Returns the bodies of one person, and where they are before the photo's camera.
+    """Returns the bodies of one person, placed in front of the photo's camera.
 
     Args:
-      model: prepared weights.
-      body: the body that the weights were trained on.
-      seen: BODY_25 in image pixels, `[25]`, or the crop of the person.
-      image_size: (width, height), pixels; zeros where it is not known: the camera
-        then looks at the middle of the person's box.
+      model: weights, prepared for inference.
+      body: body model that the weights were trained with.
+      encoder_input: keypoints (BODY_25) `[25]` in pixels of the photo, or the crop of
+        the person.
+      image_size: (width, height) of the photo, pixels; zeros where it is not known,
+        and the camera then looks at the middle of the person's box.
       focal_length: (fx, fy) of the photo's camera, pixels; zeros for a lens like the
-        crop's: as many photo sides as that has box sides.
-      key: of the draws.
-      num_hypotheses: K >= 3, the mode included.
-      num_meshes: M <= K, how many of the first hypotheses to return as meshes.
+        crop's, whose focal length in box sides is then taken in photo sides.
+      key: random key of the samples.
+      num_hypotheses: number K of hypotheses, the mode included, at least 3.
+      num_meshes: number M of hypotheses that are returned as meshes, at most K.
     """
-    one = jax.tree.map(lambda a: a[None], seen)
-    prediction = predict(model, body, one, key, num_hypotheses)
+    batch_of_one = jax.tree.map(lambda a: a[None], encoder_input)
+    prediction = predict(model, body, batch_of_one, key, num_hypotheses)
     weak, box, smpl = jax.tree.map(
         lambda a: a[0],
         (
@@ -109,10 +120,10 @@ def reconstruct(
     )
 
 
-def draw_number(person: Detection) -> int:
-    """Returns what of a person says which draws are theirs: 32 bits of the detection.
+def detection_hash(person: Detection) -> int:
+    """Returns a 32-bit hash of a detection, which selects the person's samples.
 
-    So the same detections give the same draws, whoever else is in the file.
+    The same detection gives the same samples, whoever else is in the file.
     """
     leaves = jax.tree.leaves((person.keypoints, person.box))
     values = [np.asarray(a, np.float32).tobytes() for a in leaves]
@@ -120,12 +131,20 @@ def draw_number(person: Detection) -> int:
 
 
 def person_key(seed: int, person: Detection) -> jax.Array:
-    """Returns the key of a person's draws: of the seed and of its own detection."""
-    return jax.random.fold_in(jax.random.key(seed), draw_number(person))
+    """Returns the random key of a person's samples.
+
+    Args:
+      seed: seed of the run.
+      person: detection of the person; nobody else's matters.
+    """
+    return jax.random.fold_in(jax.random.key(seed), detection_hash(person))
 
 
-def fingerprint(tree) -> str:
-    """Returns the SHA-256 of a pytree's arrays: what they hold, not where they lie."""
+def tree_sha256(tree: Any) -> str:
+    """Returns the SHA-256 of a pytree's arrays: their names, types and values.
+
+    Arrays on the host and on a device, and in files of any format, give the same one.
+    """
     digest = hashlib.sha256()
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         array = np.ascontiguousarray(leaf)
@@ -137,75 +156,81 @@ def fingerprint(tree) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Reconstructor:
-    """A model and a body, loaded once for any number of people."""
+    """Holds a model and a body model that reconstruct any number of people."""
 
     model: PreparedProHMR
+    """Weights, prepared for inference."""
     body: BodyModel
-    made_by: Provenance
-    """Of every result; source, person and photo are still to be filled in."""
+    """Body model that the weights were trained with."""
+    provenance: Provenance
+    """Provenance of every result, without source, person and photo."""
     num_hypotheses: int
+    """Number of hypotheses of each person, the mode included."""
     num_meshes: int
+    """Number of hypotheses that are returned as meshes."""
     focal_length_px: float
+    """Focal length of the photos' camera, pixels; 0 for a lens like the crop's."""
     crop_px: int | None = None
-    """Side of the crops that the model looks at; None: it looks at keypoints."""
+    """Side of the crops that the encoder sees, pixels; None if it sees keypoints."""
 
     def __call__(
         self,
         person: Detection,
         image: np.ndarray | None,
         image_size: tuple[int, int],
-        **source,
+        **source: str | int,
     ) -> tuple[PersonResult, np.ndarray]:
         """Returns a person's result, and the meshes `[M, V, 3]`, the mode first.
 
         Args:
-          person: whose keypoints, or box, are in pixels of the photo.
-          image: the photo [H, W, 3], uint8; an image model needs it.
-          image_size: (width, height), pixels; zeros where it is not known.
-          **source: `source`, `person_index` and `photo` of `Provenance`.
+          person: detection whose keypoints, or box, are in pixels of the photo.
+          image: photo [H, W, 3] uint8; None only for a model that sees keypoints.
+          image_size: (width, height) of the photo, pixels; zeros where not known.
+          **source: the fields `source`, `person_index` and `photo` of `Provenance`.
         """
         keypoints = person.keypoints
-        made = reconstruct(
+        reconstruction = reconstruct(
             self.model,
             self.body,
-            self._seen(person, image),
+            self._encoder_input(person, image),
             jnp.asarray(image_size, jnp.float32),
             jnp.full(2, self.focal_length_px, jnp.float32),
-            person_key(self.made_by.seed, person),
+            person_key(self.provenance.seed, person),
             num_hypotheses=self.num_hypotheses,
             num_meshes=min(self.num_meshes, self.num_hypotheses),
         )
-        made = jax.device_get(made)
-        hypotheses, box = jax.tree.map(
-            lambda a: a[0], (made.prediction.hypotheses, made.prediction.box)
+        reconstruction = jax.device_get(reconstruction)
+        prediction = reconstruction.prediction
+        hypotheses, posed, box = jax.tree.map(
+            lambda a: a[0], (prediction.hypotheses, prediction.body, prediction.box)
         )
-        posed = jax.tree.map(lambda a: a[0], made.prediction.body)
         result = PersonResult(
-            provenance=dataclasses.replace(self.made_by, **source),
-            pose_rotmat=made.pose_rotmat,
-            pose_axis_angle=made.pose_axis_angle,
+            provenance=dataclasses.replace(self.provenance, **source),
+            pose_rotmat=reconstruction.pose_rotmat,
+            pose_axis_angle=reconstruction.pose_axis_angle,
             betas=hypotheses.smpl.betas[0],
             log_prob=hypotheses.log_prob,
             joints=posed.joints,
             kinematic_joints=posed.kinematic_joints,
-            joints_2d_px=made.joints_2d_px,
-            joint_spread=made.joint_spread,
-            vertices=made.meshes[0],
-            vertex_spread=made.vertex_spread,
+            joints_2d_px=reconstruction.joints_2d_px,
+            joint_spread=reconstruction.joint_spread,
+            vertices=reconstruction.meshes[0],
+            vertex_spread=reconstruction.vertex_spread,
             faces=np.asarray(self.body.faces),
             weak_camera=np.array([hypotheses.camera.scale, *hypotheses.camera.xy]),
-            translation=made.camera.translation,
-            intrinsics=_intrinsics(made.camera),
+            translation=reconstruction.camera.translation,
+            intrinsics=_intrinsics(reconstruction.camera),
             box_center_px=box.center,
             box_size_px=box.size,
             image_size_px=np.array(image_size, np.int32),
             keypoints_px=np.asarray(keypoints.xy, np.float32),
             keypoint_confidence=np.asarray(keypoints.confidence, np.float32),
         )
-        return result, made.meshes
+        return result, reconstruction.meshes
 
-    def _seen(self, person: Detection, image: np.ndarray | None) -> Keypoints2D | Crop:
-        """What the model looks at."""
+    def _encoder_input(
+        self, person: Detection, image: np.ndarray | None
+    ) -> Keypoints2D | Crop:
         if self.crop_px is None:
             as_floats = lambda a: jnp.asarray(a, jnp.float32)  # noqa: E731
             return jax.tree.map(as_floats, person.keypoints)
@@ -224,18 +249,21 @@ def load_reconstructor(
     num_meshes: int,
     focal_length_px: float,
 ) -> Reconstructor:
-    """Returns a reconstructor of a weights file or training directory, and a body.
+    """Returns a reconstructor with the weights and the body model of two files.
 
     Args:
-      checkpoint: see `load_weights`; empty for the weights that ship.
-      body: see `read_body`; it must have the shape space that was trained with.
-      seed: of the draws.
-      num_hypotheses: per person, the mode included.
-      num_meshes: how many of them are returned as meshes.
-      focal_length_px: of the photos' camera; 0: like the crop's, see `reconstruct`.
+      checkpoint: weights file or training directory, see `load_weights`; empty for the
+        weights that come with the package.
+      body: body file, see `read_body`; it needs as many shape coefficients as the
+        weights predict.
+      seed: seed of the samples.
+      num_hypotheses: number of hypotheses of each person, the mode included.
+      num_meshes: number of them that are returned as meshes.
+      focal_length_px: focal length of the photos' camera, pixels; 0 for a lens like
+        the crop's, see `reconstruct`.
 
     Raises:
-      InputError: a file cannot be used, or the two do not fit together.
+      InputError: a file cannot be used, or weights and body do not fit together.
     """
     checkpoint = pathlib.Path(checkpoint or KEYPOINT_WEIGHTS)
     body_model = read_body(body)
@@ -246,22 +274,22 @@ def load_reconstructor(
             f"predicts {spec.num_betas} shape coefficients, "
             f"but the body {os.fspath(body)} has {body_model.num_betas}",
         )
-    made_by = Provenance(
+    provenance = Provenance(
         source="",
         person_index=0,
         photo="",
         weights=checkpoint.name,
-        weights_sha256=fingerprint(variables),
+        weights_sha256=tree_sha256(variables),
         body=pathlib.Path(body).name,
-        body_sha256=fingerprint(body_model),
+        body_sha256=tree_sha256(body_model),
         package_version=__version__,
         seed=seed,
     )
     return Reconstructor(
-        # As inputs of the jitted call they are put on the device once, here.
+        # Put on the device once, here, because every jitted call takes them as inputs.
         model=jax.device_put(prepare(build_model(spec), variables)),
         body=jax.device_put(body_model),
-        made_by=made_by,
+        provenance=provenance,
         num_hypotheses=num_hypotheses,
         num_meshes=num_meshes,
         focal_length_px=focal_length_px,
@@ -270,6 +298,7 @@ def load_reconstructor(
 
 
 def _intrinsics(camera: Camera) -> np.ndarray:
+    """Returns the matrix K [3, 3] of a camera, pixels."""
     matrix = np.eye(3, dtype=np.float32)
     matrix[[0, 1], [0, 1]] = camera.focal_length
     matrix[:2, 2] = camera.center

@@ -1,12 +1,12 @@
-"""Pictures of results: bodies over the photo, and a sheet of one person's bodies."""
+"""Draws results: bodies over their photo, and a sheet of one person's hypotheses.
 
-import os
+The demo writes both pictures.
+"""
+
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
 
-from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.geometry.boxes import MIN_CONFIDENCE
 from prohmr_jax.inference.results import PersonResult
 from prohmr_jax.rendering.drawing import Window
@@ -14,7 +14,7 @@ from prohmr_jax.rendering.overlay import overlay
 from prohmr_jax.rendering.sheet import hypotheses_sheet
 from prohmr_jax.rendering.views import Perspective
 
-# The sheet shows the photo around the person: this many sides of the box.
+# Side of the part of the photo that the sheet shows, in sides of the person's box.
 _SURROUNDINGS = 1.15
 
 
@@ -25,25 +25,26 @@ def draw_overlay(
     longest_side_px: int,
     show_keypoints: bool,
 ) -> np.ndarray:
-    """Returns the modes of all people of a picture, drawn over it.
+    """Returns a photo with the modes of its people drawn over it, [h, w, 3] uint8.
 
     Args:
-      results: of one body model, at least one.
-      photo: [H, W, 3] uint8; None: a plain canvas.
-      longest_side_px: larger photos are scaled down.
-      show_keypoints: draws the detections too.
+      results: results of the people, at least one, all with the same body model.
+      photo: photo [H, W, 3] uint8, or None for a plain canvas.
+      longest_side_px: longest side of the picture, to which larger photos are scaled
+        down, pixels.
+      show_keypoints: also draws the detected keypoints.
     """
-    view = _view(results[0])
+    view = photo_view(results[0])
     keypoints = np.stack([result.keypoints_px for result in results])
     confidence = np.stack([_shown_confidence(result) for result in results])
-    picture_of = {"keypoints": keypoints, "confidence": confidence}
+    detections = {"keypoints": keypoints, "confidence": confidence}
     return overlay(
         photo,
-        np.stack([_vertices_in(view, result) for result in results]),
+        np.stack([vertices_in_view(view, result) for result in results]),
         results[0].faces,
         view,
         longest_side=longest_side_px,
-        **(picture_of if show_keypoints else {}),
+        **(detections if show_keypoints else {}),
     )
 
 
@@ -55,18 +56,22 @@ def draw_sheet(
     num_shown: int,
     panel_px: int,
 ) -> np.ndarray:
-    """Returns the sheet of a person: detections, mode, draws, spread; two views.
+    """Returns a sheet of one person, [h, w, 3] uint8.
+
+    It shows the detections, the mode, samples, and the spread of the samples, from the
+    camera's view and from the side.
 
     Args:
-      result: the person.
-      meshes: [M, V, 3], the first hypotheses in the frame of `result.joints`.
-      photo: [H, W, 3] uint8, or None.
-      num_shown: draws that get a column of their own.
-      panel_px: height of a panel.
+      result: result of the person.
+      meshes: vertices [M, V, 3] of the first hypotheses, metres, in the frame of
+        `result.joints`.
+      photo: photo [H, W, 3] uint8, or None without a photo.
+      num_shown: number of samples that have a column of their own.
+      panel_px: height of a panel, pixels.
     """
-    made = result.provenance
-    num_draws = len(result.log_prob) - 1
-    view, keypoints, crop = _view(result), result.keypoints_px, None
+    provenance = result.provenance
+    num_samples = len(result.log_prob) - 1
+    view, keypoints, crop = photo_view(result), result.keypoints_px, None
     if photo is not None:
         window = _window(result, photo, panel_px)
         view, crop = window.view(view), window.crop(photo)
@@ -83,41 +88,42 @@ def draw_sheet(
         crop_view=view,
         num_shown=num_shown,
         panel_px=panel_px,
-        heading=f"{made.source}, person {made.person_index}: "
-        f"the mode and {num_draws} samples",
+        heading=f"{provenance.source}, person {provenance.person_index}: "
+        f"the mode and {num_samples} samples",
     )
 
 
-def write_png(path: str | os.PathLike, picture: np.ndarray) -> None:
-    """Writes a picture [H, W, 3] uint8, atomically; InputError if it cannot."""
-    image = Image.fromarray(picture)
-    write_atomically(path, lambda stream: image.save(stream, format="PNG"))
-
-
 def _window(result: PersonResult, photo: np.ndarray, side_px: int) -> Window:
-    """The square around the person, moved into the photo where it fits in."""
+    """Returns the square around the person, moved into the photo where it fits.
+
+    Along an axis where the square is longer than the photo, both have the same middle.
+    """
     extent = np.array(photo.shape[1::-1], float)
     size = min(_SURROUNDINGS * float(result.box_size_px), extent.max())
     low, high = size / 2, np.maximum(extent - size / 2, size / 2)
-    # Where the window is wider than the photo, the photo is put in its middle.
-    center = np.where(size < extent, np.clip(result.box_center_px + 0.5, low, high),
-                      extent / 2)  # fmt: skip
+    inside = np.clip(result.box_center_px + 0.5, low, high)
+    center = np.where(size < extent, inside, extent / 2)
     return Window(tuple((center - 0.5).tolist()), size, side_px)
 
 
-def _view(result: PersonResult) -> Perspective:
+def photo_view(result: PersonResult) -> Perspective:
+    """Returns the view of the photo's camera of a result, pixels of the photo."""
     return Perspective(
         tuple(result.focal_length_px.tolist()),
         tuple(result.principal_point_px.tolist()),
     )
 
 
-def _vertices_in(view: Perspective, result: PersonResult) -> np.ndarray:
-    """Vertices [V, 3] that project in `view` as they do in the result's own camera.
+def vertices_in_view(view: Perspective, result: PersonResult) -> np.ndarray:
+    """Returns vertices [V, 3] that project in a view as in the result's own camera.
 
-    Without a photo each person has a camera of its own, which looks at the middle of
-    the box. A shear and a stretch along the view make up for that; they are nothing
-    where the cameras are the same.
+    Without a photo, every person has a camera that looks at the middle of the person's
+    box. A shear and a stretch along the line of sight bring the bodies of several such
+    cameras into one picture. If the cameras are equal, the vertices do not change.
+
+    Args:
+      view: view of the picture.
+      result: result whose placed vertices are returned, metres.
     """
     x, y, depth = result.placed_vertices.T
     pixels_aside = result.principal_point_px - view.center
@@ -127,6 +133,6 @@ def _vertices_in(view: Perspective, result: PersonResult) -> np.ndarray:
 
 
 def _shown_confidence(result: PersonResult) -> np.ndarray:
-    """[25]; 0 where the model was not shown the joint either."""
+    """Returns the confidences [25], with 0 for joints that the model does not use."""
     seen = result.seen(MIN_CONFIDENCE)
     return np.where(seen, result.keypoint_confidence, 0.0)

@@ -1,12 +1,14 @@
-"""Results on disk: one person is one `.npz`, with the same members every time.
+"""Writes and reads results: one `.npz` archive for each person.
 
-The schema stands here once: each array field of `PersonResult` is a member of that
-name, and `stored` says its shape and kind. `docs/results.md` is the same for users.
+`PersonResult` is the schema: each of its array fields is a member of the archive, and
+`array_field` declares the shape and kind. `docs/results.md` describes the archive to
+users. The demo writes results; `bulk_fitting.tables` declares its tables likewise.
 """
 
 import dataclasses
 import json
 import os
+from typing import Any
 
 import numpy as np
 
@@ -15,12 +17,12 @@ from prohmr_jax.files.array_checks import Checker, Expected
 from prohmr_jax.files.npz import read_npz, write_npz
 from prohmr_jax.skeleton import BODY_25, JOINTS_44, SMPL_24
 
-# Counted up whenever a member changes its meaning, its shape or its name.
 SCHEMA_VERSION = 1
+"""Version of the schema; it rises when a member changes its name, shape or meaning."""
 _VERSION = {"version": Expected((), "integer")}
 
 _JOINTS, _KINEMATIC, _KEYPOINTS = len(JOINTS_44), len(SMPL_24), len(BODY_25)
-# Written for those who read without this package; read back and compared.
+# Names that readers without this package need. Reading compares them with ours.
 _NAMES = {
     "joint_names": JOINTS_44.names,
     "kinematic_joint_names": SMPL_24.names,
@@ -28,14 +30,19 @@ _NAMES = {
 }
 
 
-def stored(*shape: int | str, kind: str = "real"):
-    """Returns a field that is a member of the archive, of that shape and kind."""
+def array_field(*shape: int | str, kind: str = "real") -> Any:
+    """Returns a dataclass field that declares an array member of an archive.
+
+    Args:
+      *shape: size of each axis; axes with the same letter have the same size.
+      kind: kind of the array's values, see `Expected`.
+    """
     return dataclasses.field(metadata={"expected": Expected(shape, kind)})
 
 
 @dataclasses.dataclass(frozen=True)
 class Provenance:
-    """What a result was made of, and by what; names of files, not their folders."""
+    """Says which input, weights and body a result comes from; files without folders."""
 
     source: str
     """Name of the file with the detections."""
@@ -44,86 +51,104 @@ class Provenance:
     photo: str
     """Name of the photo; empty where there was none."""
     weights: str
+    """Name of the weights file or directory."""
     weights_sha256: str
-    """Of the arrays in memory (`fingerprint`), so of any container alike."""
+    """SHA-256 of the weights in memory, the same for every file format."""
     body: str
+    """Name of the body file, or "open"."""
     body_sha256: str
+    """SHA-256 of the body model in memory."""
     package_version: str
+    """Version of this package."""
     seed: int
+    """Seed of the samples."""
 
-    def of_model(self) -> dict[str, str]:
-        """Returns what of it every result of the same model shares."""
+    def model_fields(self) -> dict[str, str]:
+        """Returns the fields that all results of one model have in common."""
         names = "weights", "weights_sha256", "body", "body_sha256", "package_version"
         return {name: getattr(self, name) for name in names}
 
 
 @dataclasses.dataclass(frozen=True)
 class PersonResult:
-    """The distribution of bodies of one person, NumPy; hypothesis 0 is the mode.
+    """Holds the distribution of bodies of one person, NumPy; hypothesis 0 is the mode.
 
-    K hypotheses share shape and camera. Joints and vertices are in metres, in the
-    axes of the camera (x right, y down, z forward), before `translation` is added.
-    Pixels are the photo's, (0, 0) the centre of the first one.
+    The K hypotheses have the same shape and camera. Joints and vertices are in metres,
+    in the axes of the camera (x right, y down, z forward), before `translation` is
+    added. Pixels are those of the photo, with (0, 0) at the centre of the first one.
     """
 
     provenance: Provenance
-    pose_rotmat: np.ndarray = stored("K", _KINEMATIC, 3, 3)
-    """Rotations relative to the parents; the root's turns body to camera axes."""
-    pose_axis_angle: np.ndarray = stored("K", _KINEMATIC, 3)
-    """The same as axis times angle, radians."""
-    betas: np.ndarray = stored("S")
-    """Shape coefficients."""
-    log_prob: np.ndarray = stored("K")
-    """Natural log-density of the pose, in the model's 144 6D coordinates."""
-    joints: np.ndarray = stored("K", _JOINTS, 3)
-    kinematic_joints: np.ndarray = stored("K", _KINEMATIC, 3)
-    joints_2d_px: np.ndarray = stored("K", _JOINTS, 2)
-    """`joints`, placed by `translation` and projected by `intrinsics`."""
-    joint_spread: np.ndarray = stored(_JOINTS)
-    """Standard deviation of `joints` over the draws, the mode left out, metres."""
-    vertices: np.ndarray = stored("V", 3)
-    """Of the mode."""
-    vertex_spread: np.ndarray = stored("V")
-    """As `joint_spread`."""
-    faces: np.ndarray = stored("F", 3, kind="integer")
-    weak_camera: np.ndarray = stored(3)
-    """Scale, x, y: the crop's camera as the model predicts it."""
-    translation: np.ndarray = stored(3)
-    """Of the body in front of the photo's camera, metres."""
-    intrinsics: np.ndarray = stored(3, 3)
-    """K of the photo's camera: focal lengths and principal point, pixels."""
-    box_center_px: np.ndarray = stored(2)
-    box_size_px: np.ndarray = stored()
-    """Side of the square that the model looked at."""
-    image_size_px: np.ndarray = stored(2, kind="integer")
-    """(width, height); zeros where it is not known, the box is then in the middle."""
-    keypoints_px: np.ndarray = stored(_KEYPOINTS, 2)
-    """The detections, BODY_25."""
-    keypoint_confidence: np.ndarray = stored(_KEYPOINTS)
+    """Input, weights and body that the result comes from."""
+    pose_rotmat: np.ndarray = array_field("K", _KINEMATIC, 3, 3)
+    """Rotation matrices [K, 24, 3, 3] relative to the parents; the root turns body
+    axes to camera axes."""
+    pose_axis_angle: np.ndarray = array_field("K", _KINEMATIC, 3)
+    """The same rotations as axis times angle, [K, 24, 3], radians."""
+    betas: np.ndarray = array_field("S")
+    """Shape coefficients [S]."""
+    log_prob: np.ndarray = array_field("K")
+    """Natural log-density [K] of the pose, in the model's 144 coordinates (6D)."""
+    joints: np.ndarray = array_field("K", _JOINTS, 3)
+    """Joints (JOINTS_44) [K, 44, 3], metres, camera axes."""
+    kinematic_joints: np.ndarray = array_field("K", _KINEMATIC, 3)
+    """Kinematic joints (SMPL_24) [K, 24, 3], metres, camera axes."""
+    joints_2d_px: np.ndarray = array_field("K", _JOINTS, 2)
+    """Joints [K, 44, 2], placed by `translation` and projected by `intrinsics`, in
+    pixels."""
+    joint_spread: np.ndarray = array_field(_JOINTS)
+    """Spread [44] of `joints` over the samples, the mode left out, metres: the root
+    mean square distance from their mean."""
+    vertices: np.ndarray = array_field("V", 3)
+    """Vertices [V, 3] of the mode, metres, camera axes."""
+    vertex_spread: np.ndarray = array_field("V")
+    """Spread [V] of the vertices over the samples, metres, as `joint_spread`."""
+    faces: np.ndarray = array_field("F", 3, kind="integer")
+    """Triangles [F, 3] of vertex numbers, counterclockwise from outside."""
+    weak_camera: np.ndarray = array_field(3)
+    """Camera [3] of the crop as the model predicts it: scale, x and y."""
+    translation: np.ndarray = array_field(3)
+    """Translation [3] of the body in front of the photo's camera, metres."""
+    intrinsics: np.ndarray = array_field(3, 3)
+    """Matrix K [3, 3] of the photo's camera, pixels."""
+    box_center_px: np.ndarray = array_field(2)
+    """Centre (x, y) of the square around the person, pixels."""
+    box_size_px: np.ndarray = array_field()
+    """Side of that square, pixels."""
+    image_size_px: np.ndarray = array_field(2, kind="integer")
+    """(width, height) of the photo, pixels; zeros where it is not known, and the
+    camera then looks at the middle of the box."""
+    keypoints_px: np.ndarray = array_field(_KEYPOINTS, 2)
+    """Detected keypoints (BODY_25) [25, 2], pixels."""
+    keypoint_confidence: np.ndarray = array_field(_KEYPOINTS)
+    """Confidences [25] of the keypoints, in [0, 1]."""
 
     @property
     def focal_length_px(self) -> np.ndarray:
-        """(fx, fy) of the photo's camera."""
+        """Returns the focal lengths (fx, fy) of the photo's camera, pixels."""
         return np.diagonal(self.intrinsics)[:2]
 
     @property
     def principal_point_px(self) -> np.ndarray:
-        """(x, y) of the photo's camera."""
+        """Returns the principal point (x, y) of the photo's camera, pixels."""
         return self.intrinsics[:2, 2]
 
     @property
     def placed_vertices(self) -> np.ndarray:
-        """[V, 3], the mode in front of the photo's camera, metres."""
+        """Returns the mode's vertices [V, 3] in front of the camera, metres."""
         return self.vertices + self.translation
 
     def seen(self, min_confidence: float) -> np.ndarray:
-        """Returns [25], the keypoints above a confidence."""
+        """Returns which keypoints have more than a confidence, [25] bool."""
         return self.keypoint_confidence > min_confidence
 
     def reprojection_error(self, min_confidence: float) -> float:
-        """Returns the mode's mean distance from the keypoints seen, in box sides.
+        """Returns the mean distance of the mode from the keypoints seen, in box sides.
 
-        NaN where none is.
+        It is NaN if no keypoint was seen.
+
+        Args:
+          min_confidence: confidence above which a keypoint counts as seen.
         """
         seen = self.seen(min_confidence)
         if not seen.any():
@@ -132,8 +157,12 @@ class PersonResult:
         return float(np.linalg.norm(offsets, axis=1)[seen].mean() / self.box_size_px)
 
 
-def members(schema: type) -> dict[str, Expected]:
-    """Returns the `stored` fields of a dataclass: what its file must hold."""
+def schema_members(schema: type) -> dict[str, Expected]:
+    """Returns the members that the file of a schema must hold, by name.
+
+    Args:
+      schema: dataclass with fields made by `array_field`.
+    """
     return {
         field.name: field.metadata["expected"]
         for field in dataclasses.fields(schema)
@@ -142,21 +171,25 @@ def members(schema: type) -> dict[str, Expected]:
 
 
 def _extras() -> dict[str, Expected]:
-    """Members that are no arrays of a person: where it came from, and names."""
+    """Returns the members that are not arrays of a person: provenance and names."""
     names = {key: Expected((len(names),), "text") for key, names in _NAMES.items()}
     return {"provenance": Expected((), "text"), **names}
 
 
 def write_result(path: str | os.PathLike, result: PersonResult) -> None:
-    """Writes a result, atomically; equal results give equal bytes.
+    """Writes a result as a whole or not at all; equal results give equal bytes.
+
+    Args:
+      path: the `.npz` file to write; if writing fails, an existing file stays.
+      result: the result.
 
     Raises:
       InputError: an array has another shape than the schema says or is not finite, or
-        the file cannot be written; a file that was there stays as it was.
+        the file cannot be written.
     """
     checker = Checker(path)
     arrays = {}
-    for name, expected in members(PersonResult).items():
+    for name, expected in schema_members(PersonResult).items():
         array = np.asarray(getattr(result, name))
         checker.check_layout(name, array.shape, array.dtype, expected)
         checker.check_values(name, array)
@@ -173,18 +206,18 @@ def read_result(path: str | os.PathLike) -> PersonResult:
     """Returns the result that a file holds.
 
     Raises:
-      InputError: the file is missing or damaged, is of another version of the schema,
-        or is no result at all.
+      InputError: the file is missing or damaged, has another version of the schema, or
+        is no result at all.
     """
     version = int(read_npz(path, _VERSION)["version"])
     if version != SCHEMA_VERSION:
         raise InputError(
             path, f"has version {version} of the schema, not {SCHEMA_VERSION}"
         )
-    arrays = read_npz(path, {**members(PersonResult), **_extras()})
+    arrays = read_npz(path, {**schema_members(PersonResult), **_extras()})
     for key, names in _NAMES.items():
         if tuple(arrays.pop(key)) != names:
-            raise InputError(path, f"{key} are others than those of this version")
+            raise InputError(path, f"{key} are not those of this version")
     provenance = _parse_provenance(path, str(arrays.pop("provenance")))
     return PersonResult(provenance=provenance, **arrays)
 
@@ -194,12 +227,12 @@ def _parse_provenance(path: str | os.PathLike, text: str) -> Provenance:
         fields = json.loads(text)
         provenance = Provenance(**fields)
     except (ValueError, TypeError, RecursionError):
-        raise InputError(path, "does not say what it was made of") from None
+        raise InputError(path, "has a damaged member provenance") from None
     wrong = [
         field.name
         for field in dataclasses.fields(Provenance)
         if type(getattr(provenance, field.name)) is not field.type
     ]
     if wrong:
-        raise InputError(path, f"provenance: {wrong[0]} is of another type")
+        raise InputError(path, f"provenance: {wrong[0]} has the wrong type")
     return provenance

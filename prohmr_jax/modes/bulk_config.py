@@ -1,4 +1,4 @@
-"""What the configs of bulk labelling have in common, and how it is read."""
+"""Reads the config keys that the modes "fit" and "multiview" have in common."""
 
 import logging
 import pathlib
@@ -34,16 +34,16 @@ def require_usable(
     words: Mapping[str, tuple[str, ...]],
     least: Mapping[str, int],
 ) -> None:
-    """Refuses what could only fail later.
+    """Checks the values of a config that would only fail later.
 
     Args:
-      config: of a run.
-      inputs: what `input` may name, for the message.
-      words: those of the program's own keys; see `require_words`.
-      least: bounds of the program's own keys; see `require_least`.
+      config: config of the run.
+      inputs: what the key `input` can name, for the error message.
+      words: allowed words of the mode's own keys; see `require_words`.
+      least: lower bounds of the mode's own keys; see `require_least`.
 
     Raises:
-      InputError: it names `config.key`.
+      InputError: a value cannot be used; the message names `config.key`.
     """
     if not config.input:
         raise InputError("config.input", f"is empty: name {inputs}")
@@ -54,13 +54,18 @@ def require_usable(
 def open_model(
     config: ml_collections.ConfigDict, num_hypotheses: int = 1, seed: int = 0
 ) -> tuple[Reconstructor, PhotoSettings]:
-    """Returns the model and body of a run, and how the photos are to be read for it.
+    """Returns the model and body of a run, and how photos are read for that model.
+
+    Args:
+      config: config of the run.
+      num_hypotheses: number of hypotheses of each person, the mode included.
+      seed: seed of the samples.
 
     Raises:
       InputError: body or weights cannot be used.
     """
     _LOG.info("reading the body and the weights")
-    loaded = load_reconstructor(
+    reconstructor = load_reconstructor(
         config.checkpoint,
         config.body,
         seed=seed,
@@ -69,29 +74,31 @@ def open_model(
         focal_length_px=config.focal_length_px,
     )
     photos = PhotoSettings(
-        config.photo, config.exif, tuple(config.image_size), loaded.crop_px
+        config.photo, config.exif, tuple(config.image_size), reconstructor.crop_px
     )
-    return loaded, photos
+    return reconstructor, photos
 
 
-def identity(
+def run_identity(
     config: ml_collections.ConfigDict,
     source: Source,
-    loaded: Reconstructor,
+    reconstructor: Reconstructor,
     settings: Mapping[str, Any],
 ) -> dict[str, str]:
-    """Returns what results depend on; drawing and the size of shards are not of it.
+    """Returns everything that the results of a run depend on, as text.
+
+    Pictures and the number of people per shard do not belong to it.
 
     Args:
-      config: of the run.
-      source: of its people.
-      loaded: its model and body.
-      settings: the program's own.
+      config: config of the run.
+      source: people of the run.
+      reconstructor: model and body of the run.
+      settings: values of the mode's own keys that results depend on.
     """
     return {
         "input": pathlib.Path(config.input).name,
         "input_fingerprint": source.fingerprint(),
-        **loaded.made_by.of_model(),
+        **reconstructor.provenance.model_fields(),
         "photo": config.photo,
         "exif": config.exif,
         "image_size": "x".join(str(side) for side in config.image_size),

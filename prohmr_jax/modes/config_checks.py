@@ -1,40 +1,44 @@
-"""Values of configs that could only fail later are refused at once."""
+"""Refuses config values that would only fail later; modes call it at their start."""
 
 from collections.abc import Mapping, Sequence
 
 from prohmr_jax.errors import InputError
 
-# Of everything that looks at photos.
 PHOTO_WORDS = {"exif": ("honour", "ignore")}
+"""Words that every config with photos allows, by key."""
 
 
 def require_words(config: Mapping, words: Mapping[str, Sequence[str]]) -> None:
-    """Refuses a value that is none of the words allowed for its key.
+    """Checks that values are among the words that their keys allow.
+
+    Args:
+      config: the config.
+      words: allowed words by key.
 
     Raises:
-      InputError: it names `config.key`.
+      InputError: a value is not among them; the message names `config.key`.
     """
     for key, allowed in words.items():
         if config[key] not in allowed:
-            named = " or ".join(f'"{word}"' for word in allowed)
-            raise InputError(f"config.{key}", f'"{config[key]}" is not {named}')
+            expected = " or ".join(f'"{word}"' for word in allowed)
+            raise InputError(f"config.{key}", f'"{config[key]}" is not {expected}')
 
 
 def require_least(config: Mapping, least: Mapping[str, float]) -> None:
-    """Refuses a number, or a tuple of them, below the bound of its key.
+    """Checks that numbers are not below the bounds of their keys, also within tuples.
 
     Args:
-      config: values by key; a dot stands between the keys of a part of it.
-      least: bounds by such keys.
+      config: the config.
+      least: lower bounds by key; "a.b" is the key b of the part a of the config.
 
     Raises:
-      InputError: it names `config.key`.
+      InputError: a number is below its bound or NaN; the message names `config.key`.
     """
     for key, bound in least.items():
         value = config
         for part in key.split("."):
             value = value[part]
         numbers = value if isinstance(value, tuple) else (value,)
-        # So that NaN is refused as well.
+        # Written so that NaN, for which no comparison holds, is refused as well.
         if not all(number >= bound for number in numbers):
             raise InputError(f"config.{key}", f"{value} is less than {bound}")

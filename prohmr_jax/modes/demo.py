@@ -1,11 +1,12 @@
-"""The mode "demo": detections in, bodies and pictures of them out.
+"""Runs the mode "demo": reconstructs detected people, and writes bodies and pictures.
 
-For each person of `X.json` there appear `X_person0.npz` (docs/results.md), its mode
-as `.glb` and `.obj`, and `X_person0_sheet.png`; for each picture `X_overlay.png`; for
-all of it `index.md`. Every file appears whole or not at all.
+For each person in `X.json` it writes `X_person0.npz` (docs/results.md), the mode as
+`.glb` and `.obj`, and `X_person0_sheet.png`; for each photo `X_overlay.png`; and for
+the whole run `index.md`. Every file is written as a whole or not at all.
 
-A folder is worked through: a file that cannot be used is skipped and named at the
-end. The job fails if a single file fails, or all files of a folder.
+If the input is a folder, a file that cannot be used is skipped and reported at the end,
+and the run fails only if no file can be used. A single input file that cannot be used
+is an error.
 """
 
 import dataclasses
@@ -14,17 +15,19 @@ import pathlib
 import time
 
 import ml_collections
+import numpy as np
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.assets import DEMO_KEYPOINTS
 from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.files.detections import Detection, read_detections
-from prohmr_jax.files.images import read_image
+from prohmr_jax.files.images import read_image, write_png
+from prohmr_jax.files.json_text import json_files
 from prohmr_jax.files.meshes import write_glb, write_obj
 from prohmr_jax.files.photos import NO_PHOTO, photo_of, require_within
 from prohmr_jax.geometry.boxes import MIN_CONFIDENCE
 from prohmr_jax.inference.reconstruction import Reconstructor, load_reconstructor
-from prohmr_jax.inference.result_pictures import draw_overlay, draw_sheet, write_png
+from prohmr_jax.inference.result_pictures import draw_overlay, draw_sheet
 from prohmr_jax.inference.results import PersonResult, write_result
 from prohmr_jax.modes.config_checks import PHOTO_WORDS, require_least, require_words
 from prohmr_jax.modes.demo_report import DemoReport, PersonSummary
@@ -45,32 +48,42 @@ _LOG = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class DemoSettings:
-    """What to read, and what to write of each person."""
+    """Says how photos are read, and what is written for each person."""
 
     output: pathlib.Path
+    """Folder that everything is written to."""
     photo: str
-    """A file; "none"; or empty for the photo beside the detections, if any."""
+    """Path of the photo; "none" to use none; or empty for the photo beside the
+    detections, if any."""
     exif: str
+    """"honour" turns photos as their EXIF data say, "ignore" does not."""
     image_size: tuple[int, int]
-    """(width, height) of photos that are not there; zeros: not known."""
+    """(width, height) of photos that are absent, pixels; zeros where not known."""
     meshes: tuple[str, ...]
+    """Formats of mesh files to write, among the keys of `_MESH_WRITERS`."""
     overlay: bool
+    """Whether overlays are written."""
     overlay_longest_side_px: int
+    """Longest side of an overlay, pixels."""
     overlay_keypoints: bool
+    """Whether overlays show the detected keypoints."""
     sheet: bool
+    """Whether a sheet is written for each person."""
     sheet_num_shown: int
+    """Number of samples that have a column of their own on a sheet."""
     sheet_panel_px: int
+    """Height of a sheet's panels, pixels."""
 
 
 def run(config: ml_collections.ConfigDict) -> DemoReport:
-    """Reconstructs the people of a file or of a folder; see `configs/demo.py`.
+    """Reconstructs the people in a file or a folder, and returns the report.
 
-    Returns:
-      What was made and what was skipped, in the order of files and people.
+    Args:
+      config: see `configs/demo.py`.
 
     Raises:
-      InputError: the config, body, weights or output folder cannot be used; or the
-        one input file cannot; or no file of the folder can.
+      InputError: the config, body, weights or output folder cannot be used, or the one
+        input file cannot be used, or no file in the input folder can.
     """
     source = pathlib.Path(config.input or DEMO_KEYPOINTS)
     settings = _settings(config)
@@ -105,19 +118,19 @@ def run(config: ml_collections.ConfigDict) -> DemoReport:
     print(report.table())
     print(f"pictures: {settings.output / 'index.md'}")
     if report.skipped:
-        print(f"{len(report.skipped)} skipped:")
+        print(f"{len(report.skipped)} inputs were skipped:")
         print("\n".join(f"  {line}" for line in report.skipped))
     return report
 
 
 def _settings(config: ml_collections.ConfigDict) -> DemoSettings:
-    """Reads the config, and refuses what could only fail later."""
-    known = {"meshes": tuple(_MESH_WRITERS), "pictures": ("overlay", "sheet")}
-    for key, names in known.items():
+    """Returns the settings of a config; refuses values that would only fail later."""
+    allowed = {"meshes": tuple(_MESH_WRITERS), "pictures": ("overlay", "sheet")}
+    for key, names in allowed.items():
         for name in config[key]:
             if name not in names:
                 raise InputError(
-                    f"config.{key}", f"no {name!r}; there are {', '.join(names)}"
+                    f"config.{key}", f"{name!r} is not one of {', '.join(names)}"
                 )
     require_words(config, PHOTO_WORDS)
     require_least(config, _LEAST)
@@ -139,14 +152,11 @@ def _settings(config: ml_collections.ConfigDict) -> DemoSettings:
 def _input_files(source: pathlib.Path) -> list[pathlib.Path]:
     if not source.is_dir():
         return [source]
-    files = sorted(file for file in source.glob("*.json") if file.is_file())
-    if not files:
-        raise InputError(source, "holds no .json file")
-    return files
+    return json_files(source, recursive=False)
 
 
 def _require_writable(folder: pathlib.Path) -> None:
-    """Tries to write now, so that nothing is computed in vain."""
+    """Tries to write into a folder, so that nothing is computed in vain later."""
     probe = folder / ".writable"
     write_atomically(probe, lambda stream: None)
     probe.unlink(missing_ok=True)
@@ -158,33 +168,35 @@ def _reconstruct_file(
     reconstructor: Reconstructor,
     report: DemoReport,
 ) -> None:
-    """Writes all results of a file of detections; adds to the report as it goes."""
+    """Writes all results of a file of detections, and adds them to the report."""
     needs_photo = reconstructor.crop_px is not None
     detections = read_detections(file, accept_boxes=needs_photo)
     for person in detections.left_out:
         line = f"{file}: person {person.person_index} {person.reason}"
         _LOG.warning("skipped: %s", line)
         report.skipped.append(line)
-    # A COCO file has people of many photos, one of a video people of many frames.
-    pictures: dict[tuple[pathlib.Path | None, int | None], list[Detection]] = {}
+    # The people of a COCO file are in many photos, those of a video in many frames.
+    people_by_image: dict[tuple[pathlib.Path | None, int | None], list[Detection]] = {}
     for person in detections.people:
-        picture = photo_of(file, person, settings.photo), person.frame
-        pictures.setdefault(picture, []).append(person)
-    for (photo_path, frame), people in pictures.items():
+        image = photo_of(file, person, settings.photo), person.frame
+        people_by_image.setdefault(image, []).append(person)
+    for (photo_path, frame), people in people_by_image.items():
         photo = None
         if photo_path is None and needs_photo:
-            raise InputError(file, "has no photo, which is what the model looks at")
+            raise InputError(file, "has no photo, but the model needs photos")
         if photo_path is not None:
             photo = read_image(photo_path, exif=settings.exif)
             for person in people:
                 require_within(photo_path, photo.shape[1::-1], person)
-        results = [
-            _reconstruct_person(file, person, photo_path, photo, settings,
-                                reconstructor, report)
-            for person in people
-        ]  # fmt: skip
+        results = []
+        for person in people:
+            result, summary = _reconstruct_person(
+                file, person, photo_path, photo, settings, reconstructor
+            )
+            results.append(result)
+            report.people.append(summary)
         if settings.overlay:
-            name = _overlay_name(file, photo_path, frame, len(pictures))
+            name = _overlay_name(file, photo_path, frame, len(people_by_image))
             picture = draw_overlay(
                 results,
                 photo,
@@ -196,11 +208,16 @@ def _reconstruct_file(
 
 
 def _reconstruct_person(
-    file, person, photo_path, photo, settings, reconstructor, report
-) -> PersonResult:
-    """Writes the results of one person, and returns what the overlay needs."""
+    file: pathlib.Path,
+    person: Detection,
+    photo_path: pathlib.Path | None,
+    photo: np.ndarray | None,
+    settings: DemoSettings,
+    reconstructor: Reconstructor,
+) -> tuple[PersonResult, PersonSummary]:
+    """Writes the files of one person; returns the result and its row in the report."""
     start = time.perf_counter()
-    _LOG.info("  person %d: bodies", person.person_index)
+    _LOG.info("  person %d: computing bodies", person.person_index)
     result, meshes = reconstructor(
         person,
         photo,
@@ -218,7 +235,7 @@ def _reconstruct_person(
         target = settings.output / written[-1]
         _MESH_WRITERS[kind](target, result.placed_vertices, result.faces)
     if settings.sheet:
-        _LOG.info("  person %d: sheet", person.person_index)
+        _LOG.info("  person %d: drawing the sheet", person.person_index)
         sheet = draw_sheet(
             result,
             meshes,
@@ -229,33 +246,32 @@ def _reconstruct_person(
         written.append(f"{name}_sheet.png")
         write_png(settings.output / written[-1], sheet)
     seen = result.seen(MIN_CONFIDENCE)
-    report.people.append(
-        PersonSummary(
-            name=name,
-            error_percent=100 * result.reprojection_error(MIN_CONFIDENCE),
-            num_seen=int(seen.sum()),
-            num_keypoints=len(seen),
-            spread_mm=1e3 * float(result.joint_spread.mean()),
-            files=tuple(written),
-        )
+    summary = PersonSummary(
+        name=name,
+        error_percent=100 * result.reprojection_error(MIN_CONFIDENCE),
+        num_seen=int(seen.sum()),
+        num_keypoints=len(seen),
+        spread_mm=1e3 * float(result.joint_spread.mean()),
+        files=tuple(written),
     )
     _LOG.info(
-        "  person %d: done, bodies %.1f s, files %.1f s",
+        "  person %d: finished (bodies took %.1f s, files %.1f s)",
         person.person_index,
         computed - start,
         time.perf_counter() - computed,
     )
-    return result
+    return result, summary
 
 
 def _overlay_name(
     file: pathlib.Path,
     photo_path: pathlib.Path | None,
     frame: int | None,
-    num_pictures: int,
+    num_images: int,
 ) -> str:
-    if num_pictures == 1:
+    """Returns the name of an overlay; it is unique among the images of a file."""
+    if num_images == 1:
         return f"{file.stem}_overlay.png"
-    picture = "no_photo" if photo_path is None else photo_path.stem
-    picture = picture if frame is None else f"frame{frame:06d}"
-    return f"{file.stem}_{picture}_overlay.png"
+    image = "no_photo" if photo_path is None else photo_path.stem
+    image = image if frame is None else f"frame{frame:06d}"
+    return f"{file.stem}_{image}_overlay.png"

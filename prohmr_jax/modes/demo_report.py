@@ -1,4 +1,4 @@
-"""What a run of the demo made, as a table and as a page with its pictures."""
+"""Reports what a run of the demo has written, as a table and as a page of pictures."""
 
 import dataclasses
 import math
@@ -10,37 +10,47 @@ from prohmr_jax.files.atomic import write_atomically
 
 @dataclasses.dataclass(frozen=True)
 class PersonSummary:
-    """One person of the report."""
+    """Holds the row of one person in the report."""
 
     name: str
-    """What the names of all its files start with."""
+    """Beginning of the names of all the person's files."""
     error_percent: float
-    """Mean distance of the mode from the keypoints seen, % of the box side; NaN where
-    there are none."""
+    """Mean distance of the mode from the keypoints seen, % of the box side; NaN if no
+    keypoint was seen."""
     num_seen: int
+    """Number of keypoints that were seen."""
     num_keypoints: int
+    """Number of keypoints that could have been seen."""
     spread_mm: float
-    """Standard deviation of the draws, mean over the joints."""
+    """Spread of the samples, mean over the joints, millimetres."""
     files: tuple[str, ...]
-    """Names in the output folder."""
+    """Names of the person's files in the output folder."""
 
 
 @dataclasses.dataclass
 class DemoReport:
-    """Grows while the run goes on."""
+    """Collects what a run has written; the run adds to it as it goes on."""
 
     people: list[PersonSummary] = dataclasses.field(default_factory=list)
+    """Summaries of the people, in the order of files and of people in them."""
     overlays: list[str] = dataclasses.field(default_factory=list)
-    """Names in the output folder."""
+    """Names of the overlay pictures in the output folder."""
     skipped: list[str] = dataclasses.field(default_factory=list)
-    """One line per input file, or person of one, that could not be used."""
+    """One line for each input file or person that could not be used."""
 
     def table(self) -> str:
-        """Returns the people as a Markdown table, a row for each of them."""
+        """Returns a Markdown table with a row for each person."""
         return markdown.table(_HEADER, map(_cells, self.people))
 
     def write_page(self, path: str | os.PathLike) -> None:
-        """Writes the report as Markdown that shows the pictures, atomically."""
+        """Writes the report as a Markdown page that shows the pictures.
+
+        Args:
+          path: file to write, in the output folder.
+
+        Raises:
+          InputError: the file cannot be written.
+        """
         files = [file for person in self.people for file in person.files]
         sheets = [file for file in files if file.endswith(".png")]
         blocks = [
@@ -68,4 +78,5 @@ def _cells(person: PersonSummary) -> list[str]:
 
 
 def _link(name: str) -> str:
+    """Returns a file's name as the target of a Markdown link."""
     return f"<{name}>" if " " in name else name

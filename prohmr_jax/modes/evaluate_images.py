@@ -11,7 +11,7 @@ from prohmr_jax.evaluation.body_errors import mean_body, mean_pose
 from prohmr_jax.evaluation.image_errors import score
 from prohmr_jax.evaluation.image_report import draw_people, write_page
 from prohmr_jax.files.body_files import read_body
-from prohmr_jax.inference.result_pictures import write_png
+from prohmr_jax.files.images import write_png
 from prohmr_jax.models.prohmr import prepare
 from prohmr_jax.models.spec import KEYPOINTS, build_model
 from prohmr_jax.priors.gaussian_mixture import load_pose_prior

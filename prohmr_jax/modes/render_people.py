@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from prohmr_jax.inference.result_pictures import write_png
+from prohmr_jax.files.images import write_png
 from prohmr_jax.synthetic.dataset import SyntheticSettings, make_synthetic_humans
 from prohmr_jax.synthetic.example_sheet import example_sheet
 

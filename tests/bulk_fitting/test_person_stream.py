@@ -1,4 +1,4 @@
-"""Windows of people, and the sources that they come from."""
+"""Batches of people, and the sources that they come from."""
 
 import dataclasses
 import json
@@ -8,7 +8,11 @@ import pytest
 from PIL import Image
 
 from prohmr_jax.bulk_fitting.detected_people import PhotoSettings
-from prohmr_jax.bulk_fitting.person_stream import Position, Unit, windows
+from prohmr_jax.bulk_fitting.person_stream import (
+    SourceItem,
+    SourcePosition,
+    person_batches,
+)
 from prohmr_jax.bulk_fitting.sources import open_source
 from prohmr_jax.data.datasets.builder import write_dataset
 from prohmr_jax.data.records import PersonRecord
@@ -21,7 +25,7 @@ UNSEEN = [0.0] * 75
 
 @dataclasses.dataclass(frozen=True)
 class Numbers:
-    """A source of numbers, by the number of people in each unit."""
+    """A source of numbers, by the number of people in each item."""
 
     sizes: tuple[int, ...]
 
@@ -31,29 +35,31 @@ class Numbers:
     def read(self, number):
         first = sum(self.sizes[:number])
         people = list(range(first, first + self.sizes[number]))
-        return Unit(people, [f"bad in {number}"] if number % 2 else [])
+        return SourceItem(people, [f"bad in {number}"] if number % 2 else [])
 
 
 SIZES = (3, 0, 1, 7, 0, 2, 0)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 13, 40])
-def test_windows_go_on_from_any_of_them(size):
+def test_batches_continue_from_any_of_them(size):
     source = Numbers(SIZES)
-    found = list(windows(source, Position(), size))
-    everyone = [p for window in found for p in window.people]
-    left_out = [line for window in found for line in window.left_out]
+    batches = list(person_batches(source, SourcePosition(), size))
+    everyone = [p for batch in batches for p in batch.people]
+    left_out = [line for batch in batches for line in batch.left_out]
     assert everyone == list(range(sum(SIZES)))
     assert left_out == ["bad in 1", "bad in 3", "bad in 5"]
-    assert [len(window.people) for window in found[:-1]] == [size] * (len(found) - 1)
-    for number, window in enumerate(found):
-        assert list(windows(source, window.next, size)) == found[number + 1 :]
+    full = [len(batch.people) for batch in batches[:-1]]
+    assert full == [size] * (len(batches) - 1)
+    for number, batch in enumerate(batches):
+        following = list(person_batches(source, batch.next, size))
+        assert following == batches[number + 1 :]
 
 
-def test_of_nobody_there_are_the_reasons():
-    (window,) = windows(Numbers((0, 0)), Position(), 4)
-    assert (list(window.people), list(window.left_out)) == ([], ["bad in 1"])
-    assert window.next == Position(2)
+def test_a_batch_without_people_still_says_why():
+    (batch,) = person_batches(Numbers((0, 0)), SourcePosition(), 4)
+    assert (list(batch.people), list(batch.left_out)) == ([], ["bad in 1"])
+    assert batch.next == SourcePosition(2)
 
 
 @pytest.fixture
@@ -72,9 +78,9 @@ def folder(tmp_path):
 
 
 def people_of(source):
-    units = [source.read(number) for number in range(len(source))]
-    return ([p for unit in units for p in unit.people],
-            [line for unit in units for line in unit.left_out])  # fmt: skip
+    items = [source.read(number) for number in range(len(source))]
+    return ([p for item in items for p in item.people],
+            [line for item in items for line in item.left_out])  # fmt: skip
 
 
 def test_a_folder(folder):
@@ -176,7 +182,7 @@ def test_a_dataset(tmp_path):
     people, left_out = people_of(source)
     assert [p.detection.person_index for p in people] == [0, 1]
     assert [p.photo_name for p in people] == ["2.png", "0.png"]
-    assert "record 2 (1.png) has fewer than two keypoints" in left_out[0]
+    assert "record 2 (1.png) has fewer than two distinct keypoints" in left_out[0]
     one = people[1]
     assert tuple(one.image_size) == (60, 80)
     np.testing.assert_array_equal(one.intrinsics[0], [500, 0, 31])

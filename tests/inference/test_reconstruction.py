@@ -9,9 +9,9 @@ import pytest
 from prohmr_jax.files.detections import Detection
 from prohmr_jax.inference import reconstruction
 from prohmr_jax.inference.reconstruction import (
-    fingerprint,
     load_reconstructor,
     person_key,
+    tree_sha256,
 )
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 from prohmr_jax.structs import Box, Keypoints2D
@@ -81,10 +81,10 @@ def test_keys_are_of_seed_and_person():
 def test_fingerprints_are_of_the_values(weights, reconstructor):
     _, variables = load_weights(weights)
     again = jax.tree.map(jnp.asarray, variables)
-    assert fingerprint(again) == reconstructor.made_by.weights_sha256
+    assert tree_sha256(again) == reconstructor.provenance.weights_sha256
     means = again["mean_params"]["head"]
     means["camera"] = jnp.nextafter(means["camera"], jnp.inf)
-    assert fingerprint(again) != reconstructor.made_by.weights_sha256
+    assert tree_sha256(again) != reconstructor.provenance.weights_sha256
 
 
 @pytest.fixture(scope="module")

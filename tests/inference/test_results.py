@@ -66,10 +66,10 @@ def rewritten(path: pathlib.Path, **changes) -> pathlib.Path:
 
 
 def test_round_trip(written, result):
-    found = read_result(written)
-    assert found.provenance == result.provenance
+    read = read_result(written)
+    assert read.provenance == result.provenance
     for field in ARRAYS:
-        there, here = getattr(found, field.name), getattr(result, field.name)
+        there, here = getattr(read, field.name), getattr(result, field.name)
         assert there.dtype == here.dtype
         np.testing.assert_array_equal(there, here)
 
@@ -105,8 +105,8 @@ def test_needs_no_pickle_and_is_documented(written):
         ({"log_prob": np.zeros(3)}, "log_prob has shape"),
         ({"vertices": np.full((7, 3), np.nan)}, "vertices holds values"),
         ({"joint_names": np.array([f"joint {i}" for i in range(44)])}, "joint_names"),
-        ({"provenance": np.array("[]")}, "made of"),
-        ({"provenance": np.array('{"source": 1}')}, "made of"),
+        ({"provenance": np.array("[]")}, "damaged member provenance"),
+        ({"provenance": np.array('{"source": 1}')}, "damaged member provenance"),
     ],
 )
 def test_refuses_what_is_no_result(written, changes, fault):

@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation
 from prohmr_jax.body import body_mesh
 from prohmr_jax.files.assets import KEYPOINT_WEIGHTS
 from prohmr_jax.files.body_files import read_body
-from prohmr_jax.inference import result_pictures as pictures
+from prohmr_jax.inference.result_pictures import photo_view, vertices_in_view
 from prohmr_jax.inference.results import read_result
 from prohmr_jax.modes.demo import run as run_demo
 from prohmr_jax.structs import SmplParams
@@ -175,10 +175,10 @@ def test_people_of_different_cameras_share_a_picture(work):
     work.run(openpose(person(0), person(1)))
     first, second = work.result("a_person0"), work.result("a_person1")
     assert first.focal_length_px[0] != second.focal_length_px[0]
-    view = pictures._view(first)
+    view = photo_view(first)
     for result in (first, second):
-        shared = view.project(pictures._vertices_in(view, result).astype(float))
-        own = pictures._view(result).project(result.placed_vertices.astype(float))
+        shared = view.project(vertices_in_view(view, result).astype(float))
+        own = photo_view(result).project(result.placed_vertices.astype(float))
         np.testing.assert_allclose(shared, own, atol=1e-2)
 
 

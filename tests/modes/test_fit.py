@@ -1,4 +1,4 @@
-"""Bulk labelling as users run it: folders in, one table out, killed or not."""
+"""Bulk fits as users run them: folders in, one table out, interrupted or not."""
 
 import re
 import signal
@@ -11,13 +11,13 @@ import jax
 import numpy as np
 import pytest
 
-from prohmr_jax.bulk_fitting import initialization as guesses
-from prohmr_jax.bulk_fitting import keypoint_job as fitter_module
+from prohmr_jax.bulk_fitting import keypoint_job
+from prohmr_jax.bulk_fitting.initialization import PersonArrays, initial_fit
 from prohmr_jax.bulk_fitting.tables import FitTable, read_table
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.detections import read_detections
 from prohmr_jax.inference.reconstruction import load_reconstructor
-from prohmr_jax.inference.results import members
+from prohmr_jax.inference.results import schema_members
 from prohmr_jax.modes.fit import run as run_fit
 from prohmr_jax.solver.minimise import Reason
 from prohmr_jax.structs import Keypoints2D
@@ -115,7 +115,7 @@ def test_company_order_and_shards_make_no_difference(run, tmp_path):
     (tmp_path / "in" / "1_openpose.json").rename(tmp_path / "in" / "7_last.json")
     other, _, _ = read_table(run(output=str(tmp_path / "b"), people_per_shard=5).table)
     order = [2, 3, 4, 5, 6, 0, 1]
-    for name in set(members(FitTable)) - {"source"}:
+    for name in set(schema_members(FitTable)) - {"source"}:
         np.testing.assert_array_equal(
             getattr(other, name), getattr(table, name)[order], err_msg=name
         )
@@ -158,7 +158,7 @@ def test_finished_runs_are_left_alone_and_others_refused(run, tmp_path):
     assert table.read_bytes() == data
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "fits.npz").write_bytes(b"mine")
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="exists already"):
         run(output=str(tmp_path / "foreign"))
 
 
@@ -265,12 +265,12 @@ def test_nobody_can_be_used(run, tmp_path):
 
 
 def test_one_size_is_compiled(run, monkeypatch):
-    traced = chex.assert_max_traces(fitter_module.keypoint_problem.__wrapped__, n=1)
+    traced = chex.assert_max_traces(keypoint_job.keypoint_problem.__wrapped__, n=1)
     problem = jax.jit(traced, static_argnames="use_hips")
-    monkeypatch.setattr(fitter_module, "keypoint_problem", problem)
-    before = guesses.guess._cache_size()
+    monkeypatch.setattr(keypoint_job, "keypoint_problem", problem)
+    before = initial_fit._cache_size()
     run(people_per_shard=5)
-    assert guesses.guess._cache_size() <= before + 1
+    assert initial_fit._cache_size() <= before + 1
 
 
 def test_lowers_for_accelerators(tiny_weights):
@@ -279,22 +279,22 @@ def test_lowers_for_accelerators(tiny_weights):
         focal_length_px=0.0,
     )  # fmt: skip
     zeros = lambda *shape: np.zeros((2, *shape), np.float32)  # noqa: E731
-    seen = guesses.Seen(
-        shown=Keypoints2D(zeros(25, 2), zeros(25)),
+    people = PersonArrays(
+        encoder_input=Keypoints2D(zeros(25, 2), zeros(25)),
         keypoints=Keypoints2D(zeros(44, 2), zeros(44)),
         image_size=zeros(2),
         focal_length=zeros(2),
         principal_point=zeros(2),
-        draw=np.zeros(2, np.uint32),
+        detection_hash=np.zeros(2, np.uint32),
     )
 
-    def guess(model, body, seen):
+    def run(model, body, people):
         key = jax.random.key(0)
-        return guesses.guess(model, body, key, seen, num_hypotheses=2, frame="crop")
+        return initial_fit(model, body, key, people, num_hypotheses=2, frame="crop")
 
-    arguments = loaded.model, loaded.body, seen
+    arguments = loaded.model, loaded.body, people
     platforms = ("tpu", "cuda")
-    exported = jax.export.export(jax.jit(guess), platforms=platforms)(*arguments)
+    exported = jax.export.export(jax.jit(run), platforms=platforms)(*arguments)
     assert exported.platforms == platforms
 
 

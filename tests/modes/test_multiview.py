@@ -1,4 +1,4 @@
-"""Bulk labelling of views as users run it: manifests and folders in, bodies out."""
+"""Bulk fits of views as users run them: manifests and folders in, bodies out."""
 
 import functools
 import json
@@ -11,7 +11,8 @@ import pytest
 
 from prohmr_jax.body import body_joints, make_body_model
 from prohmr_jax.bulk_fitting.detected_people import PhotoSettings
-from prohmr_jax.bulk_fitting.multiview_sources import open_groups
+from prohmr_jax.bulk_fitting.multiview_sources import open_multiview_source
+from prohmr_jax.bulk_fitting.shards import ShardWriter
 from prohmr_jax.bulk_fitting.tables import read_table
 from prohmr_jax.bulk_fitting.view_tables import ViewsTable, WorldTable
 from prohmr_jax.errors import InputError
@@ -215,18 +216,15 @@ def test_bad_views_cost_their_person_only_themselves(work):
 
 def test_it_goes_on_where_it_was(work, tmp_path, monkeypatch):
     whole = work(output=str(tmp_path / "whole")).table.read_bytes()
-    append, count = "prohmr_jax.bulk_fitting.shards.Journal.append", iter((0, 1))
-    from prohmr_jax.bulk_fitting.shards import Journal
-
-    kept = Journal.append
+    append, count = ShardWriter.append, iter((0, 1))
 
     def killed(self, *arguments):
         if next(count):
             raise KeyboardInterrupt
-        kept(self, *arguments)
+        append(self, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(append, killed)
+        patch.setattr(ShardWriter, "append", killed)
         with pytest.raises(KeyboardInterrupt):
             work()
     report = work()
@@ -255,17 +253,17 @@ BAD = {
     "a number": ("3", 'no list of "people"'),
     "no JSON": ("{", "truncated"),
     "no views": ('[{"person": "a"}]', "entry 0 of people has no list of views"),
-    "no file": ('[{"views": [{}]}]', "does not say which detections"),
+    "no file": ('[{"views": [{}]}]', "needs the path of its detections"),
     "unknown camera": (
         '[{"views": [{"detections": "a", "camera": "x"}]}]', "unknown camera x",
     ),
     "half a camera": (
         json.dumps({"people": [], "cameras": {"x": {"K": LENS}}}),
-        "camera x has not K, R and t",
+        "camera x does not have K, R and t",
     ),
     "a skewed camera": (
         json.dumps({"people": [], "cameras": {"x": {**CAMERAS["a"], "R": LENS}}}),
-        "camera x: R is no rotation",
+        "camera x: R is not a rotation",
     ),
     "a mirror": (
         json.dumps({"people": [], "cameras": {
@@ -280,12 +278,12 @@ BAD = {
     "no lens": (
         json.dumps({"people": [], "cameras": {
             "x": {**CAMERAS["a"], "K": [[0, 0, 1], [0, 0, 1], [0, 0, 1]]}}}),
-        "K has no focal length",
+        "K has no positive focal length",
     ),
     "NaN": (
         json.dumps({"people": [], "cameras": {
             "x": {**CAMERAS["a"], "t": [0, 0, float("nan")]}}}),
-        "t is not [3] numbers",
+        "t is not finite numbers of shape (3,)",
     ),
 }  # fmt: skip
 
@@ -296,7 +294,7 @@ def test_bad_manifests(tmp_path, name):
     path = tmp_path / "people.json"
     path.write_text(text)
     with pytest.raises(InputError, match=re.escape(fault)) as caught:
-        open_groups(path, PhotoSettings(), use_cameras=True)
+        open_multiview_source(path, PhotoSettings(), use_cameras=True)
     assert caught.value.path == str(path)
 
 

@@ -1,4 +1,4 @@
-"""Configs and inputs for the tests of bulk labelling; nothing here is a test."""
+"""Makes configs and inputs for the tests of bulk fitting."""
 
 import importlib
 import json
