@@ -103,6 +103,8 @@ def get_config() -> ConfigDict:
             "betas_mode": 5e-4,
             "orthogonal": 0.1,
             "adversarial": 5e-4,
+            "energy_3d": 0.0,
+            "energy_2d": 0.0,
             "readout": 0.0,
         }
     )

@@ -19,6 +19,9 @@ def get_config() -> ConfigDict:
     config.pose_bank = ""
     config.pose_prior = ""
     config.prior_fraction = 0.1
+    # A whole model to go on from, of the same sizes: a weights file or a training
+    # directory; empty: a new one.
+    config.weights = ""
 
     config.model = ConfigDict(
         {
@@ -68,6 +71,10 @@ def get_config() -> ConfigDict:
             "body_pose_mode": 0.01,
             "betas_mode": 0.01,
             "orthogonal": 0.05,
+            # Proper scoring rules of the drawn samples, from `num_samples` = 2 on; the
+            # paper has none.
+            "energy_3d": 0.0,
+            "energy_2d": 0.0,
         }
     )
     config.num_samples = 1

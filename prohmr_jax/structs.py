@@ -249,6 +249,12 @@ class LossTerms:
     adversarial: Float[Array, ""] = 0.0
     """Generator loss: how far the discriminator's scores of predicted bodies are from
     those of real bodies."""
+    energy_3d: Float[Array, ""] = 0.0
+    """Energy score of the drawn joints relative to the pelvis, metres, summed over
+    joints; this term is not in the paper."""
+    energy_2d: Float[Array, ""] = 0.0
+    """Energy score of the drawn projections, crop units, summed over joints; this term
+    is not in the paper."""
     readout: Float[Array, ""] = 0.0
     """Error of joints and rotations that a linear layer reads off the context; this
     term is not in the paper."""

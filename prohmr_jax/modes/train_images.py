@@ -40,7 +40,11 @@ from prohmr_jax.training.loop import (
 from prohmr_jax.training.objective import Objective, without_mode
 from prohmr_jax.training.optimizers import OptimizerSettings, make_optimizer
 from prohmr_jax.training.train_state import TrainState
-from prohmr_jax.weights.weight_files import load_encoder_weights, load_whole_model
+from prohmr_jax.weights.starting_weights import (
+    load_starting_discriminator,
+    load_starting_encoder,
+    load_starting_model,
+)
 
 # Poses that the discriminator meets where no capture is given.
 _MOCAP_ROWS = 20_000
@@ -120,11 +124,14 @@ def _start(
     if resumed:  # All of it comes from the saved state.
         return variables, critic_params
     if config.weights:
-        return load_whole_model(config.weights, variables, critic_params)
+        return (
+            load_starting_model(config.weights, variables),
+            load_starting_discriminator(config.weights, critic_params),
+        )
     if config.encoder_weights:
         shipped = config.encoder_weights == _SHIPPED
         path = IMAGE_ENCODER if shipped else config.encoder_weights
-        variables = load_encoder_weights(path, spec, variables)
+        variables = load_starting_encoder(path, spec, variables)
     # Of a pass of its own, so that the run's position is not touched.
     first = next(_training_data(config, spec, whole_batch=True))
     return whitened(model, variables, first.images), critic_params

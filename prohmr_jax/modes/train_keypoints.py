@@ -26,6 +26,7 @@ from prohmr_jax.training.loop import AXIS, LoopSettings, run_training, shares_of
 from prohmr_jax.training.objective import Objective
 from prohmr_jax.training.optimizers import OptimizerSettings, make_optimizer
 from prohmr_jax.training.train_state import create_train_state, make_train_step
+from prohmr_jax.weights.starting_weights import load_starting_model
 
 
 def lifting_optimizer(
@@ -70,7 +71,8 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.Pat
       The weights file.
 
     Raises:
-      InputError: something that the config names cannot be used.
+      InputError: something that the config names cannot be used; the weights to start
+        from are of a model of other sizes.
     """
     people_per_device = shares_of(config.batch_size)
     spec = ModelSpec(**config.model)
@@ -91,7 +93,10 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.Pat
     checkpoints = StateCheckpoints(workdir, spec)
 
     variables = init_variables(build_model(spec), jax.random.key(config.seed))
-    if not spec.deterministic:
+    resumed = checkpoints.latest_step is not None  # all comes from the saved state
+    if config.weights and not resumed:
+        variables = load_starting_model(config.weights, variables)
+    elif not spec.deterministic and not resumed:
         first_key = jax.random.key(config.seed + 1)
         variables = whitened(
             build_model(spec), variables, maker, config.batch_size, first_key, inputs

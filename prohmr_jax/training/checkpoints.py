@@ -13,13 +13,8 @@ from prohmr_jax.errors import InputError
 from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.models.spec import ModelSpec
 from prohmr_jax.training.train_state import TrainState
-from prohmr_jax.weights.weight_files import (
-    FORMAT_VERSION,
-    SPEC_FILE,
-    STATES,
-    read_spec,
-    storage_faults_named,
-)
+from prohmr_jax.weights.headers import FORMAT_VERSION, SPEC_FILE, read_spec
+from prohmr_jax.weights.weight_files import STATES, storage_errors_as_input_errors
 
 
 class StateCheckpoints:
@@ -54,7 +49,7 @@ class StateCheckpoints:
             text = json.dumps(header, indent=2) + "\n"
             write_atomically(file, lambda stream: stream.write(text.encode()))
         options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True)
-        with storage_faults_named(self.directory, "cannot be used"):
+        with storage_errors_as_input_errors(self.directory, "cannot be used"):
             self._manager = ocp.CheckpointManager(
                 self.directory / STATES, options=options
             )
@@ -80,7 +75,8 @@ class StateCheckpoints:
         items = {"state": ocp.args.StandardRestore(abstract)}
         if self._data is not None:
             items["data"] = grain.checkpoint.CheckpointRestore(self._data)
-        with storage_faults_named(self.directory, f"cannot go on from step {step}"):
+        fault = f"cannot go on from step {step}"
+        with storage_errors_as_input_errors(self.directory, fault):
             return self._manager.restore(step, args=ocp.args.Composite(**items))[
                 "state"
             ]
@@ -98,11 +94,12 @@ class StateCheckpoints:
         items = {"state": ocp.args.StandardSave(state)}
         if self._data is not None:
             items["data"] = grain.checkpoint.CheckpointSave(self._data)
-        with storage_faults_named(self.directory, f"cannot save step {step}"):
+        fault = f"cannot save step {step}"
+        with storage_errors_as_input_errors(self.directory, fault):
             self._manager.save(step, args=ocp.args.Composite(**items))
 
     def close(self) -> None:
         """Waits for the last save."""
-        with storage_faults_named(self.directory, "cannot save"):
+        with storage_errors_as_input_errors(self.directory, "cannot save"):
             self._manager.wait_until_finished()
         self._manager.close()

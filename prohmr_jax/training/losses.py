@@ -8,6 +8,7 @@ orthogonality term is a mean over everything.
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from prohmr_jax.geometry.energy_score import energy_score
 from prohmr_jax.structs import LossTerms, SmplParams
 
 
@@ -39,6 +40,27 @@ def keypoint_3d_loss(
     target = target - target[..., root : root + 1, :]
     distance = jnp.sum(jnp.abs(predicted - target), axis=-1)
     return jnp.sum(confidence * distance, axis=-1)
+
+
+def energy_loss(
+    samples: Float[Array, "*b K J D"],
+    target: Float[Array, "*b J D"],
+    confidence: Float[Array, "*#b J"],
+) -> Float[Array, "*b"]:
+    """Returns the energy score of sampled joints, weighted and summed over joints.
+
+    The score is proper: its expectation is least where samples have the distribution
+    of the labels (Gneiting and Raftery, 2007; see `geometry.energy_score`). It is 0
+    where fewer than two samples are given, which say nothing of a distribution.
+
+    Args:
+      samples: K drawn positions of every joint, metres or crop units.
+      target: the labelled positions, in the same unit and frame.
+      confidence: weight of each joint; 0 where it is not labelled.
+    """
+    if samples.shape[-3] < 2:
+        return jnp.zeros(samples.shape[:-3])
+    return jnp.sum(confidence * energy_score(samples, target), axis=-1)
 
 
 def rotation_loss(

@@ -33,6 +33,7 @@ from prohmr_jax.structs import (
 from prohmr_jax.training.losses import (
     critic_loss,
     deception_loss,
+    energy_loss,
     keypoint_2d_loss,
     keypoint_3d_loss,
     orthogonality_loss,
@@ -145,7 +146,19 @@ def supervised_terms(
     for name, loss in per_body.items():
         terms[f"{name}_exp"], terms[f"{name}_mode"] = _expectation_and_mode(loss)
     orthogonal = _expectation_and_mode(orthogonality_loss(hypotheses.pose_6d))
-    return LossTerms(orthogonal=sum(orthogonal), **terms)
+    pelvis = skeleton.PELVIS_44
+    relative = lambda joints: joints - joints[..., pelvis : pelvis + 1, :]  # noqa: E731
+    two, three = labels.keypoints_2d, labels.keypoints_3d
+    energy_2d = energy_loss(xy[:, 1:], two.xy, two.confidence)
+    energy_3d = energy_loss(
+        relative(posed.joints[:, 1:]), relative(three.xyz), three.confidence
+    )
+    return LossTerms(
+        orthogonal=sum(orthogonal),
+        energy_2d=jnp.mean(energy_2d),
+        energy_3d=jnp.mean(energy_3d),
+        **terms,
+    )
 
 
 # Of the readout's parts; each brings about as much to its sum.

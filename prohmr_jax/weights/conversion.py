@@ -70,7 +70,7 @@ def convert_checkpoint(
       source: official ProHMR, or a ResNet of torchvision: of `torch.save` or
         safetensors.
       target: directory to make; a model for `load_weights`, or an encoder for
-        `load_encoder_weights`.
+        `load_starting_encoder`.
 
     Raises:
       InputError: the source is damaged, refused, or not of such a model, every entry

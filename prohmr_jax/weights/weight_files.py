@@ -1,11 +1,14 @@
-"""Weights and training states on disk.
+"""Reads and writes the weights of trained models.
 
-Three forms. A *training directory* holds Orbax checkpoints of the whole state, saved in
-the background, atomic, and `model.json`. A *weights directory* is the same with weights
-alone, of a model or of an encoder: what a conversion writes. A *weights file* is one
-`.npz` of arrays by name, in float16 or float32, with the model's spec inside, or an
-encoder's name: what is shipped and shared. `load_weights` reads whole models,
-`load_encoder_weights` the encoder of any.
+Weights come in three forms. A *training directory* holds the Orbax checkpoints of a
+training run and `model.json`, which describes the model; `training.checkpoints` writes
+it. A *weights directory* has the same layout and holds the weights alone, of a whole
+model or of an encoder; a conversion writes it. A *weights file* is one `.npz` of arrays
+by name, float16 or float32, with the description of the model or the name of the
+encoder inside; it is what is shipped and shared.
+
+`load_weights` reads a whole model of any form. `weights.starting_weights` reads what a
+training starts from.
 """
 
 import contextlib
@@ -26,22 +29,32 @@ from prohmr_jax.files.array_checks import Expected
 from prohmr_jax.files.atomic import make_directory_atomically
 from prohmr_jax.files.npz import read_npz, write_npz
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
+from prohmr_jax.weights.headers import (
+    FORMAT_VERSION,
+    SPEC_FILE,
+    read_header,
+    read_spec,
+    spec_from_header,
+)
+from prohmr_jax.weights.state_names import with_current_names
 
-SPEC_FILE = "model.json"
 STATES = "states"
-FORMAT_VERSION = 1
 
 
 def save_weights(
     path: str | os.PathLike, spec: ModelSpec, variables: Mapping, dtype=np.float16
 ) -> None:
-    """Writes a weights file, atomically.
+    """Writes a model to a weights file, atomically.
 
     Args:
-      path: `.npz` to write.
-      spec: of the model.
-      variables: `{params, batch_stats, mean_params}`.
-      dtype: float16 halves the file; the rounding is far below the training noise.
+      path: the `.npz` file to write.
+      spec: describes the model.
+      variables: `{params, batch_stats, mean_params}` of the model.
+      dtype: type of the stored numbers. float16 halves the file; its rounding is far
+        below the noise of training.
+
+    Raises:
+      InputError: the file cannot be written.
     """
     _write_file(path, {"model": dataclasses.asdict(spec)}, variables, dtype)
 
@@ -49,35 +62,59 @@ def save_weights(
 def save_encoder_file(
     path: str | os.PathLike, encoder: str, variables: Mapping, dtype=np.float16
 ) -> None:
-    """Writes the same of an encoder alone: its name and `{params, batch_stats}`."""
+    """Writes an encoder alone to a weights file, atomically.
+
+    Args:
+      path: the `.npz` file to write.
+      encoder: name of the encoder, as in `ModelSpec.encoder`.
+      variables: `{params, batch_stats}` of the encoder.
+      dtype: type of the stored numbers.
+
+    Raises:
+      InputError: the file cannot be written.
+    """
     _write_file(path, {"encoder": encoder}, variables, dtype)
 
 
 def _write_file(path, header: Mapping, variables: Mapping, dtype) -> None:
-    flat = flatten_dict(dict(variables), sep="/")
-    arrays = {name: np.asarray(value).astype(dtype) for name, value in flat.items()}
+    by_name = flatten_dict(dict(variables), sep="/")
+    arrays = {name: np.asarray(value).astype(dtype) for name, value in by_name.items()}
     text = json.dumps({"version": FORMAT_VERSION, **header})
     write_npz(path, {"header": np.array(text), **arrays})
 
 
 def load_weights(path: str | os.PathLike) -> tuple[ModelSpec, dict]:
-    """Returns spec and float32 variables of a weights file or training directory.
+    """Returns the description and the variables of a whole model.
+
+    The variables are `{params, batch_stats, mean_params}`, NumPy, float32. Those of a
+    training directory are the averaged ones where the run keeps an average.
+
+    Args:
+      path: a weights file, a weights directory or a training directory.
 
     Raises:
-      InputError: missing, damaged, of another version, or its arrays do not fit the
-        model that it describes.
+      InputError: the weights are missing, damaged, of another format version, of an
+        encoder alone, or do not fit the model that they describe.
     """
     path = pathlib.Path(path)
     if path.is_dir():
         spec = read_spec(path)
         expected = _abstract_variables(spec)
-        return spec, _average_of(path, _restore(path), expected)
-    spec = _spec_of(path, _read_header(path))
-    return spec, {"batch_stats": {}, **_read_file(path, _abstract_variables(spec))}
+        return spec, evaluated_variables(path, restore_state(path), expected)
+    spec = spec_from_header(path, read_header(path))
+    return spec, {"batch_stats": {}, **read_arrays(path, _abstract_variables(spec))}
 
 
-def _read_file(path: pathlib.Path, expected: Mapping) -> dict:
-    """Returns the float32 arrays of a weights file, of the shapes expected."""
+def read_arrays(path: pathlib.Path, expected: Mapping) -> dict:
+    """Returns the arrays of a weights file as a tree of float32 arrays.
+
+    Args:
+      path: the `.npz` file.
+      expected: a tree with the names and shapes that the file has to have.
+
+    Raises:
+      InputError: the file is damaged, or an array is missing or of another shape.
+    """
     names = flatten_dict(expected, sep="/")
     shapes = {name: Expected(np.shape(a), "real") for name, a in names.items()}
     arrays = read_npz(path, shapes)
@@ -91,9 +128,15 @@ def save_weights_directory(
     variables: Mapping,
     discriminator_params: Mapping,
 ) -> None:
-    """Writes a weights directory, in one step; it must be new, or empty.
+    """Writes a model and its discriminator to a weights directory, atomically.
 
-    `load_weights` leaves the discriminator out.
+    `load_weights` leaves the discriminator out; `load_starting_model` reads it.
+
+    Args:
+      directory: has to be new, or empty.
+      spec: describes the model.
+      variables: `{params, batch_stats, mean_params}` of the model.
+      discriminator_params: parameters of the discriminator; empty where there is none.
 
     Raises:
       InputError: the directory holds something, or cannot be written.
@@ -110,7 +153,16 @@ def save_weights_directory(
 def save_encoder_weights(
     directory: str | os.PathLike, encoder: str, variables: Mapping
 ) -> None:
-    """Writes the same of an encoder alone: its name and `{params, batch_stats}`."""
+    """Writes an encoder alone to a weights directory, atomically.
+
+    Args:
+      directory: has to be new, or empty.
+      encoder: name of the encoder, as in `ModelSpec.encoder`.
+      variables: `{params, batch_stats}` of the encoder.
+
+    Raises:
+      InputError: the directory holds something, or cannot be written.
+    """
     _write_directory(directory, {"encoder": encoder}, dict(variables))
 
 
@@ -124,161 +176,88 @@ def _write_directory(
             items = ocp.args.Composite(state=ocp.args.StandardSave(state))
             manager.save(0, args=items)
 
-    with storage_faults_named(directory, "cannot be written"):
+    with storage_errors_as_input_errors(directory, "cannot be written"):
         make_directory_atomically(directory, fill)
 
 
-def load_encoder_weights(
-    path: str | os.PathLike, spec: ModelSpec, variables: Mapping
-) -> dict:
-    """Returns variables whose encoder comes from a file, to start training from.
+def restore_state(directory: pathlib.Path) -> dict:
+    """Returns the latest state of a training or weights directory as plain trees.
 
-    Args:
-      path: weights of an encoder, or of a whole model; any form.
-      spec: of the model to train.
-      variables: of that model; all but its encoder is kept.
+    States that older versions of this project saved come with the current names.
 
     Raises:
-      InputError: missing, damaged, not finite, or of another encoder than the spec's.
+      InputError: the directory holds no complete state, or a damaged one.
     """
-    path = pathlib.Path(path)
-    header = _read_header(path)
-    alone = "encoder" in header
-    name = header["encoder"] if alone else _spec_of(path, header).encoder
-    if name != spec.encoder:
-        raise InputError(path, f"holds the encoder {name!r}, not {spec.encoder!r}")
-    expected = {
-        c: tree["encoder"] for c, tree in variables.items() if "encoder" in tree
-    }
-    if alone:
-        found = _restore(path) if path.is_dir() else _read_file(path, expected)
-    else:
-        _, trees = load_weights(path)
-        found = {c: tree["encoder"] for c, tree in trees.items() if "encoder" in tree}
-    if jax.tree.map(np.shape, found) != jax.tree.map(np.shape, expected):
-        raise InputError(path, f"holds a {name!r} of other sizes than the config's")
-    _require_finite(path, found)
-    floats = jax.tree.map(lambda a: np.asarray(a, np.float32), found)
-    encoders = {c: {**variables[c], "encoder": tree} for c, tree in floats.items()}
-    return {**variables, **encoders}
-
-
-def load_whole_model(
-    path: str | os.PathLike, variables: Mapping, critic_params: Mapping
-) -> tuple[dict, Mapping]:
-    """Returns weights from which the training of a model goes on, and its critic's.
-
-    Args:
-      path: weights of a whole model; any form.
-      variables: of the model to train, which has to be of the same sizes.
-      critic_params: of its discriminator; kept where the path holds none.
-
-    Raises:
-      InputError: missing, damaged, not finite, or of a model of other sizes.
-    """
-    path, critic = pathlib.Path(path), critic_params
-    if path.is_dir():
-        expected, state = _abstract_variables(read_spec(path)), _restore(path)
-        found = _average_of(path, state, expected)
-        critic = state.get("discriminator_params") or state.get("critic_params")
-        critic = critic or critic_params
-        _require_finite(path, critic)
-    else:
-        _, found = load_weights(path)
-    trees = {"model": (found, variables), "discriminator": (critic, critic_params)}
-    for name, (tree, expected) in trees.items():
-        if _shapes(tree) != _shapes(expected):
-            raise InputError(path, f"its {name} has other sizes than the config's")
-    return jax.tree.map(jnp.asarray, (dict(found), critic))
-
-
-def _shapes(tree: Mapping) -> dict:
-    return {name: np.shape(leaf) for name, leaf in flatten_dict(dict(tree)).items()}
-
-
-def _abstract_variables(spec: ModelSpec) -> dict:
-    return jax.eval_shape(lambda: init_variables(build_model(spec), jax.random.key(0)))
-
-
-def _parse_header(path: pathlib.Path, text: str) -> dict:
-    try:
-        header = json.loads(text)
-        version = header["version"]
-    except (ValueError, KeyError, TypeError):
-        raise InputError(path, "does not describe a model of this project") from None
-    if version != FORMAT_VERSION:
-        raise InputError(path, f"has format version {version}, not {FORMAT_VERSION}")
-    return header
-
-
-def _spec_of(path: pathlib.Path, header: Mapping) -> ModelSpec:
-    if "encoder" in header:
-        raise InputError(path, "holds an encoder only, to start training from")
-    try:
-        fields = header["model"]
-        lists = {name: tuple(v) for name, v in fields.items() if isinstance(v, list)}
-        spec = ModelSpec(**{**fields, **lists})
-        build_model(spec)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise InputError(path, "does not describe a model of this project") from None
-    return spec
-
-
-def _read_header(path: pathlib.Path) -> dict:
-    """Returns what weights say of themselves, whatever their form."""
-    if path.is_dir():
-        file = path / SPEC_FILE
-        if not file.exists():
-            raise InputError(path, f"no training directory: it has no {SPEC_FILE}")
-        return _parse_header(file, file.read_text(encoding="utf-8"))
-    if not path.exists():
-        raise InputError(path, "no such weights file or training directory")
-    header = read_npz(path, {"header": Expected((), "text")})["header"]
-    return _parse_header(path, str(header))
-
-
-def read_spec(directory: pathlib.Path) -> ModelSpec:
-    """Returns the spec that a training or weights directory says its model has."""
-    return _spec_of(directory / SPEC_FILE, _read_header(directory))
-
-
-def _restore(directory: pathlib.Path) -> dict:
-    """Returns the latest state as plain trees."""
     manager = ocp.CheckpointManager(directory.resolve() / STATES)
-    with manager, storage_faults_named(directory, "cannot be read"):
+    with manager, storage_errors_as_input_errors(directory, "cannot be read"):
         step = manager.latest_step()
         if step is None:
             raise InputError(directory, "holds no finished checkpoint")
         items = ocp.args.Composite(state=ocp.args.StandardRestore())
-        return manager.restore(step, args=items)["state"]
+        return with_current_names(manager.restore(step, args=items)["state"])
 
 
-def _require_finite(path: pathlib.Path, tree: Mapping) -> None:
+def evaluated_variables(
+    directory: pathlib.Path, state: Mapping, expected: Mapping
+) -> dict:
+    """Returns the variables of a state that are to be evaluated.
+
+    They are `{params, batch_stats, mean_params}` with the averaged parameters, where
+    the state has an average.
+
+    Args:
+      directory: where the state was read; named in errors.
+      state: as `restore_state` returns it.
+      expected: variables of the shapes that the model has.
+
+    Raises:
+      InputError: the variables have other shapes, or are not finite.
+    """
+    variables = {
+        "params": state["average_params"] or state["params"],
+        "batch_stats": state["batch_stats"] or {},
+        "mean_params": state["mean_params"],
+    }
+    if jax.tree.map(jnp.shape, variables) != jax.tree.map(jnp.shape, expected):
+        raise InputError(directory, f"its weights do not fit its {SPEC_FILE}")
+    require_finite(directory, variables)
+    return jax.tree.map(np.asarray, variables)
+
+
+def _abstract_variables(spec: ModelSpec) -> dict:
+    """Returns the shapes and types of a model's variables, computing none."""
+    return jax.eval_shape(lambda: init_variables(build_model(spec), jax.random.key(0)))
+
+
+def require_finite(path: pathlib.Path, tree: Mapping) -> None:
+    """Refuses arrays with values that are not finite.
+
+    Args:
+      path: where the arrays were read; named in the error.
+      tree: nested tables of arrays.
+
+    Raises:
+      InputError: a value is not finite; it names the array.
+    """
     for name, array in flatten_dict(dict(tree), sep="/").items():
         if not np.all(np.isfinite(array)):
             raise InputError(path, f"{name} holds values that are not finite")
 
 
-def _average_of(directory: pathlib.Path, restored: Mapping, expected: dict) -> dict:
-    """Returns the weights to evaluate of a directory's state."""
-    found = {
-        "params": restored["average_params"] or restored["params"],
-        "batch_stats": restored["batch_stats"] or {},
-        "mean_params": restored["mean_params"],
-    }
-    if jax.tree.map(jnp.shape, found) != jax.tree.map(jnp.shape, expected):
-        raise InputError(directory, f"its weights do not fit its {SPEC_FILE}")
-    _require_finite(directory, found)
-    return jax.tree.map(np.asarray, found)
-
-
 @contextlib.contextmanager
-def storage_faults_named(path: str | os.PathLike, what: str) -> Iterator[None]:
-    """Turns the storage's many errors into one line."""
+def storage_errors_as_input_errors(
+    path: str | os.PathLike, action: str
+) -> Iterator[None]:
+    """Turns the errors of Orbax and TensorStore into an `InputError` of one line.
+
+    Args:
+      path: named in the error.
+      action: what failed, such as "cannot be read".
+    """
     try:
         yield
     except InputError:
         raise
     except (OSError, ValueError, KeyError) as error:
         fault = str(error).partition(" [tensorstore_spec")[0]
-        raise InputError(path, f"{what}: {fault}") from error
+        raise InputError(path, f"{action}: {fault}") from error

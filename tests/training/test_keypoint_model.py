@@ -41,6 +41,47 @@ def test_resumed_run_equals_the_uninterrupted_one_bit_for_bit(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+def test_training_goes_on_from_the_weights_of_the_config(tmp_path):
+    first = train(tiny_config(), tmp_path / "first")
+    config = tiny_config(num_steps=2)
+    config.weights = str(first)
+    config.learning_rate = config.weight_decay = 0.0
+    second = train(config, tmp_path / "second")
+    (_, before), (_, after) = map(load_weights, (first, second))
+    # Half precision on disk, and steps of length 0.
+    jax.tree.map(np.testing.assert_array_equal, after["params"], before["params"])
+    # A run that is resumed goes on from its own state, and reads no weights.
+    config.weights, config.num_steps = str(tmp_path / "none.npz"), 3
+    train(config, tmp_path / "second")
+
+
+def test_weights_of_other_sizes_are_refused_in_one_line(tmp_path):
+    other = ModelSpec(**{**TINY, "encoder_width": 24}, flow_batch_norm=False)
+    variables = init_variables(build_model(other), jax.random.key(0))
+    save_weights(tmp_path / "other.npz", other, variables)
+    config = tiny_config()
+    config.weights = str(tmp_path / "other.npz")
+    with pytest.raises(InputError, match=r"other\.npz: its model has other sizes"):
+        train(config, tmp_path / "run")
+
+
+def test_energy_scores_count_from_two_samples_on():
+    config = tiny_config()
+    model = build_model(ModelSpec(**config.model))
+    maker = PairMaker(4, 0.0, SynthesisSettings())
+    weights = LossTerms(energy_3d=1.0, energy_2d=1.0)
+    variables = init_variables(model, jax.random.key(0))
+    state = create_train_state(variables, optax.sgd(1.0))
+    inputs = lifting_inputs(config)
+    for samples in (1, 3):
+        objective = Objective(weights, samples_per_person=1 + samples)
+        loss_function = jax.jit(make_loss_function(model, maker, objective))
+        loss, aux = loss_function(state.params, state, jax.random.key(1), inputs)
+        energy = float(aux.terms.energy_3d), float(aux.terms.energy_2d)
+        assert float(loss) == pytest.approx(sum(energy))
+        assert all(energy) == (samples > 1)
+
+
 def test_objective_falls():
     config = tiny_config()
     model = build_model(ModelSpec(**config.model))

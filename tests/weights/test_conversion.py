@@ -29,7 +29,8 @@ from prohmr_jax.weights.official_models import (
     prohmr_to_official,
     resnet_from_torchvision,
 )
-from prohmr_jax.weights.weight_files import load_encoder_weights, load_weights
+from prohmr_jax.weights.starting_weights import load_starting_encoder
+from prohmr_jax.weights.weight_files import load_weights
 from tests.support.files_torch import (
     like_lightning,
     named,
@@ -137,7 +138,7 @@ def test_a_resnet_of_torchvision(form, tmp_path, resnet18):
         lambda: init_variables(build_model(SMALL), jax.random.key(0))
     )
     fresh = jax.tree.map(lambda s: np.zeros(s.shape, s.dtype), shapes)
-    started = load_encoder_weights(tmp_path / "w", SMALL, fresh)
+    started = load_starting_encoder(tmp_path / "w", SMALL, fresh)
     assert_same({c: started[c]["encoder"] for c in expected}, expected)
 
 
@@ -149,11 +150,11 @@ def test_halves_are_widened(tmp_path, resnet18):
     kernel = halves["conv1.weight"].astype(np.float32).transpose(2, 3, 1, 0)
     variables = {"params": {"encoder": {}}, "batch_stats": {"encoder": {}}}
     with pytest.raises(InputError, match="of other sizes"):
-        load_encoder_weights(tmp_path / "w", SMALL, variables)
+        load_starting_encoder(tmp_path / "w", SMALL, variables)
     shapes = jax.eval_shape(
         lambda: init_variables(build_model(SMALL), jax.random.key(0))
     )
-    started = load_encoder_weights(tmp_path / "w", SMALL, shapes)
+    started = load_starting_encoder(tmp_path / "w", SMALL, shapes)
     found = started["params"]["encoder"]["conv1"]["kernel"]
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, kernel)

@@ -17,10 +17,13 @@ from prohmr_jax.files.assets import IMAGE_ENCODER
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 from prohmr_jax.training.checkpoints import StateCheckpoints
 from prohmr_jax.training.train_state import create_train_state
+from prohmr_jax.weights.starting_weights import (
+    load_starting_discriminator,
+    load_starting_encoder,
+    load_starting_model,
+)
 from prohmr_jax.weights.weight_files import (
-    load_encoder_weights,
     load_weights,
-    load_whole_model,
     save_encoder_file,
     save_encoder_weights,
     save_weights,
@@ -57,9 +60,9 @@ def encoder_of(variables):
     return {c: tree["encoder"] for c, tree in variables.items() if "encoder" in tree}
 
 
-def assert_same(found, expected):
-    assert jax.tree.structure(found) == jax.tree.structure(expected)
-    jax.tree.map(np.testing.assert_array_equal, found, expected)
+def assert_same(result, expected):
+    assert jax.tree.structure(result) == jax.tree.structure(expected)
+    jax.tree.map(np.testing.assert_array_equal, result, expected)
 
 
 def test_a_model_comes_back(tmp_path, spec, variables):
@@ -95,7 +98,7 @@ def test_training_starts_from_the_encoder_of_every_form(
 ):
     FORMS[form](tmp_path / "w", spec, variables)
     fresh = jax.tree.map(np.zeros_like, variables)
-    started = load_encoder_weights(tmp_path / "w", spec, fresh)
+    started = load_starting_encoder(tmp_path / "w", spec, fresh)
     assert_same(encoder_of(started), encoder_of(variables))
     for collection, tree in started.items():
         for part in set(tree) - {"encoder"}:
@@ -111,9 +114,10 @@ def test_training_goes_on_from_a_whole_model(form, tmp_path, spec, variables):
     else:
         FORMS[form](tmp_path / "w", spec, variables)
     fresh = jax.tree.map(np.zeros_like, (variables, kept))
-    found, critic = load_whole_model(tmp_path / "w", *fresh)
-    assert_same(found, variables)
-    assert_same(critic, kept if form == "model" else fresh[1])
+    model = load_starting_model(tmp_path / "w", fresh[0])
+    discriminator = load_starting_discriminator(tmp_path / "w", fresh[1])
+    assert_same(model, variables)
+    assert_same(discriminator, kept if form == "model" else fresh[1])
 
 
 def test_a_whole_model_of_other_sizes_is_refused(tmp_path, spec, variables):
@@ -121,19 +125,19 @@ def test_a_whole_model_of_other_sizes_is_refused(tmp_path, spec, variables):
     other = build_model(dataclasses.replace(spec, head_hidden=9))
     other = init_variables(other, jax.random.key(0))
     with pytest.raises(InputError, match="w: its model has other sizes"):
-        load_whole_model(tmp_path / "w", other, {"a": np.zeros(3)})
+        load_starting_model(tmp_path / "w", other)
     with pytest.raises(InputError, match="w: its discriminator has other sizes"):
-        load_whole_model(tmp_path / "w", variables, {"a": np.zeros(4)})
+        load_starting_discriminator(tmp_path / "w", {"a": np.zeros(4)})
 
 
 def test_another_encoder_is_refused(tmp_path, spec, variables):
     encoder = encoder_of(variables)
     save_encoder_weights(tmp_path / "a", "resnet18", encoder)
     with pytest.raises(InputError, match="a: holds the encoder 'resnet18', not 'key"):
-        load_encoder_weights(tmp_path / "a", spec, variables)
+        load_starting_encoder(tmp_path / "a", spec, variables)
     save_encoder_weights(tmp_path / "b", spec.encoder, {"params": {"x": np.ones(2)}})
     with pytest.raises(InputError, match="b: holds a 'keypoints' of other sizes"):
-        load_encoder_weights(tmp_path / "b", spec, variables)
+        load_starting_encoder(tmp_path / "b", spec, variables)
 
 
 def test_an_encoder_is_no_model(tmp_path, spec, variables):
@@ -159,24 +163,25 @@ def test_an_encoder_is_no_model(tmp_path, spec, variables):
 def test_damaged_headers(header, words, tmp_path, spec, variables):
     (tmp_path / "model.json").write_text(header)
     with pytest.raises(InputError, match=words):
-        load_encoder_weights(tmp_path, spec, variables)
+        load_starting_encoder(tmp_path, spec, variables)
 
 
 def test_values_that_are_not_finite_are_refused(tmp_path, spec, variables):
     bad = jax.tree.map(lambda a: np.full_like(a, np.nan), variables)
-    critic = {"a": np.ones(3, np.float32)}
-    save_weights_directory(tmp_path / "model", spec, bad, critic)
+    params = {"a": np.ones(3, np.float32)}
+    save_weights_directory(tmp_path / "model", spec, bad, params)
     infinite = {"a": np.full(3, np.inf)}
-    save_weights_directory(tmp_path / "critic", spec, variables, infinite)
+    save_weights_directory(tmp_path / "discriminator", spec, variables, infinite)
     save_encoder_weights(tmp_path / "encoder", spec.encoder, encoder_of(bad))
     not_finite = {"match": "holds values that are not finite"}
     with pytest.raises(InputError, **not_finite):
         load_weights(tmp_path / "model")
-    for name in ("model", "critic"):
-        with pytest.raises(InputError, **not_finite):
-            load_whole_model(tmp_path / name, variables, critic)
     with pytest.raises(InputError, **not_finite):
-        load_encoder_weights(tmp_path / "encoder", spec, variables)
+        load_starting_model(tmp_path / "model", variables)
+    with pytest.raises(InputError, **not_finite):
+        load_starting_discriminator(tmp_path / "discriminator", params)
+    with pytest.raises(InputError, **not_finite):
+        load_starting_encoder(tmp_path / "encoder", spec, variables)
 
 
 def test_the_tool_keeps_the_encoder_of_a_run(tmp_path, spec, variables):
@@ -186,7 +191,7 @@ def test_the_tool_keeps_the_encoder_of_a_run(tmp_path, spec, variables):
     out = tmp_path / "encoder.npz"
     subprocess.run([*tool, tmp_path / "run", out], cwd=root, check=True)
     fresh = jax.tree.map(np.zeros_like, variables)
-    started = encoder_of(load_encoder_weights(out, spec, fresh))
+    started = encoder_of(load_starting_encoder(out, spec, fresh))
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-6),
         started,
@@ -206,7 +211,7 @@ def test_the_encoder_that_ships_is_that_of_the_default_run():
     spec = ModelSpec(**config.model)
     model = build_model(spec)
     shapes = jax.eval_shape(lambda: init_variables(model, jax.random.key(0)))
-    started = encoder_of(load_encoder_weights(IMAGE_ENCODER, spec, shapes))
+    started = encoder_of(load_starting_encoder(IMAGE_ENCODER, spec, shapes))
     for leaf in jax.tree.leaves(started):
         assert np.all(np.isfinite(leaf))
         assert np.any(leaf)
@@ -225,10 +230,10 @@ def test_damaged_and_missing_weights(tmp_path, spec, variables):
         if path.is_file() and path.stat().st_size > 1000:
             path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(InputError, match="a: cannot be read: ") as caught:
-        load_encoder_weights(tmp_path / "a", spec, variables)
+        load_starting_encoder(tmp_path / "a", spec, variables)
     assert len(str(caught.value)) < 1000
     with pytest.raises(InputError, match="no such weights file"):
-        load_encoder_weights(tmp_path / "b", spec, variables)
+        load_starting_encoder(tmp_path / "b", spec, variables)
 
 
 def test_nothing_is_overwritten(tmp_path, spec, variables):
