@@ -1,4 +1,4 @@
-"""The experiments that ship: one module each, whose `get_config` returns its config.
+"""Each experiment that ships is a module, whose `get_config` returns its config.
 
-They are the package `prohmr_jax.configs` as well, through a link to this folder.
+The folder is the package `prohmr_jax.configs` as well, through a link.
 """

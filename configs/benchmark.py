@@ -1,4 +1,4 @@
-"""Rates of sampling and skinning at the paper's size, beside naive paths.
+"""Times sampling and skinning at the paper's size, beside naive implementations.
 
 python -m prohmr_jax.main --config configs/benchmark.py
 """

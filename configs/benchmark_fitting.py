@@ -1,4 +1,4 @@
-"""Rates of fits and fusions at the paper's size, beside a naive solver.
+"""Times fits and fusions at the paper's size, beside a naive solver.
 
 python -m prohmr_jax.main --config configs/benchmark_fitting.py
 """

@@ -1,4 +1,4 @@
-"""What training on photos costs: step, encoder, input pipeline, devices, compiler.
+"""Times training on photos: step, encoder, input pipeline, devices, compilation.
 
 python -m prohmr_jax.main --config configs/benchmark_training.py
 

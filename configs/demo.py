@@ -1,4 +1,4 @@
-"""From detected keypoints to a distribution of bodies, with meshes and pictures.
+"""Turns detected keypoints into a distribution of bodies, with meshes and pictures.
 
 python -m prohmr_jax.main --config configs/demo.py
 python -m prohmr_jax.main --config configs/demo.py --config.input=X_keypoints.json

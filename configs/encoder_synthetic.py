@@ -1,4 +1,4 @@
-"""An encoder that knows people: what `prohmr_synthetic` starts from.
+"""Trains the encoder that `prohmr_synthetic` starts from, on rendered people.
 
 python -m prohmr_jax.main --config configs/encoder_synthetic.py --workdir runs/encoder
 

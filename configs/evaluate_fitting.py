@@ -1,4 +1,4 @@
-"""Fits on motion capture that no network saw, against those of other priors.
+"""Compares fits on motion capture that no network saw with those of other priors.
 
 python tools/make_pose_bank.py --help          writes the held-out clips
 python -m prohmr_jax.main --config configs/evaluate_fitting.py \

@@ -1,4 +1,4 @@
-"""Errors of an image model on a dataset, the mean pose beside it.
+"""Measures errors of an image model on a dataset, with the mean pose beside it.
 
 python -m prohmr_jax.main --config configs/evaluate_images.py \
     --config.checkpoint=runs/synthetic --config.dataset=data/datasets/synthetic_humans

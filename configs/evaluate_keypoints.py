@@ -1,4 +1,4 @@
-"""Errors of the keypoint-conditioned model on motion capture that it never saw.
+"""Measures the keypoint-conditioned model on motion capture that it never saw.
 
 python tools/make_pose_bank.py --help          writes the held-out clips
 python -m prohmr_jax.main --config configs/evaluate_keypoints.py \

@@ -1,4 +1,4 @@
-"""Bodies fitted to all people of a folder, a list, or a dataset.
+"""Fits bodies to the keypoints of all people of a folder, a list or a dataset.
 
 python -m prohmr_jax.main --config configs/fit.py --config.input=detections/
 

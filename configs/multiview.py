@@ -1,4 +1,4 @@
-"""People seen in several views, each made one body, by the thousand.
+"""Makes one body of the views of each person, for thousands of people.
 
 python -m prohmr_jax.main --config configs/multiview.py --config.input=people.json
 

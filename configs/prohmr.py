@@ -1,4 +1,4 @@
-"""ProHMR on images, as in the paper (Kolotouros et al., ICCV 2021, Sec. 4.1).
+"""Trains ProHMR on images as in the paper (Kolotouros et al., ICCV 2021, Sec. 4.1).
 
 python -m prohmr_jax.main --config configs/prohmr.py --workdir runs/prohmr
 

@@ -1,4 +1,4 @@
-"""ProHMR conditioned on 2D keypoints (Kolotouros et al., ICCV 2021, Eqs. 5-9).
+"""Trains ProHMR on 2D keypoints (Kolotouros et al., ICCV 2021, Eqs. 5-9).
 
 python -m prohmr_jax.main --config configs/prohmr_keypoints.py --workdir runs/lifting
 

@@ -1,4 +1,4 @@
-"""The tiny form of `prohmr_synthetic`: every part once, in a minute, learns nothing.
+"""Runs every part of `prohmr_synthetic` once, in a minute; the model learns nothing.
 
 python -m prohmr_jax.main --config configs/prohmr_smoke.py --workdir runs/smoke
 """

@@ -1,4 +1,4 @@
-"""ProHMR on rendered people: the whole of it on a fresh machine, without a download.
+"""Trains ProHMR on people that it renders itself; nothing is downloaded.
 
 python -m prohmr_jax.main --config configs/prohmr_synthetic.py --workdir runs/synthetic
 

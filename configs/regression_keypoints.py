@@ -1,4 +1,4 @@
-"""The deterministic twin of `prohmr_keypoints`: what baselines of fitting start from.
+"""Trains the deterministic twin of `prohmr_keypoints`, from which baselines start.
 
 python -m prohmr_jax.main --config configs/regression_keypoints.py \
     --workdir runs/twin --config.pose_bank=poses.npz

@@ -1,4 +1,4 @@
-"""A dataset of rendered people to train and test on; nothing is downloaded.
+"""Renders a dataset of people to train and test on; nothing is downloaded.
 
 python -m prohmr_jax.main --config configs/synthetic_humans.py --config.output=DIRECTORY
 """

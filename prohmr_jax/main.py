@@ -1,7 +1,7 @@
-"""The command line: `prohmr-jax --config NAME`, or `python -m prohmr_jax.main`.
+"""Runs the command line, `prohmr-jax --config NAME` or `python -m prohmr_jax.main`.
 
-It runs the mode that the config names. NAME is a config that ships or the path of a
-Python file; `--config.key=value` sets a key of it.
+NAME is a config that ships or the path of a Python file. The config names the mode that
+runs; `--config.key=value` sets one of its keys.
 """
 
 import dataclasses
