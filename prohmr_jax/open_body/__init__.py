@@ -11,7 +11,8 @@ Only `tools/make_open_body.py` needs this package; the result ships as
   decimation  half-edge collapse of the left half
   kinematics  merges 163 bones into SMPL's 24 joints; linear blend skinning
   landmarks   the 21 vertices that act as joints
-  regressors  sparse regressors of the 24 joints and of the 19 extra joints
+  regressors  sparse regressors of joints from vertices
+  extra_joints where the 19 extra joints lie (Human3.6M's skeleton), their regressor
   correctives pose blend shapes that undo part of the volume loss
   build       all of it, and the file
 """

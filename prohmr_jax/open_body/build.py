@@ -6,11 +6,13 @@ import os
 import numpy as np
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.npz import write_npz
+from prohmr_jax.files.array_checks import Expected
+from prohmr_jax.files.npz import read_npz, write_npz
 from prohmr_jax.open_body import (
     adults,
     correctives,
     decimation,
+    extra_joints,
     kinematics,
     landmarks,
     makehuman_files,
@@ -20,7 +22,7 @@ from prohmr_jax.open_body import (
     shape_space,
     surface,
 )
-from prohmr_jax.skeleton import EXTRA_19, SMPL_24, SMPL_PARENTS
+from prohmr_jax.skeleton import EXTRA_19, LANDMARKS_21, SMPL_24, SMPL_PARENTS
 
 LICENCE = (
     "CC0 1.0 Universal. Derived from MakeHuman/MPFB2 assets, released under CC0 1.0."
@@ -28,6 +30,8 @@ LICENCE = (
 SEED = 0
 NUM_PEOPLE = 600
 NUM_BETAS = 10
+# In which the extra joints are fitted: two for each of the 21 shapes of `_test_betas`.
+NUM_EXTRA_POSES = 42
 DEFAULT_VERTICES = 3400
 # Real SMPL has so many: regressors made for it would load silently onto our mesh.
 SMPL_VERTICES = 6890
@@ -64,6 +68,22 @@ class OpenBody:
     """[V], mirror image of each vertex."""
     licence: np.ndarray
     """A string."""
+    joint_definition: np.ndarray
+    """A string, `extra_joints.JOINT_DEFINITION`: where the joints of EXTRA_19 lie."""
+
+
+# The arrays of the file, for `load`.
+_J, _E, _L = len(SMPL_24), len(EXTRA_19), len(LANDMARKS_21)
+_LAYOUT = {
+    "v_template": Expected(("V", 3)), "f": Expected(("F", 3), "integer"),
+    "shapedirs": Expected(("V", 3, NUM_BETAS)),
+    "posedirs": Expected(("V", 3, 9 * (_J - 1))), "weights": Expected(("V", _J)),
+    "J_regressor": Expected((_J, "V")), "kintree_table": Expected((2, _J), "integer"),
+    "landmark_vertices": Expected((_L,), "integer"), "licence": Expected((), "text"),
+    "J_regressor_extra": Expected((_E, "V")),
+    "mirror_vertices": Expected(("V",), "integer"),
+    "joint_definition": Expected((), "text", optional=True),
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,10 +202,8 @@ def make_open_body(
     Raises:
       InputError: the number of vertices will not do.
     """
-    if num_vertices < MIN_VERTICES or num_vertices in (
-        SMPL_VERTICES,
-        SMPL_VERTICES + 1,
-    ):
+    refused = (SMPL_VERTICES, SMPL_VERTICES + 1)
+    if num_vertices < MIN_VERTICES or num_vertices in refused:
         what = f"take {MIN_VERTICES} at least, and not SMPL's own {SMPL_VERTICES}"
         raise InputError(f"{num_vertices} vertices", what)
     dense = make_dense_body(wheel, seed)
@@ -195,9 +213,7 @@ def make_open_body(
     found = {n: int(np.searchsorted(kept, v)) for n, v in dense.landmarks.items()}
     template, components = dense.shape.mean[kept], dense.shape.components[kept]
     weights = dense.weights[kept]
-    # Template, and two deviations of each component to both sides.
-    betas = 2 * np.concatenate([np.zeros((1, NUM_BETAS)), *(
-        sign * np.eye(NUM_BETAS) for sign in (1, -1))])  # fmt: skip
+    betas = _test_betas()
     bodies = regressors.Bodies(
         template + np.einsum("vcs,ps->pvc", components, betas),
         dense.joint_mean + np.einsum("jcs,ps->pjc", dense.joint_components, betas),
@@ -210,12 +226,13 @@ def make_open_body(
         regressors.JOINT_CANDIDATES,
         regressors.JOINT_SUPPORT,
     )
+    # The correctives take the random numbers that follow those of the extra joints.
     rng = np.random.default_rng(seed)
-    extra = _fit_extra(bodies, weights, mirror, found, rng)
+    random_poses.random_poses(NUM_EXTRA_POSES, rng)
     posedirs = correctives.pose_correctives(
         template, dense.joint_mean, weights, mirror, rng
     )
-    return OpenBody(
+    body = OpenBody(
         v_template=template.astype(np.float32),
         f=faces.astype(np.int32),
         shapedirs=components.astype(np.float16),
@@ -224,35 +241,54 @@ def make_open_body(
         J_regressor=joint_regressor.astype(np.float32),
         kintree_table=np.array([SMPL_PARENTS, range(len(SMPL_24))], np.int32),
         landmark_vertices=landmarks.landmark_vertices(found, mirror).astype(np.int32),
-        J_regressor_extra=extra.astype(np.float32),
+        J_regressor_extra=np.zeros((len(EXTRA_19), len(template)), np.float32),
         mirror_vertices=mirror.astype(np.int32),
         licence=np.array(LICENCE),
+        joint_definition=np.array(""),
+    )
+    return with_extra_joints(body, seed)
+
+
+def with_extra_joints(body: OpenBody, seed: int = SEED) -> OpenBody:
+    """Returns the body with the regressor of its extra joints fitted anew.
+
+    The fit needs only the other fields, in the precision of the file, so it can be
+    repeated on a body that was read from a file. These fields are unchanged.
+
+    Args:
+      body: its `J_regressor_extra` and `joint_definition` are ignored.
+      seed: of the poses tried.
+    """
+    directions = body.shapedirs.astype(np.float64)
+    vertices = body.v_template + np.einsum("vcs,ps->pvc", directions, _test_betas())
+    regressor = extra_joints.fit_extra_regressor(
+        vertices,
+        body.J_regressor.astype(np.float64) @ vertices,
+        body.weights.astype(np.float64),
+        body.mirror_vertices,
+        int(body.landmark_vertices[LANDMARKS_21.index("nose")]),
+        random_poses.random_poses(NUM_EXTRA_POSES, np.random.default_rng(seed)),
+    )
+    return dataclasses.replace(
+        body,
+        J_regressor_extra=regressor.astype(np.float32),
+        joint_definition=np.array(extra_joints.JOINT_DEFINITION),
     )
 
 
-def _fit_extra(bodies, weights, mirror, found, rng) -> np.ndarray:
-    """The regressor of the extra joints, [19, V]."""
-    nose, crown = found["nose"], found["crown"]
-    points, movers = regressors.extra_targets(
-        bodies.vertices, bodies.targets, nose, crown
-    )
-    posed = regressors.posed_extra_bodies(
-        bodies.vertices,
-        bodies.targets,
-        weights,
-        points,
-        movers,
-        random_poses.random_poses(2 * len(points), rng),
-    )
-    scores = regressors.extra_scores(bodies.vertices[0], points[0], crown)
-    return regressors.fit_regressor(
-        EXTRA_19,
-        posed,
-        scores,
-        mirror,
-        regressors.EXTRA_CANDIDATES,
-        regressors.EXTRA_SUPPORT,
-    )
+def _test_betas() -> np.ndarray:
+    """The mean body, and two deviations of each component to both sides, [21, 10]."""
+    eye = np.eye(NUM_BETAS)
+    return 2 * np.concatenate([np.zeros((1, NUM_BETAS)), eye, -eye])
+
+
+def load(path: str | os.PathLike) -> OpenBody:
+    """Returns the open body of a file that `save` wrote, in the file's precision.
+
+    Raises:
+      InputError: the file cannot be read, or it is not of the open body.
+    """
+    return OpenBody(**{"joint_definition": np.array(""), **read_npz(path, _LAYOUT)})
 
 
 def save(body: OpenBody, path: str | os.PathLike) -> None:

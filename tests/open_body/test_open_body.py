@@ -94,6 +94,7 @@ def test_layout(body):
         "weights": (num, 24), "J_regressor": (24, num), "kintree_table": (2, 24),
         "landmark_vertices": (21,), "J_regressor_extra": (19, num),
         "mirror_vertices": (num,), "f": (2 * num - 4, 3), "licence": (),
+        "joint_definition": (),
     }  # fmt: skip
     assert {name: array.shape for name, array in body.items()} == shapes
     assert body["kintree_table"].dtype == np.int32
@@ -158,7 +159,7 @@ def test_weights_are_a_partition_of_unity_on_few_joints(body):
 
 
 @pytest.mark.parametrize(
-    ("name", "support"), [("J_regressor", 32), ("J_regressor_extra", 12)]
+    ("name", "support"), [("J_regressor", 32), ("J_regressor_extra", 24)]
 )
 def test_regressors_are_sparse_and_convex(body, name, support):
     rows = body[name]
@@ -239,18 +240,20 @@ def test_landmarks_are_the_outermost_points(body):
     assert 0.05 < at["left_eye"][0] - at["right_eye"][0] < 0.075
 
 
-def test_extra_joints_lie_where_annotators_click(body):
+def test_extra_joints_lie_where_human36m_has_them_and_annotators_click(body):
     v = body["v_template"]
     at = dict(zip(EXTRA_19.names, body["J_regressor_extra"] @ v, strict=True))
     joints = dict(zip(SMPL_24.names, body["J_regressor"] @ v, strict=True))
     hip, kinematic_hip = at["left_hip_extra"], joints["left_hip"]
-    assert hip[0] > kinematic_hip[0] + 0.01
-    assert hip[1] < kinematic_hip[1] - 0.005
+    assert hip[0] > kinematic_hip[0] + 0.03
+    assert hip[1] > kinematic_hip[1] + 0.02
     np.testing.assert_allclose(at["head_top_lsp"][1], v[:, 1].max(), atol=1e-6)
-    column = ("pelvis_mpii", "spine_h36m", "thorax_mpii", "neck_lsp", "jaw_h36m",
-              "head_h36m", "head_top_lsp")  # fmt: skip
+    column = ("pelvis_mpii", "spine_h36m", "neck_lsp", "jaw_h36m", "head_h36m",
+              "head_top_lsp")  # fmt: skip
     assert (np.diff([at[name][1] for name in column]) > 0.02).all()
-    assert max(abs(at[name][0]) for name in column) < 1e-6
+    assert max(abs(at[name][0]) for name in (*column, "thorax_mpii")) < 1e-6
+    shoulder = joints["left_shoulder"]
+    assert shoulder[1] < at["thorax_mpii"][1] < joints["neck"][1] - 0.02
     nose = v[body["landmark_vertices"][LANDMARKS_21.index("nose")]]
     assert joints["neck"][2] < at["jaw_h36m"][2] < nose[2]
 
@@ -261,8 +264,8 @@ def test_extra_joints_stay_at_their_joints_when_these_bend(body):
         vertices, world = posed(body, rng.standard_normal(10), pose)
         extra = body["J_regressor_extra"] @ vertices
         for part, tolerance in (
-            ("ankle", 0.004), ("knee", 0.008), ("wrist", 0.003), ("elbow", 0.005),
-            ("shoulder", 0.012),
+            ("ankle", 0.012), ("knee", 0.008), ("wrist", 0.003), ("elbow", 0.012),
+            ("shoulder", 0.05),
         ):  # fmt: skip
             for name in (f"left_{part}", f"right_{part}"):
                 joint = world[SMPL_24.index(name), :3, 3]
@@ -293,5 +296,5 @@ def test_rebuilding_gives_the_asset(body, tmp_path):
     with np.load(tmp_path / "again.npz", allow_pickle=False) as again:
         assert sorted(again) == sorted(body)
         np.testing.assert_array_equal(again["f"], body["f"])
-        for name in set(body) - {"f", "licence"}:
+        for name in set(body) - {"f", "licence", "joint_definition"}:
             np.testing.assert_allclose(again[name], body[name], atol=1e-4, err_msg=name)
