@@ -13,7 +13,7 @@ from prohmr_jax.body import body_joints, shape_body
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.body_files import read_body
 from prohmr_jax.open_body import build, extra_joints
-from prohmr_jax.pose_prior import load_pose_prior, sample
+from prohmr_jax.priors.gaussian_mixture import load_pose_prior, sample
 from prohmr_jax.skeleton import EXTRA_19, JOINTS_44, SMPL_24
 from prohmr_jax.structs import SmplParams
 
