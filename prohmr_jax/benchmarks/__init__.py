@@ -1,1 +1,1 @@
-"""What things cost, measured side by side in one run, with naive paths beside them."""
+"""Benchmarks: measure the project's code beside naive code and other packages."""

@@ -1,7 +1,7 @@
-"""A training step in a process of its own, on as many CPU devices as asked for.
+"""Runs training steps in processes of their own, which see a given number of devices.
 
-The number of devices is fixed once a process has computed something. Several of them
-can be kept at once and take their steps in turn, to be measured side by side.
+JAX fixes the number of devices of a process at its first computation. The benchmark of
+training keeps several such processes and lets them take their steps in turn.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from typing import Any
 
 import jax
 from flax import jax_utils
@@ -33,19 +34,20 @@ from prohmr_jax.training.train_state import StepMetrics
 
 @dataclasses.dataclass(frozen=True)
 class StepPlan:
-    """All that a process needs to build a step; it can be sent to another one."""
+    """Holds everything that builds a training step; it can be sent to a process."""
 
     model: ProHMR
-    """Over the mapped axis `AXIS`."""
+    """Model whose batch norms reduce over the mapped axis `AXIS`."""
     objective: Objective
+    """Objective of the training."""
     body: str
-    """A body file, or "open"."""
+    """Path of a body file, or "open"."""
     batch: ImageTrainingBatch
-    """NumPy; of all devices together."""
+    """Batch of all devices together, NumPy."""
 
 
-def build(plan: StepPlan):
-    """Returns the step over all devices, its state and its inputs."""
+def build(plan: StepPlan) -> tuple[Callable, Any, Any]:
+    """Returns the step over all devices of this process, its state and its inputs."""
     optimizer = make_optimizer(OptimizerSettings(), 1)
     variables = init_variables(plan.model, jax.random.key(0))
     state, step = make_training(
@@ -57,7 +59,7 @@ def build(plan: StepPlan):
 
 
 def stepper(plan: StepPlan) -> Callable[[], StepMetrics]:
-    """Returns a function that takes the next step of a run."""
+    """Returns a function that takes the next training step and returns its metrics."""
     step, state, inputs = build(plan)
 
     def take() -> StepMetrics:
@@ -69,7 +71,7 @@ def stepper(plan: StepPlan) -> Callable[[], StepMetrics]:
 
 
 def measure_costs(plan: StepPlan) -> tuple[CompiledCosts, ExchangedBytes]:
-    """Returns what the compiled step costs, and the least that it has to exchange."""
+    """Returns the costs of the compiled step, and the least that it must exchange."""
     step, state, inputs = build(plan)
     compiled = step.lower(state, inputs).compile()
     return compiled_costs(compiled), least_exchange(first_copy(state))
@@ -77,24 +79,29 @@ def measure_costs(plan: StepPlan) -> tuple[CompiledCosts, ExchangedBytes]:
 
 @contextlib.contextmanager
 def forced_devices(count: int) -> Iterator[ProcessPoolExecutor]:
-    """Yields a process that sees so many devices, which share this machine's cores."""
+    """Yields a process that sees several CPU devices, which share the machine's cores.
+
+    Args:
+      count: number of devices.
+    """
     cache = jax.config.jax_compilation_cache_dir
-    # A forked process would share this one's device.
+    # A forked process would inherit this one's device.
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, spawn, _see_devices, (count, cache)) as process:
         yield process
 
 
 def devices_environment(count: int, flags: str = "") -> dict[str, str]:
-    """Returns the environment in which JAX's CPU is so many devices.
+    """Returns environment variables with which JAX sees several CPU devices.
 
     Args:
-      count: of devices.
+      count: number of devices.
       flags: other XLA flags.
     """
     flag = f"--xla_force_host_platform_device_count={count}"
-    # XLA's pool has as many threads as there are devices. In a collective all but the
-    # last device's wait, and work that this one gives to the pool may never be done.
+    # By default XLA's pool has one thread for each device. In a collective all devices
+    # but the last one wait in their threads; work that the last one gives to the pool
+    # would then never run. Twice as many threads prevent this.
     threads = str(2 * count)
     return {"XLA_FLAGS": f"{flags} {flag}".strip(), "NPROC": threads}
 
@@ -105,12 +112,12 @@ def _see_devices(count: int, cache: str | None) -> None:
     jax.config.update("jax_compilation_cache_dir", cache)
 
 
-# The step of this process, between the calls of another one.
+# The step that this process keeps between calls from the benchmark's process.
 _steppers: list[Callable[[], StepMetrics]] = []
 
 
 def prepare_steps(plan: StepPlan) -> None:
-    """Builds the step that `take_step` takes."""
+    """Builds the training step that `take_step` takes, in this process."""
     _steppers[:] = [stepper(plan)]
 
 

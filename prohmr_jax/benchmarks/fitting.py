@@ -1,7 +1,7 @@
-"""Rates of fits to keypoints and of fusions of views, beside a naive solver.
+"""Runs the mode "benchmark_fitting": times fits and fusions beside a naive solver.
 
-The naive path is run to the objective that ours ends at, or to its own end where it
-does not get there, and to its own end in any case; all run in turn, round after round.
+The naive solver runs twice: to the objective at which ours ends, if it reaches it, and
+to its own end. All run in turn, round after round.
 """
 
 import dataclasses
@@ -28,7 +28,9 @@ from prohmr_jax.benchmarks.hypotheses import sampling_multiply_adds
 from prohmr_jax.benchmarks.naive import NaiveFit
 from prohmr_jax.benchmarks.timing import machine, publish, timed
 from prohmr_jax.files.body_files import read_body_arrays
+from prohmr_jax.files.markdown import table
 from prohmr_jax.fitting.keypoints import (
+    View,
     fit_keypoints,
     keypoint_problem,
     without_hips,
@@ -47,32 +49,37 @@ from prohmr_jax.solver.minimise import Minimum, Settings, compile_batch, minimis
 _LOG = logging.getLogger(__name__)
 _SMPL_VERTICES = 6890
 _POSE_SIGMA = 0.15
-# Seconds of the official implementation: torch 2.13 on 2 cores, for orientation.
+# Seconds of the official implementation, for orientation: torch 2.13 on two cores.
 _OFFICIAL = {"1 person": 13.4, "32 people": 38.1, "4 views": 10.1}
-# As far down as the naive solver goes to its own end, and with as long a memory.
+# Settings with which ours goes as far down as the naive solver at its own end, with as
+# long a memory.
 _TO_THE_END = Settings(memory=100, loss_tolerance=1e-7, patience=15)
+# Number of steps over which a turn of the loop is timed.
 _TURNS = 8
-# So many people say how many evaluations one needs.
-_NEEDED_OF = 32
+# Number of people from which the evaluations that one person needs are estimated.
+_ESTIMATED_FROM = 32
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """Ours and the naive path of one piece of work."""
+    """Holds one piece of work as ours and the naive solver do it."""
 
     name: str
+    """Name of the work in the report."""
     ours: Callable[[], Minimum]
+    """Function that does the work with our solver."""
     naive: Callable[[float], NaiveFit]
-    """Takes the objective at which it may stop."""
+    """Function that does the work with the naive solver; it takes the objective at
+    which that stops."""
 
 
 def fit_case(subject: Subject, people: People, limit: int) -> Case:
-    """Returns fits to keypoints, all at once.
+    """Returns the work of fitting people to their keypoints, all at once.
 
     Args:
       subject: weights and body.
-      people: to fit.
-      limit: iterations of the naive solver.
+      people: the people.
+      limit: largest number of iterations of the naive solver.
     """
     number = len(people.betas)
     start = KeypointParams(
@@ -82,7 +89,7 @@ def fit_case(subject: Subject, people: People, limit: int) -> Case:
     )
     keypoints = without_hips(people.view.keypoints)
 
-    def naively(target: float) -> NaiveFit:
+    def fit_naively(target: float) -> NaiveFit:
         return naive.fit_keypoints(
             subject.flow, subject.variables, subject.dense, people.context, start,
             keypoints, people.view.camera, people.view.image_side,
@@ -92,7 +99,7 @@ def fit_case(subject: Subject, people: People, limit: int) -> Case:
     return Case(
         "1 person" if number == 1 else f"{number} people",
         lambda: fit_keypoints(subject.model, *_arguments(people)).minimum,
-        naively,
+        fit_naively,
     )
 
 
@@ -103,19 +110,19 @@ def views_case(
     settings: Settings = FUSION_SETTINGS,
     name: str = "",
 ) -> Case:
-    """Returns the fusion of views; the people are views of one.
+    """Returns the work of fusing the views of one person.
 
     Args:
       subject: weights and body.
-      people: the views.
-      limit: iterations of the naive solver.
-      settings: of ours.
-      name: what to add to the case's.
+      people: the views, each as if it were a person.
+      limit: largest number of iterations of the naive solver.
+      settings: settings of our solver.
+      name: text added to the name of the case.
     """
     start = jnp.zeros((len(people.betas), POSE_FEATURES))
     views = people.context[None], people.betas[None]
 
-    def naively(target: float) -> NaiveFit:
+    def fuse_naively(target: float) -> NaiveFit:
         return naive.fuse_views(
             subject.flow, subject.variables, people.context, start,
             jnp.float32(target), limit,
@@ -124,18 +131,24 @@ def views_case(
     return Case(
         f"{len(people.betas)} views{name}",
         lambda: fuse_views(subject.model, *views, settings=settings).minimum,
-        naively,
+        fuse_naively,
     )
 
 
 def _first_call(run: Callable[[], Any]) -> tuple[Any, float]:
+    """Returns the result of a function and the seconds that its call took."""
     start = time.perf_counter()
     result = jax.device_get(run())
     return result, time.perf_counter() - start
 
 
 def compare(case: Case, rounds: int) -> dict[str, str]:
-    """Returns what is to be said of a case, by name."""
+    """Returns the column of a case in the report: cells by the name of the row.
+
+    Args:
+      case: the work.
+      rounds: number of rounds of timing.
+    """
     minimum, first = _first_call(case.ours)
     ours = float(np.sum(minimum.loss))
     theirs, naive_first = _first_call(lambda: case.naive(ours))
@@ -174,23 +187,35 @@ def compare(case: Case, rounds: int) -> dict[str, str]:
 
 
 def comparison(cases: Sequence[Case], rounds: int) -> list[str]:
-    """Returns the table of cases, one beside the other, as lines of Markdown."""
+    """Returns the table of cases, one column each, as lines of Markdown.
+
+    Args:
+      cases: pieces of work.
+      rounds: number of rounds of timing.
+    """
     columns = [compare(case, rounds) for case in cases]
-    rows = [[name, *(column[name] for column in columns)] for name in columns[0]]
-    rows.insert(1, ["---"] * len(rows[0]))
+    header, *rows = (
+        [name, *(column[name] for column in columns)] for name in columns[0]
+    )
     return [
-        *(f"| {' | '.join(row)} |" for row in rows),
+        table(header, rows),
         "",
-        "The naive solver is stopped where its objective is first not above ours, "
-        "which it could not know by itself; to its end it runs as the official one "
-        "does, until 20 iterations gain nothing. Evaluations are of objective and "
-        "gradient; ms are of one evaluation for everybody. Official: torch 2.13 on 2 "
-        "cores, measured elsewhere.",
+        "The naive solver is stopped as soon as its objective is not above ours, which "
+        "it could not know by itself. To its end it runs as the official solver does, "
+        "until 20 iterations gain nothing. An evaluation computes the objective and "
+        "its gradient for everybody, and the milliseconds are those of one evaluation. "
+        "The official seconds are of torch 2.13 on two cores, measured elsewhere.",
     ]
 
 
-def turn_costs(model, people: People, rounds: int) -> tuple[float, float]:
-    """Returns seconds and compiled FLOPs of one turn of the loop, for all people."""
+def turn_costs(model: FittingModel, people: People, rounds: int) -> tuple[float, float]:
+    """Returns seconds and compiled FLOPs of one turn of the loop, for all people.
+
+    Args:
+      model: flow and body.
+      people: the people.
+      rounds: number of rounds of timing.
+    """
     start, data = keypoint_problem(model, people.context, people.betas, people.view)
     settings = Settings(max_steps=_TURNS, patience=10**6, gradient_tolerance=0.0)
     arguments = bind_keypoints(model), start, data, settings
@@ -200,10 +225,11 @@ def turn_costs(model, people: People, rounds: int) -> tuple[float, float]:
 
 
 def analytic_multiply_adds(model: FittingModel, flow: ConditionalGlow) -> int:
-    """Returns the multiply-adds of one person's turn.
+    """Returns the multiply-adds of one turn of the loop for one person.
 
-    Forwards and back (the gradient of the inputs only) through the folded flow and the
-    vertices that landmarks read, and two passes over the solver's two matrices.
+    A turn consists of a forward and a backward pass (for the gradient of the inputs
+    alone) through the prepared flow and through the vertices that landmarks depend on,
+    and of two passes over the two matrices of the solver.
     """
     joints, support = len(skeleton.SMPL_24), model.body.landmarks.template.shape[-1]
     pose = 9 * (joints - 1)
@@ -215,13 +241,13 @@ def analytic_multiply_adds(model: FittingModel, flow: ConditionalGlow) -> int:
 
 
 def run(config: ml_collections.ConfigDict) -> str:
-    """Measures, prints and returns a Markdown report.
+    """Measures, and prints, writes and returns a Markdown report.
 
     Args:
       config: see `configs/benchmark_fitting.py`.
 
     Raises:
-      InputError: the body cannot be read.
+      InputError: the body cannot be read, or the report not be written.
     """
     arrays = with_vertices(read_body_arrays(config.body), _SMPL_VERTICES)
     subject = make_subject(*recipe_weights(config.seed, _POSE_SIGMA), arrays)
@@ -247,39 +273,51 @@ def run(config: ml_collections.ConfigDict) -> str:
 def by_batch(
     subject: Subject, people: People, batches: Sequence[int], rounds: int
 ) -> list[str]:
-    """Returns the table of people per second by batch size, lines of Markdown.
+    """Returns the table of people per second by batch size, as lines of Markdown.
 
     Args:
       subject: weights and body.
-      people: as many as the largest batch.
-      batches: sizes.
-      rounds: of timing.
+      people: as many people as the largest batch has.
+      batches: sizes of batches.
+      rounds: number of rounds of timing.
     """
-    first = lambda number: jax.tree.map(lambda a: a[:number], people)  # noqa: E731
-    some = min(max(batches), _NEEDED_OF)
-    found = fit_keypoints(subject.model, *_arguments(first(some))).minimum
-    needed = float(np.mean(found.evaluations))
-    analytic = 2e-6 * analytic_multiply_adds(subject.model, subject.flow)
-    lines = [
-        "| batch | ms per turn | people/s | MFLOP per evaluation | counted by hand |",
-        "|---|---|---|---|---|",
-    ]
+
+    def first(number: int) -> People:
+        return jax.tree.map(lambda a: a[:number], people)
+
+    num_fitted = min(max(batches), _ESTIMATED_FROM)
+    minimum = fit_keypoints(subject.model, *_arguments(first(num_fitted))).minimum
+    evaluations = float(np.mean(minimum.evaluations))
+    counted = 2e-6 * analytic_multiply_adds(subject.model, subject.flow)
+    rows = []
     for number in batches:
         seconds, flops = turn_costs(subject.model, first(number), rounds)
-        line = (
-            f"| {number} | {1e3 * seconds:.1f} | {number / (seconds * needed):.2f} | "
-            f"{1e-6 * flops / number:.1f} | {analytic:.1f} |"
+        rate = number / (seconds * evaluations)
+        compiled = 1e-6 * flops / number
+        rows.append(
+            (
+                f"{number}",
+                f"{1e3 * seconds:.1f}",
+                f"{rate:.2f}",
+                f"{compiled:.1f}",
+                f"{counted:.1f}",
+            )
         )
-        _LOG.info(line)
-        lines.append(line)
+        _LOG.info("batch %s: %s ms per turn, %s people/s", *rows[-1][:3])
+    header = (
+        *("batch", "ms per turn", "people/s"),
+        *("MFLOP per evaluation", "counted by hand"),
+    )
     return [
-        *lines,
+        table(header, rows),
         "",
-        f"People/s: at {needed:.0f} evaluations a person (the mean of {some}), and "
-        f"slots that are always full; a turn is timed over {_TURNS} steps of the "
-        "compiled loop. FLOPs of the loop's body, as compiled, per person.",
+        f"People per second assume {evaluations:.0f} evaluations for each person (the "
+        f"mean of {num_fitted} people) and slots that are always full. A turn is timed "
+        f"over {_TURNS} steps of the compiled loop. MFLOP are those of the loop's body "
+        "as it is compiled, for one person.",
     ]
 
 
-def _arguments(people: People):
+def _arguments(people: People) -> tuple[jax.Array, jax.Array, View]:
+    """Returns the arguments of `fit_keypoints` after the model."""
     return people.context, people.betas, people.view

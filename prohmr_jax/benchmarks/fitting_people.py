@@ -1,4 +1,4 @@
-"""What benchmarks of fits work on: a flow, a body of SMPL's size, and random people."""
+"""Makes what the benchmark of fits works on: a flow, a body and random people."""
 
 import dataclasses
 from typing import Any
@@ -22,16 +22,25 @@ from prohmr_jax.models.prepared_flow import prepare_flow, project_context
 from prohmr_jax.models.prohmr import POSE_FEATURES
 from prohmr_jax.structs import Keypoints2D, WeakCamera
 
-# Of detections, pixels of the crop.
+# Standard deviation of the detections' noise, pixels of the crop.
 _NOISE_PX = 2.0
 
 
 def with_vertices(arrays: BodyArrays, number: int) -> BodyArrays:
-    """Returns the same body with vertices repeated: the same joints, more work."""
-    have = len(arrays.v_template)
-    rows = np.arange(number) % have
-    # Regressors read the first copies.
-    wide = lambda a: np.pad(a, ((0, 0), (0, max(number - have, 0))))[:, :number]  # noqa: E731
+    """Returns a body with its vertices repeated: the same joints, but more work.
+
+    Args:
+      arrays: the body.
+      number: number of vertices of the returned body.
+    """
+    num_before = len(arrays.v_template)
+    rows = np.arange(number) % num_before
+    num_new = max(number - num_before, 0)
+
+    def wide(regressor: np.ndarray) -> np.ndarray:
+        # Only the first copy of a vertex is read.
+        return np.pad(regressor, ((0, 0), (0, num_new)))[:, :number]
+
     return dataclasses.replace(
         arrays,
         v_template=arrays.v_template[rows],
@@ -45,18 +54,28 @@ def with_vertices(arrays: BodyArrays, number: int) -> BodyArrays:
 
 @struct.dataclass
 class People:
-    """What a network says of people, and their detections."""
+    """Holds P people as a network predicts them, and their detections."""
 
     context: Float[Array, "P C"]
+    """Context vectors that condition the flow."""
     betas: Float[Array, "P S"]
+    """Predicted shape coefficients."""
     view: View
+    """Detections and cameras that fits start from, in crops."""
 
 
 def random_people(model: FittingModel, people: int, context: int, seed: int) -> People:
-    """Returns detections of poses drawn from the flow, in crops, with noise."""
+    """Returns people whose poses are drawn from the flow, with noisy detections.
+
+    Args:
+      model: flow and body.
+      people: number P of people.
+      context: number C of context features.
+      seed: seed of everything random.
+    """
     keys = iter(jax.random.split(jax.random.key(seed), 8))
     normal = lambda *shape: jax.random.normal(next(keys), shape)  # noqa: E731
-    # As a ResNet's features: none is negative.
+    # The features of a ResNet are not negative either.
     features = jnp.abs(normal(people, context))
     true_betas = normal(people, model.body.num_betas)
     z = normal(people, POSE_FEATURES)
@@ -71,27 +90,42 @@ def random_people(model: FittingModel, people: int, context: int, seed: int) -> 
     xy = xy + _NOISE_PX / cameras.CROP_SIZE_PX * normal(*xy.shape)
     detected = np.arange(len(skeleton.JOINTS_44)) < len(skeleton.BODY_25)
     keypoints = Keypoints2D(xy, jnp.broadcast_to(detected, xy.shape[:2]) * 1.0)
-    guessed = WeakCamera(jnp.full(people, 0.9), jnp.zeros((people, 2)))
+    predicted = WeakCamera(jnp.full(people, 0.9), jnp.zeros((people, 2)))
     betas = 0.1 * normal(people, model.body.num_betas)
-    return People(features, betas, crop_view(keypoints, guessed))
+    return People(features, betas, crop_view(keypoints, predicted))
 
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """Weights and a body, as ours and as the naive path take them."""
+    """Holds weights and a body in the forms that ours and the naive code take."""
 
     flow: ConditionalGlow
+    """Flow as it is trained, for the naive code."""
     variables: Any
+    """Weights of that flow."""
     model: FittingModel
+    """Prepared flow and body, for ours."""
     dense: DenseBody
+    """Body for the naive code."""
 
     def people(self, number: int, seed: int) -> People:
-        """Returns `random_people` for these weights."""
+        """Returns random people for these weights; see `random_people`.
+
+        Args:
+          number: number of people.
+          seed: seed of everything random.
+        """
         return random_people(self.model, number, self.flow.context_features, seed)
 
 
 def make_subject(flow: ConditionalGlow, variables: Any, arrays: BodyArrays) -> Subject:
-    """Returns weights and a body on the device."""
+    """Returns weights and a body on the device, in both forms.
+
+    Args:
+      flow: the flow as it is trained.
+      variables: its weights.
+      arrays: the body.
+    """
     variables = jax.device_put(variables)
     body = jax.device_put(make_body_model(**vars(arrays)))
     model = FittingModel(prepare_flow(flow, variables), body)

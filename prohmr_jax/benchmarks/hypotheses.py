@@ -1,4 +1,7 @@
-"""Rates of sampling and skinning, beside naive paths and packages, in one run."""
+"""Runs the mode "benchmark": measures how fast bodies are sampled and skinned.
+
+Our code is timed beside naive code and the SMPL layers of other packages.
+"""
 
 import logging
 from collections.abc import Callable
@@ -14,6 +17,7 @@ from prohmr_jax.benchmarks.packages import other_packages
 from prohmr_jax.benchmarks.timing import machine, publish, timed
 from prohmr_jax.body import BodyModel, body_joints, body_mesh, make_body_model
 from prohmr_jax.files.body_files import BodyArrays, read_body_arrays
+from prohmr_jax.files.markdown import table
 from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
 from prohmr_jax.models import prepared_flow
 from prohmr_jax.models.flow import ConditionalGlow
@@ -21,12 +25,17 @@ from prohmr_jax.models.prohmr import POSE_FEATURES
 from prohmr_jax.structs import SmplParams
 
 _LOG = logging.getLogger(__name__)
-# Bodies at a time: their intermediate results stay in the cache of a CPU.
 MESH_CHUNK = 128
+"""Number of bodies skinned at a time: their intermediate results fit a CPU's cache."""
 
 
 def synthetic_body(num_vertices: int = 6890, seed: int = 0) -> BodyArrays:
-    """Returns random arrays of SMPL's sizes: the same work, nobody's body."""
+    """Returns random arrays of SMPL's sizes, which cost as much as a true body.
+
+    Args:
+      num_vertices: number of vertices.
+      seed: seed of the arrays.
+    """
     rng = np.random.default_rng(seed)
     joints = len(skeleton.SMPL_24)
 
@@ -49,7 +58,7 @@ def synthetic_body(num_vertices: int = 6890, seed: int = 0) -> BodyArrays:
 
 
 def sampling_multiply_adds(flow: ConditionalGlow) -> int:
-    """Returns the multiply-adds of one sample in the folded form."""
+    """Returns the multiply-adds of one sample of the prepared flow."""
     half, hidden = flow.features // 2, flow.hidden_features
     step = (
         flow.features**2
@@ -61,11 +70,15 @@ def sampling_multiply_adds(flow: ConditionalGlow) -> int:
 
 
 def flow_work(images: int, hypotheses: int) -> dict[str, Callable]:
-    """Returns sampling at the paper's size: prepared, naive, and plain matmuls.
+    """Returns functions that sample a flow of the paper's size, in three ways.
 
-    The naive path is the trained module as it stands, its context repeated for every
-    sample. The matmuls are as many products of the hidden layer's size as have the
-    multiply-adds of the folded form.
+    "prepared" is our inference. "naive" runs the flow as it is trained, with the
+    context repeated for every sample. "plain matmuls" computes products of the hidden
+    layer's size, as many as have the multiply-adds of the prepared flow.
+
+    Args:
+      images: number of images.
+      hypotheses: number of samples of each image.
     """
     flow = ConditionalGlow(features=POSE_FEATURES)
     key = jax.random.key(0)
@@ -108,7 +121,11 @@ def flow_work(images: int, hypotheses: int) -> dict[str, Callable]:
 
 
 def random_people(count: int) -> SmplParams:
-    """Returns random poses and shapes."""
+    """Returns random poses and shapes.
+
+    Args:
+      count: number of people.
+    """
     pose_key, shape_key = jax.random.split(jax.random.key(0))
     axis_angle = 0.4 * jax.random.normal(pose_key, (count, len(skeleton.SMPL_24), 3))
     rotmats = axis_angle_to_rotmat(axis_angle)
@@ -117,7 +134,12 @@ def random_people(count: int) -> SmplParams:
 
 
 def body_work(arrays: BodyArrays, params: SmplParams) -> dict[str, Callable]:
-    """Returns meshes and joints of many bodies, ours and naive."""
+    """Returns functions that compute meshes and joints of bodies, ours and naive.
+
+    Args:
+      arrays: the body.
+      params: poses and shapes with one leading axis.
+    """
     model = jax.tree.map(jnp.asarray, make_body_model(**vars(arrays)))
 
     @jax.jit
@@ -140,43 +162,45 @@ def body_work(arrays: BodyArrays, params: SmplParams) -> dict[str, Callable]:
 
 
 def run(config: ml_collections.ConfigDict) -> str:
-    """Measures, prints and returns a Markdown report.
+    """Measures, and prints, writes and returns a Markdown report.
 
     Args:
       config: see `configs/benchmark.py`.
 
     Raises:
-      InputError: the body cannot be read.
+      InputError: the body cannot be read, or the report not be written.
     """
     arrays = read_body_arrays(config.body) if config.body else synthetic_body()
     flow = ConditionalGlow(features=POSE_FEATURES)
-    lines = [machine(), "", "| work | seconds | beside | seconds | ratio |",
-             "|---|---|---|---|---|"]  # fmt: skip
+    rows = []
 
-    def row(work, seconds, beside, other):
-        ratio = f"{other / seconds:.2f}"
-        line = f"| {work} | {seconds:.4f} | {beside} | {other:.4f} | {ratio} |"
-        lines.append(line)
-        _LOG.info(line)
+    def add_row(work: str, seconds: float, other: str, other_seconds: float) -> None:
+        ratio = f"{other_seconds / seconds:.2f}"
+        rows.append((work, f"{seconds:.4f}", other, f"{other_seconds:.4f}", ratio))
+        _LOG.info("%s", ", ".join(rows[-1]))
 
     for images, hypotheses in config.sampling:
-        found = timed(flow_work(images, hypotheses), config.rounds)
+        seconds = timed(flow_work(images, hypotheses), config.rounds)
         name = f"{images} x {hypotheses} hypotheses, flow"
         for other in ("naive", "plain matmuls"):
-            row(name, found["prepared"], other, found[other])
+            add_row(name, seconds["prepared"], other, seconds[other])
     params = random_people(config.bodies)
     others, absent = other_packages(arrays, params)
-    found = timed({**body_work(arrays, params), **others}, config.rounds)
+    seconds = timed({**body_work(arrays, params), **others}, config.rounds)
     vertices = len(arrays.v_template)
     bodies = f"{config.bodies} bodies of {vertices} vertices"
-    naive = found.pop("naive")
-    for name, seconds in found.items():
-        row(f"{bodies}, {name}", seconds, "naive meshes", naive)
-    lines += [
+    naive = seconds.pop("naive")
+    for name, duration in seconds.items():
+        add_row(f"{bodies}, {name}", duration, "naive meshes", naive)
+    lines = [
+        machine(),
         "",
-        f"Folded flow: {sampling_multiply_adds(flow) / 1e6:.2f} million "
-        f"multiply-adds each. Medians of {config.rounds} rounds; compilation apart.",
-        *(f"Not measured, not installed: {name}." for name in absent),
+        table(("work", "seconds", "compared with", "seconds", "ratio"), rows),
+        "",
+        f"A sample of the prepared flow takes {sampling_multiply_adds(flow) / 1e6:.2f} "
+        f"million multiply-adds. Seconds are medians of {config.rounds} rounds and do "
+        "not include compilation.",
+        *(f"{name} is not installed and was not measured." for name in absent),
     ]
     report = "\n".join(lines) + "\n"
     publish(report, config.output)

@@ -1,4 +1,7 @@
-"""Rates of the input pipeline, on photos that are cut from the portrait that ships."""
+"""Measures the input pipeline on photos cut from the portrait in the package.
+
+The benchmark of training and its tests use it.
+"""
 
 import itertools
 import time
@@ -16,17 +19,22 @@ from prohmr_jax.data.records import MocapArrays, PersonRecord
 from prohmr_jax.files.assets import DEMO_PHOTO
 from prohmr_jax.skeleton import JOINTS_44, SMPL_24
 
-# (width, height) of the photos, as most of COCO's; the person fills much of them.
 PHOTO_SIZE = (640, 480)
+"""(width, height) of the photos, pixels, as most photos of COCO have."""
 _BOX_PX = 400.0
 _JPEG_QUALITY = 95
 _MOCAP_ROWS = 1000
-# Read before the clock starts: processes start, and what they had read ahead is gone.
+# Batches that are read before the clock starts: the processes have started by then, and
+# the batches that they had read ahead are used up.
 _BATCHES_AHEAD = 24
 
 
 def photographed(count: int) -> Iterator[PersonRecord]:
-    """Yields people with random labels, each in another part of the portrait."""
+    """Yields people with random labels, each in another part of the portrait.
+
+    Args:
+      count: number of people.
+    """
     width, height = PHOTO_SIZE
     portrait = decode_image(DEMO_PHOTO.read_bytes(), DEMO_PHOTO.name)
     portrait = cv2.resize(portrait, (width + 60, width + 60))
@@ -53,7 +61,14 @@ def photographed(count: int) -> Iterator[PersonRecord]:
 
 
 def write_photos(directory: Path, count: int, box_px: int | None = None) -> Source:
-    """Writes a dataset of photos, or of crops with boxes of that side, in one split."""
+    """Writes a dataset of photos and returns its one split.
+
+    Args:
+      directory: folder of the dataset.
+      count: number of photos.
+      box_px: side to which the person's box is scaled in stored crops, pixels; None
+        stores whole photos.
+    """
     write_dataset(directory, "photos", {"train": photographed(count)}, box_px=box_px)
     return Source(str(directory), "train", weight=1.0)
 
@@ -66,7 +81,16 @@ def batches_of(
     num_betas: int = 10,
     num_workers: int = 0,
 ):
-    """Returns the iterator of training, augmenting as officially, over one source."""
+    """Returns the batches of training on one source, with the official augmentation.
+
+    Args:
+      source: split of a dataset.
+      batch_size: number of images in a batch.
+      input_size: side of the crops, pixels.
+      samples: number of motion capture poses for each image.
+      num_betas: number of shape coefficients.
+      num_workers: number of processes that read; 0 reads in this one.
+    """
     rng = np.random.default_rng(0)
     joints = len(SMPL_24) - 1
     mocap = MocapArrays(
@@ -89,9 +113,17 @@ def batches_of(
 def images_per_second(
     source: Source, batch_size: int, input_size: int, num_workers: int, num_batches: int
 ) -> tuple[float, float]:
-    """Returns images per second, and per second that a core worked in this process.
+    """Returns images per second, and images per second of CPU time of this process.
 
-    Not in turn with others: whoever waits reads ahead.
+    Pipelines are measured one after another and not in turn, because a pipeline that
+    waits reads ahead.
+
+    Args:
+      source: split of a dataset.
+      batch_size: number of images in a batch.
+      input_size: side of the crops, pixels.
+      num_workers: number of processes that read; 0 reads in this one.
+      num_batches: number of batches that are timed.
     """
     batches = batches_of(source, batch_size, input_size, num_workers=num_workers)
     for _ in itertools.islice(batches, _BATCHES_AHEAD):

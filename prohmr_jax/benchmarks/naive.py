@@ -1,12 +1,14 @@
-"""The same work as it is usually written: what benchmarks compare with.
+"""Does the same work as it is usually written: benchmarks compare with it.
 
-`dense_mesh` is SMPL with every vertex, dense, for any output. The fits are one solver
-(`optax.lbfgs`) over the summed objective of a whole batch; every evaluation projects
-the context again, runs the trained flow as it stands, skins every vertex, and takes the
-gradient of the weights as well, as the official implementation's closures do.
+`dense_mesh` computes every vertex of SMPL with dense products, whatever is asked for.
+The fits run one solver (`optax.lbfgs`) on the summed objective of a whole batch. Every
+evaluation projects the context again, runs the flow as it is trained, skins every
+vertex, and computes the gradient of the weights too, as the official implementation
+does.
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -30,22 +32,29 @@ from prohmr_jax.models.flow import ConditionalGlow
 from prohmr_jax.models.prohmr import NUM_ROTATIONS
 from prohmr_jax.structs import Camera, Keypoints2D, SmplParams
 
-# The official solver's memory, and when it stops: 20 iterations that gain too little.
+# The memory of the official solver, and its criterion to stop: it looks at the gain of
+# every 20 iterations.
 _MEMORY = 100
 _ITERATIONS_PER_LOOK = 20
 _LEAST_GAIN = 1e-9
 
 
+Loss = Callable[[Any, Any], Float[Array, ""]]
+"""Function of the unknowns and of the flow's weights."""
+
+
 @struct.dataclass
 class DenseBody:
-    """The arrays of a body file, on the device."""
+    """Holds the arrays of a body file on the device."""
 
     arrays: dict[str, Array]
+    """Arrays of `BodyArrays` by name, without `posedirs`."""
     correctives: Float[Array, "207 3V"]
+    """Pose directions, with a row for each entry of the rotations."""
 
 
 def dense_body(arrays: Any) -> DenseBody:
-    """Returns `BodyArrays` as `dense_mesh` takes them."""
+    """Returns `BodyArrays` in the form that `dense_mesh` takes."""
     arrays = jax.tree.map(jnp.asarray, dict(vars(arrays)))
     posedirs = arrays.pop("posedirs")
     return DenseBody(arrays, posedirs.reshape(-1, posedirs.shape[-1]).T)
@@ -54,7 +63,12 @@ def dense_body(arrays: Any) -> DenseBody:
 def dense_mesh(
     body: DenseBody, params: SmplParams
 ) -> tuple[Float[Array, "B V 3"], Float[Array, "B 44 3"]]:
-    """Returns vertices and joints, every vertex skinned densely."""
+    """Returns vertices and joints (JOINTS_44), metres; every vertex is skinned densely.
+
+    Args:
+      body: the body.
+      params: poses and shapes with one leading axis.
+    """
     arrays = body.arrays
     people = len(params.betas)
     shaped = jnp.einsum("bs,vcs->bvc", params.betas, arrays["shapedirs"])
@@ -80,20 +94,25 @@ def dense_mesh(
 
 @struct.dataclass
 class NaiveFit:
-    """What a naive solver came to, after each of its iterations."""
+    """Holds the progress of a naive solver, after each of at most I iterations."""
 
     losses: Float[Array, " I"]
-    """Summed over the batch; infinity where it was over."""
+    """Objective summed over the batch; infinity after the last iteration."""
     evaluations: Int[Array, " I"]
-    """Up to then."""
+    """Number of evaluations up to each iteration."""
     iterations: Int[Array, ""]
+    """Number of iterations."""
 
 
-def _with_weight_gradients(loss):
-    """The loss of params and weights, whose backward pass also takes the latter's."""
+def with_weight_gradients(loss: Loss) -> Loss:
+    """Returns a loss whose backward pass always computes the gradient of the weights.
+
+    Args:
+      loss: function of the unknowns and the weights.
+    """
 
     @jax.custom_vjp
-    def of_params(params, weights):
+    def loss_with_gradients(params, weights):
         return loss(params, weights)
 
     def forward(params, weights):
@@ -101,25 +120,28 @@ def _with_weight_gradients(loss):
         return value, pullback
 
     def backward(pullback, cotangent):
-        of_params, of_weights = pullback(cotangent)
-        # Nobody reads the weights' gradients, and what nobody reads is not compiled.
-        # That a number times zero is zero, a compiler may not assume.
-        total = sum(jnp.sum(leaf) for leaf in jax.tree.leaves(of_weights))
-        return jax.tree.map(lambda leaf: leaf + 0.0 * total, of_params), of_weights
+        params_gradient, weights_gradient = pullback(cotangent)
+        # The solver does not read the gradient of the weights, and the compiler would
+        # drop it. It may not assume that a number times zero is zero (it can be NaN).
+        total = sum(jnp.sum(leaf) for leaf in jax.tree.leaves(weights_gradient))
+        params_gradient = jax.tree.map(lambda a: a + 0.0 * total, params_gradient)
+        return params_gradient, weights_gradient
 
-    of_params.defvjp(forward, backward)
-    return of_params
+    loss_with_gradients.defvjp(forward, backward)
+    return loss_with_gradients
 
 
-def _solve(loss, params, weights, iterations: int, target) -> NaiveFit:
-    """One solver over everything, until it gains too little, or is low enough."""
-    loss = _with_weight_gradients(loss)
+def _solve(
+    loss: Loss, params: Any, weights: Any, iterations: int, target: jax.Array
+) -> NaiveFit:
+    """Minimises the loss until it gains too little, or is not above the target."""
+    loss = with_weight_gradients(loss)
     value_fn = functools.partial(lambda w, p: loss(p, w), weights)
     solver = optax.lbfgs(memory_size=_MEMORY)
     value_and_grad = optax.value_and_grad_from_state(value_fn)
     infinity = jnp.full(iterations, jnp.inf)
 
-    def goes_on(carry):
+    def continues(carry):
         _, _, fit, looked, stalled = carry
         last = fit.losses[fit.iterations - 1]
         reached = (fit.iterations > 0) & (last <= target)
@@ -136,10 +158,10 @@ def _solve(loss, params, weights, iterations: int, target) -> NaiveFit:
         loss = optax.tree.get(state, "value")
         number = fit.iterations
         before = jnp.where(number > 0, fit.evaluations[number - 1], 1)
-        made = before + search.num_linesearch_steps.astype(jnp.int32)
+        evaluations = before + search.num_linesearch_steps.astype(jnp.int32)
         fit = NaiveFit(
             losses=fit.losses.at[number].set(loss),
-            evaluations=fit.evaluations.at[number].set(made),
+            evaluations=fit.evaluations.at[number].set(evaluations),
             iterations=number + 1,
         )
         looks = fit.iterations % _ITERATIONS_PER_LOOK == 0
@@ -149,7 +171,7 @@ def _solve(loss, params, weights, iterations: int, target) -> NaiveFit:
 
     fit = NaiveFit(infinity, jnp.zeros(iterations, jnp.int32), jnp.zeros((), jnp.int32))
     carry = params, solver.init(params), fit, jnp.float32(jnp.inf), jnp.array(False)
-    return jax.lax.while_loop(goes_on, iterate, carry)[2]
+    return jax.lax.while_loop(continues, iterate, carry)[2]
 
 
 def _rotmats(flow: ConditionalGlow, variables, z, context):
@@ -157,24 +179,45 @@ def _rotmats(flow: ConditionalGlow, variables, z, context):
     return pose_6d_to_rotmat(flat.reshape(*flat.shape[:-1], NUM_ROTATIONS, 6))
 
 
-def keypoint_loss(flow: ConditionalGlow, body, context, keypoints, camera, side):
-    """Returns Eq. 11 summed over people, of unknowns and of the flow's weights."""
+def keypoint_loss(
+    flow: ConditionalGlow,
+    body: DenseBody,
+    context: Float[Array, "B C"],
+    keypoints: Keypoints2D,
+    camera: Camera,
+    side: Float[Array, " B"],
+) -> Loss:
+    """Returns Eq. 11 summed over people, a function of the unknowns and the weights.
+
+    Args:
+      flow: the flow as it is trained.
+      body: body model.
+      context: context vectors that condition the flow.
+      keypoints: keypoints (JOINTS_44), pixels.
+      camera: cameras, whose translation is not read.
+      side: longer side of the photos, pixels.
+    """
 
     def loss(params: KeypointParams, weights):
         rotmats = _rotmats(flow, weights, params.z, context)
         smpl = SmplParams.from_rotmats(rotmats, params.betas)
-        # Its extra joints read every vertex.
+        # The extra joints depend on every vertex.
         _, joints = dense_mesh(body, smpl)
-        there = Camera(params.translation, camera.focal_length, camera.center)
-        data = reprojection(joints, keypoints, there, side)
+        placed = Camera(params.translation, camera.focal_length, camera.center)
+        data = reprojection(joints, keypoints, placed, side)
         prior = KEYPOINT_LATENT_WEIGHT * jnp.sum(params.z**2)
         return jnp.sum(data) + prior + BETAS_WEIGHT * jnp.sum(params.betas**2)
 
     return loss
 
 
-def views_loss(flow: ConditionalGlow, context):
-    """Returns Eq. 12 of one person, of latents and of the flow's weights."""
+def views_loss(flow: ConditionalGlow, context: Float[Array, "N C"]) -> Loss:
+    """Returns Eq. 12 of one person, a function of the latents and the weights.
+
+    Args:
+      flow: the flow as it is trained.
+      context: context vectors of the views.
+    """
 
     def loss(z, weights):
         body_pose = _rotmats(flow, weights, z, context)[:, 1:]
@@ -198,19 +241,20 @@ def fit_keypoints(
     target: Float[Array, ""],
     iterations: int,
 ) -> NaiveFit:
-    """Returns how a batch is fitted to keypoints until it is as low as the target.
+    """Returns the progress of a fit of a batch to keypoints (Eq. 11).
 
     Args:
-      flow: the module, for its sizes.
-      variables: its weights, unfolded.
-      body: dense.
-      context: conditioning vectors.
-      start: unknowns.
-      keypoints: JOINTS_44, pixels.
-      camera: whose translation is not read.
-      image_side: pixels.
-      target: of the summed objective; minus infinity to go on to the end.
-      iterations: at most.
+      flow: the flow as it is trained.
+      variables: its weights.
+      body: body model.
+      context: context vectors that condition the flow.
+      start: initial unknowns.
+      keypoints: keypoints (JOINTS_44), pixels.
+      camera: cameras, whose translation is not read.
+      image_side: longer side of the photos, pixels.
+      target: summed objective at which the solver stops; minus infinity to let it run
+        to its own end.
+      iterations: largest number of iterations.
     """
     loss = keypoint_loss(flow, body, context, keypoints, camera, image_side)
     return _solve(loss, start, variables, iterations, target)
@@ -225,5 +269,15 @@ def fuse_views(
     target: Float[Array, ""],
     iterations: int,
 ) -> NaiveFit:
-    """Returns how views are fused until the objective is as low as the target."""
+    """Returns the progress of a fusion of the views of one person (Eq. 12).
+
+    Args:
+      flow: the flow as it is trained.
+      variables: its weights.
+      context: context vectors of the views.
+      start: initial latents.
+      target: objective at which the solver stops; minus infinity to let it run to its
+        own end.
+      iterations: largest number of iterations.
+    """
     return _solve(views_loss(flow, context), start, variables, iterations, target)

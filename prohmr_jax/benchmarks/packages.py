@@ -1,6 +1,7 @@
-"""SMPL layers of other packages, run in JAX beside ours (extra `benchmark`).
+"""Runs the SMPL layers of other packages in JAX, for the benchmark of hypotheses.
 
-Each is given the same arrays by way of a temporary file in the form that it reads.
+The packages are those of the extra `benchmark`. Each gets the same arrays through a
+temporary file in the format that it reads.
 """
 
 import importlib.util
@@ -21,16 +22,21 @@ from prohmr_jax.structs import SmplParams
 def other_packages(
     arrays: BodyArrays, params: SmplParams
 ) -> tuple[dict[str, Callable[[], jax.Array]], tuple[str, ...]]:
-    """Returns jitted work by name, and the names of packages that are not installed."""
+    """Returns jitted work by name, and the names of packages that are not installed.
+
+    Args:
+      arrays: the body.
+      params: poses and shapes to compute.
+    """
     makers = {"body_models": _body_models, "smplfitter": _smplfitter}
-    found, absent = {}, []
+    work, absent = {}, []
     for package, make in makers.items():
         if importlib.util.find_spec(package) is None:
             absent.append(package)
             continue
         with tempfile.TemporaryDirectory() as folder:
-            found |= make(arrays, params, Path(folder))
-    return found, tuple(absent)
+            work |= make(arrays, params, Path(folder))
+    return work, tuple(absent)
 
 
 def _body_models(arrays: BodyArrays, params: SmplParams, folder: Path) -> dict:
@@ -71,10 +77,10 @@ def _smplfitter(arrays: BodyArrays, params: SmplParams, folder: Path) -> dict:
         "f": arrays.faces,
         "kintree_table": [parents.tolist(), list(range(len(parents)))],
     }
-    # It reads pickles only; this one is ours, of plain arrays.
+    # The package reads pickles only. This one holds plain arrays that we wrote.
     file = folder / "basicmodel_neutral_lbs_10_207_0_v1.1.0.pkl"
     file.write_bytes(pickle.dumps(content))
-    # Asked for in any case; its coefficient stays zero.
+    # The package always reads this file; its coefficient stays zero.
     np.save(folder / "kid_template.npy", arrays.v_template)
     model = BodyModel("smpl", "neutral", model_root=str(folder))
 

@@ -1,7 +1,8 @@
-"""What a training step on photos has to cost, and what the compiled step does cost.
+"""Counts what a training step on photos must cost, and reads what it does cost.
 
-The counts are of linear layers alone and know nothing of how a step is written: work
-that is done twice, or sent twice between devices, stands out against them.
+The counts cover linear layers alone and do not depend on how a step is written. Work
+that a compiled step does twice, or sends twice between devices, shows against them. The
+benchmark of training and its tests compare both.
 """
 
 import dataclasses
@@ -18,9 +19,10 @@ from prohmr_jax.models.resnet import ResNet
 from prohmr_jax.structs import LossTerms
 from prohmr_jax.training.train_state import TrainState
 
-# Draws, mode, likelihood: each normalises by its own rows.
+# Passes through the flow in a step, each with batch norms of its own rows: the samples,
+# the mode, and the likelihood of the labels.
 _FLOW_PASSES = 3
-# Forward, gradients by inputs, gradients by weights: about as much work each.
+# Passes of about equal work: forward, gradients of inputs, gradients of weights.
 _FORWARDS_PER_STEP = 3
 _COLLECTIVE = re.compile(
     r"= (.+?) (?:all-reduce|all-gather|reduce-scatter|all-to-all|ragged-all-to-all"
@@ -31,38 +33,43 @@ _ARRAY = re.compile(r"\b(?:pred|[a-z]+(\d+)\w*)\[([\d,]*)\]")
 
 @dataclasses.dataclass(frozen=True)
 class CompiledCosts:
-    """Of one device, as the compiler tells."""
+    """Holds the costs of one device, as the compiler reports them."""
 
     flops: float
-    """Of everything, elementwise work included."""
+    """Number of operations, elementwise ones included."""
     argument_bytes: int
+    """Size of the arguments, bytes."""
     temporary_bytes: int
+    """Size of temporary arrays, bytes."""
     peak_bytes: int
-    """Arguments, temporaries, and results that take no argument's place."""
+    """Size of arguments, temporaries, and results that do not reuse an argument's
+    memory, bytes."""
     exchanged_bytes: int
-    """Of what collectives give; each once, however it is sent."""
+    """Size of the results of all collectives, bytes, however they are sent."""
     num_collectives: int
+    """Number of collectives."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ExchangedBytes:
-    """The least that devices exchange in a step, float32."""
+    """Holds the least that devices must exchange in a step, bytes of float32."""
 
     gradients: int
-    """Of model and discriminator."""
+    """Size of the gradients of model and discriminator, bytes."""
     statistics: int
-    """Of batch norms: two sums per feature forward, two back, in every pass."""
+    """Size of the sums of batch norms, bytes: two per feature forward and two back, in
+    every pass."""
     scalars: int
-    """Loss, terms and counts."""
+    """Size of losses, terms and counts, bytes."""
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """Returns the sum of all sizes, bytes."""
         return self.gradients + self.statistics + self.scalars
 
 
 def compiled_costs(compiled: jax.stages.Compiled) -> CompiledCosts:
-    """Returns the costs of a compiled function."""
+    """Returns the costs that the compiler reports for a compiled function."""
     memory = compiled.memory_analysis()
     sizes = collective_sizes(compiled.as_text())
     arguments = memory.argument_size_in_bytes
@@ -79,7 +86,11 @@ def compiled_costs(compiled: jax.stages.Compiled) -> CompiledCosts:
 
 
 def collective_sizes(hlo: str) -> list[int]:
-    """Returns the bytes that each collective of a compiled module gives."""
+    """Returns the size of the result of each collective of a compiled module, bytes.
+
+    Args:
+      hlo: text of the compiled module.
+    """
     return [
         sum(
             int(bits or 8) // 8 * int(np.prod([int(n) for n in shape.split(",") if n]))
@@ -90,10 +101,10 @@ def collective_sizes(hlo: str) -> list[int]:
 
 
 def least_exchange(state: TrainState) -> ExchangedBytes:
-    """Returns what devices must exchange: all that is a sum over the batch.
+    """Returns the least that devices must exchange: every sum over the batch.
 
     Args:
-      state: of training on photos; shapes are enough.
+      state: training state of an image model; only its shapes are read.
     """
     stats = state.batch_stats
     passes = {"encoder": 1, "flow": _FLOW_PASSES}
@@ -101,11 +112,12 @@ def least_exchange(state: TrainState) -> ExchangedBytes:
         number * len(jax.tree.leaves(stats.get(part, {}))) // 2
         for part, number in passes.items()
     )
-    # Forward two sums per feature, as many as there are running averages; back two.
+    # There are two sums per feature in each direction, as there are running averages.
     statistics = sum(
         number * 2 * _num_bytes(stats.get(part, {})) for part, number in passes.items()
     )
-    # Losses of both players, terms; rows of each batch norm; labelled poses.
+    # The losses of model and discriminator, the terms, the number of rows of each batch
+    # norm, and the number of labelled poses.
     scalars = 2 + len(dataclasses.fields(LossTerms)) + norms + 1
     return ExchangedBytes(
         gradients=_num_bytes(state.params) + _num_bytes(state.critic_params),
@@ -122,27 +134,33 @@ def step_flops(model: ProHMR, people: int, side_px: int, samples: int) -> int:
     """Returns the operations of a step's linear layers: three times the forward pass.
 
     Args:
-      model: with a ResNet.
-      people: of the batch.
-      side_px: of the crops.
-      samples: bodies made of each person, the mode included.
+      model: model with a ResNet.
+      people: number of people in the batch.
+      side_px: side of the crops, pixels.
+      samples: number of bodies of each person, the mode included.
     """
     head = model.head
     outputs = head.num_betas + len(head.mean_camera)
     per_person = (
         resnet_multiply_adds(model.encoder, side_px)
         + _FLOW_PASSES * context_multiply_adds(model.flow)
-        # One row more than samples: the label.
+        # The label is one row more.
         + (samples + 1) * flow_multiply_adds(model.flow)
         + head.hidden_features * (head.context_features + outputs)
-        # Made bodies for either player, captured ones for the critic.
-        + 3 * samples * critic_multiply_adds(Discriminator.hidden_features)
+        # The discriminator judges predicted bodies twice, for its own loss and for the
+        # model's, and captured bodies once.
+        + 3 * samples * discriminator_multiply_adds(Discriminator.hidden_features)
     )
     return 2 * _FORWARDS_PER_STEP * people * per_person
 
 
 def resnet_multiply_adds(encoder: ResNet, side_px: int) -> int:
-    """Returns the multiply-adds of a ResNet's convolutions for one image."""
+    """Returns the multiply-adds of a ResNet's convolutions for one image.
+
+    Args:
+      encoder: the ResNet.
+      side_px: side of the image, pixels.
+    """
     half = lambda side: -(-side // 2)  # noqa: E731
     side = half(side_px)
     total = side**2 * 7**2 * 3 * encoder.width
@@ -164,18 +182,22 @@ def resnet_multiply_adds(encoder: ResNet, side_px: int) -> int:
 
 
 def flow_multiply_adds(flow: ConditionalGlow) -> int:
-    """Returns the multiply-adds of one row through the flow, its context projected."""
+    """Returns the multiply-adds of the flow for one row with a projected context."""
     hidden, half = flow.hidden_features, flow.features // 2
     residual = 2 * flow.num_blocks * hidden**2
     return flow.num_layers * (flow.features**2 + 2 * half * hidden + residual)
 
 
 def context_multiply_adds(flow: ConditionalGlow) -> int:
-    """Returns the multiply-adds of projecting one context for every layer."""
+    """Returns the multiply-adds that project one context for every layer."""
     return flow.num_layers * flow.context_features * flow.hidden_features
 
 
-def critic_multiply_adds(hidden: int) -> int:
-    """Returns the multiply-adds of the discriminator for one body, shape left out."""
+def discriminator_multiply_adds(hidden: int) -> int:
+    """Returns the multiply-adds of the discriminator for one body, without its shape.
+
+    Args:
+      hidden: number of hidden features.
+    """
     joints = NUM_JOINTS * 32 * (9 + 32 + 1)
     return joints + hidden * (NUM_JOINTS * 32 + hidden + 1)

@@ -1,7 +1,7 @@
-"""How work is timed, and how a report says where.
+"""Times pieces of work side by side, and describes the machine; all benchmarks use it.
 
-What is compared runs in turn, round after round, so that a slower minute of the
-machine falls on all alike; tables give medians and ratios of them.
+What is compared runs in turn, round after round, so that a slow minute of the machine
+affects everything alike. Reports give medians, and ratios of medians.
 """
 
 import importlib.metadata
@@ -19,7 +19,14 @@ from prohmr_jax.files.atomic import write_atomically
 def timed(
     work: dict[str, Callable[[], jax.Array]], rounds: int, compiled: bool = False
 ) -> dict[str, float]:
-    """Returns the median seconds of each piece of work; all run in every round."""
+    """Returns the median seconds of each piece of work; all run in every round.
+
+    Args:
+      work: functions by name; what they return is waited for.
+      rounds: number of rounds.
+      compiled: whether all functions have run before; otherwise each runs once before
+        the clock starts, so that compilation does not count.
+    """
     for run in () if compiled else work.values():
         jax.block_until_ready(run())
     seconds = {name: [] for name in work}
@@ -32,7 +39,7 @@ def timed(
 
 
 def machine() -> str:
-    """Returns one line on the machine and the versions that were measured."""
+    """Returns one line that names the device, the machine and the package versions."""
     packages = ("jax", "jaxlib", "flax", "numpy")
     versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in packages)
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else "?"
@@ -44,7 +51,15 @@ def machine() -> str:
 
 
 def publish(report: str, output: str) -> None:
-    """Prints a report, and writes it to a file if one is named."""
+    """Prints a report, and writes it to a file as well if one is named.
+
+    Args:
+      report: text of the report.
+      output: path of the file; empty for none.
+
+    Raises:
+      InputError: the file cannot be written.
+    """
     if output:
         write_atomically(output, lambda stream: stream.write(report.encode()))
     print(report)

@@ -1,6 +1,7 @@
-"""Costs of training on photos: the step, its parts, and what the compiler made of it.
+"""Runs the mode "benchmark_training": measures what training on photos costs.
 
-Prints Markdown; seconds are medians, compilation apart.
+The report covers the step and its parts, the input pipeline, several devices, and what
+the compiled step costs. Seconds are medians and do not include compilation.
 """
 
 import contextlib
@@ -39,20 +40,21 @@ from prohmr_jax.training.objective import Objective
 
 _LOG = logging.getLogger(__name__)
 _CROP_PX = 256
-# Seconds of the official implementation at the default sizes: torch 2.13 on two cores
-# of such a machine, measured apart from ours; for orientation.
+# Seconds of the official implementation at the default sizes, for orientation: torch
+# 2.13 on two cores of such a machine, measured separately from ours.
 _OFFICIAL_STEP, _OFFICIAL_ENCODER = "2.94", "2.14"
 _MATMUL = 2048
 
 
 def run(config: ml_collections.ConfigDict) -> str:
-    """Measures, prints and returns a Markdown report.
+    """Measures, and prints, writes and returns a Markdown report.
 
     Args:
       config: see `configs/benchmark_training.py`.
 
     Raises:
-      InputError: the body cannot be read, or there is no such encoder.
+      InputError: the body cannot be read, there is no such encoder, or the report
+        cannot be written.
     """
     spec = ModelSpec(**config.model)
     objective = Objective(
@@ -96,14 +98,14 @@ def run(config: ml_collections.ConfigDict) -> str:
 
 
 def _steps(plan: StepPlan, spec: ModelSpec, encoder_batch: int, rounds: int) -> str:
-    """The step, the encoder and a plain product of matrices, in turn."""
+    """Times the step, the encoder and a plain product of matrices, in turn."""
     model, side = build_model(spec), spec.input_size
     prepared = prepare(model, init_variables(model, jax.random.key(0)))
     images = jnp.zeros((encoder_batch, side, side, 3)) + jnp.arange(3.0)
     encoder = jax.jit(encode)
     square = jnp.ones((_MATMUL, _MATMUL))
     product = jax.jit(jnp.matmul)
-    found = timed(
+    seconds = timed(
         {
             "step": stepper(plan),
             "encoder": lambda: encoder(prepared, images),
@@ -115,18 +117,18 @@ def _steps(plan: StepPlan, spec: ModelSpec, encoder_batch: int, rounds: int) -> 
     samples = plan.objective.samples_per_person
     forward = 2 * encoder_batch * resnet_multiply_adds(model.encoder, side)
     rows = [
-        (f"training step, {people} photos", found["step"],
+        (f"training step, {people} photos", seconds["step"],
          step_flops(model, people, side, samples), _OFFICIAL_STEP),
-        (f"encoder, {encoder_batch} photos", found["encoder"], forward,
+        (f"encoder, {encoder_batch} photos", seconds["encoder"], forward,
          _OFFICIAL_ENCODER),
-        (f"{_MATMUL}^3 product", found["product"], 2 * _MATMUL**3, ""),
+        (f"{_MATMUL}^3 product", seconds["product"], 2 * _MATMUL**3, ""),
     ]  # fmt: skip
     title = f"{spec.encoder}, {side} px, {spec.encoder_dtype}, in turn:\n\n"
     return title + table(
         ("work", "seconds", "GFLOP/s", "official, another day"),
         (
-            (work, f"{seconds:.3f}", f"{flops / seconds / 1e9:.0f}", official)
-            for work, seconds, flops, official in rows
+            (work, f"{duration:.3f}", f"{flops / duration / 1e9:.0f}", official)
+            for work, duration, flops, official in rows
         ),
     )
 
@@ -139,7 +141,7 @@ def _pipeline(
     side_px: int,
     num_batches: int,
 ) -> str:
-    """Rates of reading, decoding, cropping and augmenting, one after another."""
+    """Measures reading, decoding, cropping and augmenting, one source after another."""
     width, height = PHOTO_SIZE
     rows = []
     for name, source in ((f"photos {width} x {height}", photos),
@@ -157,19 +159,19 @@ def _pipeline(
 def _devices(
     plan: StepPlan, spec: ModelSpec, counts: tuple[int, ...], rounds: int
 ) -> str:
-    """One global batch on more and more devices of the same cores, in turn."""
+    """Times one global batch on more and more devices of the same cores, in turn."""
     with contextlib.ExitStack() as stack:
         processes = {n: stack.enter_context(forced_devices(n)) for n in counts}
         for process in processes.values():
             process.submit(prepare_steps, plan).result()
-        found = timed(
+        seconds = timed(
             {
                 str(n): lambda process=process: process.submit(take_step).result()
                 for n, process in processes.items()
             },
             rounds,
         )
-    first = found[str(counts[0])]
+    first = seconds[str(counts[0])]
     people = len(plan.batch.images.image)
     title = (
         f"{spec.encoder}, {spec.input_size} px, {people} photos in all, on devices "
@@ -177,12 +179,12 @@ def _devices(
     )
     return title + table(
         ("devices", "seconds per step", f"over {counts[0]}"),
-        ((n, f"{s:.3f}", f"{s / first:.2f}") for n, s in found.items()),
+        ((n, f"{s:.3f}", f"{s / first:.2f}") for n, s in seconds.items()),
     )
 
 
 def _compiled(plan: StepPlan, spec: ModelSpec, devices: int) -> str:
-    """The full-size step as it is compiled for several devices."""
+    """Compares the full-size step, compiled for several devices, with the counts."""
     with forced_devices(devices) as process:
         costs, least = process.submit(measure_costs, plan).result()
     people = len(plan.batch.images.image) // devices

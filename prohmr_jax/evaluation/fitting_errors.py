@@ -1,10 +1,12 @@
-"""Errors of fits and of what they start from: people of known pose in several views.
+"""Measures the errors of fits, and of the predictions that they start from.
 
-Every view is scaled so that the person's box measures 224, and its camera is the true
-one: how near a person stands changes nothing but the perspective.
+The mode "evaluate_fitting" calls it on people of known pose who are seen in several
+views. Every view is scaled so that the side of the person's box is 224 pixels, and fits
+are given the true focal length: the distance of a person changes the perspective alone.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -48,46 +50,58 @@ _MM = 1000.0
 
 
 @struct.dataclass
-class Contestants:
-    """Trained things that are compared."""
+class FittedModels:
+    """Holds the trained models and priors whose fits are compared."""
 
     prohmr: PreparedProHMR
-    twin: PreparedProHMR
-    """Deterministic: of a `PoseRegressor`."""
+    """Model with a distribution, whose fits the paper proposes."""
+    regression: PreparedProHMR
+    """Deterministic model (`PoseRegressor`) with the same encoder, data and losses."""
     body: BodyModel
+    """Body model of both."""
     mixture: GaussianMixture
+    """Mixture of Gaussians, the generic prior of SMPLify."""
     flow: GenericFlow
+    """Unconditional flow, another generic prior."""
     mean_body_pose: Float[Array, "23 3 3"]
+    """Rotations of the mean pose, which is the answer of a model without input."""
 
 
 @struct.dataclass
 class Scenes:
-    """G people, seen by N cameras of focal length 1 each."""
+    """Holds G people of known pose, each seen by N cameras of focal length 1."""
 
     body: Body
-    """`[G]`; metres, world."""
+    """True joints, metres, world axes, leading axis [G]."""
     extrinsics: Extrinsics
+    """Transformations from the world to the cameras, leading axis [G]."""
     keypoints: Keypoints2D
-    """`[G, N, 25]`."""
+    """Detected keypoints (BODY_25) at focal length 1, leading axes [G, N]."""
 
 
 @struct.dataclass
 class FitErrors:
-    """Of the 14 joints of Human3.6M, millimetres."""
+    """Holds errors over the 14 joints of Human3.6M, millimetres."""
 
     pa_mpjpe: Float[Array, "*b"]
+    """Mean distance of joints after Procrustes alignment, millimetres."""
     mpjpe: Float[Array, "*b"]
+    """Mean distance of joints relative to the pelvis, millimetres."""
 
 
 def make_scenes(
     body: BodyModel, condition: Callable, num_views: int
 ) -> Callable[[jax.Array, jax.Array], Scenes]:
-    """Returns the jitted `(keys [G], poses [G, 24, 3]) -> Scenes`.
+    """Returns a jitted function that places people in front of random cameras.
+
+    The function takes random keys [G] and poses [G, 24, 3] (axis-angle, radians) and
+    returns `Scenes`.
 
     Args:
-      body: whose shape is drawn at random.
-      condition: of `lifting_errors.CONDITIONS`.
-      num_views: cameras of each person.
+      body: body model, whose shapes are drawn at random.
+      condition: one of `keypoint_errors.CONDITIONS`, which makes detections of true
+        keypoints.
+      num_views: number N of cameras of each person.
     """
     settings = SynthesisSettings()
 
@@ -97,7 +111,7 @@ def make_scenes(
         betas = jax.random.normal(shape_key, (body.num_betas,))
         world = body_joints(body, SmplParams.from_rotmats(rotmats, betas))
 
-        def seen(key):
+        def view(key):
             view_key, camera_key, detector_key = jax.random.split(key, 3)
             rotation = random_view(view_key, settings)
             joints = jnp.matmul(world.joints, rotation.T, precision="highest")
@@ -105,39 +119,44 @@ def make_scenes(
             xy = cameras.project(joints, camera)[: len(BODY_25)]
             return Extrinsics(rotation, camera.translation), condition(detector_key, xy)
 
-        extrinsics, keypoints = jax.vmap(seen)(jax.random.split(views_key, num_views))
+        extrinsics, keypoints = jax.vmap(view)(jax.random.split(views_key, num_views))
         return Scenes(world, extrinsics, keypoints)
 
     return jax.jit(jax.vmap(scene))
 
 
-def _flat(tree):
-    """`[G, N, ...]` as `[G N, ...]`."""
+def _flat(tree: Any) -> Any:
+    """Returns arrays `[G, N, ...]` as `[G N, ...]`."""
     return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), tree)
 
 
-def _grouped(tree, like: Scenes):
-    """`[G N, ...]` as `[G, N, ...]`."""
-    sizes = like.keypoints.confidence.shape[:2]
+def _grouped(tree: Any, scenes: Scenes) -> Any:
+    """Returns arrays `[G N, ...]` as `[G, N, ...]`, with the sizes of the scenes."""
+    sizes = scenes.keypoints.confidence.shape[:2]
     return jax.tree.map(lambda a: a.reshape(*sizes, *a.shape[1:]), tree)
 
 
 _predict = jax.jit(predict, static_argnames="num_hypotheses")
 
 
-def _answer(model: PreparedProHMR, body: BodyModel, keypoints: Keypoints2D):
-    key = jax.random.key(0)  # of draws that nobody asks for
+def _mode(model: PreparedProHMR, body: BodyModel, keypoints: Keypoints2D) -> Prediction:
+    """Returns the prediction with one hypothesis, the mode."""
+    key = jax.random.key(0)  # not used, because there are no samples
     return _predict(model, body, keypoints, key, num_hypotheses=1)
 
 
 @jax.jit
-def _view(prediction: Prediction, keypoints: Keypoints2D, weight) -> View:
-    """Returns the view of a fit; `weight` is that of the data term."""
+def _view(prediction: Prediction, keypoints: Keypoints2D, data_weight: float) -> View:
+    """Returns the view that a fit starts from, in pixels of the scaled photo."""
     box = prediction.box
     scale = cameras.CROP_SIZE_PX / box.size
-    wide = body_25_as_44(keypoints)
+    joints_44 = body_25_as_44(keypoints)
     return image_view(
-        Keypoints2D(wide.xy * scale[:, None, None], jnp.sqrt(weight) * wide.confidence),
+        Keypoints2D(
+            joints_44.xy * scale[:, None, None],
+            # The data term is weighted by the squared confidence.
+            jnp.sqrt(data_weight) * joints_44.confidence,
+        ),
         prediction.hypotheses.camera,
         Box(box.center * scale[:, None], box.size * scale),
         jnp.full_like(box.center, cameras.CROP_SIZE_PX),
@@ -146,70 +165,85 @@ def _view(prediction: Prediction, keypoints: Keypoints2D, weight) -> View:
     )
 
 
-def _first(tree):
-    """Of the hypotheses, the only one."""
+def _only_hypothesis(tree: Any) -> Any:
+    """Returns arrays `[B, 1, ...]` without the axis of hypotheses."""
     return jax.tree.map(lambda a: a[:, 0], tree)
 
 
 def one_view_fits(
-    models: Contestants,
+    models: FittedModels,
     scenes: Scenes,
     settings: Settings,
     data_weight: float = 1.0,
 ) -> dict[str, Body]:
-    """Returns the bodies of each method, `[G, N]`, camera axes; nobody sees two views.
+    """Returns the bodies that each method fits to every view alone.
 
     Args:
-      models: what is compared.
+      models: trained models and priors.
       scenes: the people.
-      settings: of L-BFGS.
-      data_weight: of every method's data term, against the published one.
+      settings: settings of L-BFGS.
+      data_weight: weight of every method's data term, relative to the published one.
+
+    Returns:
+      Bodies in camera axes with leading axes [G, N], by the name of the method.
     """
     body, keypoints = models.body, _flat(scenes.keypoints)
-    ours = _answer(models.prohmr, body, keypoints)
-    twin = _answer(models.twin, body, keypoints)
-    view = _view(ours, keypoints, data_weight)
-    twin_view = _view(twin, keypoints, data_weight)
+    prohmr = _mode(models.prohmr, body, keypoints)
+    regression = _mode(models.regression, body, keypoints)
+    prohmr_view = _view(prohmr, keypoints, data_weight)
+    regression_view = _view(regression, keypoints, data_weight)
     flow = FittingModel(models.prohmr.flow, body)
-    betas = _first(ours.hypotheses.smpl.betas)
-    found = {
-        "ProHMR": _first(ours.body),
+    betas = _only_hypothesis(prohmr.hypotheses.smpl.betas)
+    bodies = {
+        "ProHMR": _only_hypothesis(prohmr.body),
         "ProHMR + fitting": fit_keypoints(
-            flow, ours.context, betas, view, True, settings
+            flow, prohmr.context, betas, prohmr_view, True, settings
         ).body,
-        "regression": _first(twin.body),
+        "regression": _only_hypothesis(regression.body),
     }
-    for start, prediction, at in (
-        ("regression", twin, twin_view), ("ProHMR", ours, view)
+    for start, prediction, view in (
+        ("regression", regression, regression_view), ("ProHMR", prohmr, prohmr_view)
     ):  # fmt: skip
         for name, prior in (("mixture", models.mixture), ("flow", models.flow)):
-            smpl = _first(prediction.hypotheses.smpl)
-            fit = fit_smplify(body, prior, smpl, at, settings=settings)
-            found[f"{start} + SMPLify, {name}"] = fit.body
-    regressor = Regressor(models.twin.module, models.twin.variables, body)
+            smpl = _only_hypothesis(prediction.hypotheses.smpl)
+            fit = fit_smplify(body, prior, smpl, view, settings=settings)
+            bodies[f"{start} + SMPLify, {name}"] = fit.body
+    regressor = Regressor(models.regression.module, models.regression.variables, body)
     inputs, box = in_box(keypoints)
     scale = cameras.CROP_SIZE_PX / box.size
     box = Box(box.center * scale[:, None], box.size * scale)
-    found["regression + EFT"] = fit_eft(regressor, EftData(inputs, box, twin_view)).body
-    return {name: _grouped(body, scenes) for name, body in found.items()}
+    eft = fit_eft(regressor, EftData(inputs, box, regression_view))
+    bodies["regression + EFT"] = eft.body
+    return {name: _grouped(body, scenes) for name, body in bodies.items()}
 
 
 def several_views_fits(
-    models: Contestants,
+    models: FittedModels,
     scenes: Scenes,
     settings: Settings,
     data_weight: float = 1.0,
 ) -> dict[str, Body]:
-    """Returns the bodies of each method of joining views, `[G, N]`, camera axes.
+    """Returns the bodies of each method that uses all views of a person together.
 
-    Args: see `one_view_fits`.
+    Args:
+      models: trained models and priors.
+      scenes: the people.
+      settings: settings of L-BFGS.
+      data_weight: weight of the data terms, relative to the published one.
+
+    Returns:
+      Bodies in camera axes with leading axes [G, N], by the name of the method.
     """
     body, keypoints = models.body, _flat(scenes.keypoints)
-    ours = _answer(models.prohmr, body, keypoints)
-    twin = _answer(models.twin, body, keypoints)
-    view = _grouped(_view(ours, keypoints, data_weight), scenes)
-    context, smpl, twin_smpl = _grouped(
-        (ours.context, _first(ours.hypotheses.smpl), _first(twin.hypotheses.smpl)),
+    prohmr = _mode(models.prohmr, body, keypoints)
+    regression = _mode(models.regression, body, keypoints)
+    view = _grouped(_view(prohmr, keypoints, data_weight), scenes)
+    context, smpl, regression_smpl = _grouped(
+        (
+            prohmr.context,
+            _only_hypothesis(prohmr.hypotheses.smpl),
+            _only_hypothesis(regression.hypotheses.smpl),
+        ),
         scenes,
     )
     flow = FittingModel(models.prohmr.flow, body)
@@ -218,7 +252,7 @@ def several_views_fits(
     )
     return {
         "ProHMR + rotation averaging": _averaged(body, smpl),
-        "regression + rotation averaging": _averaged(body, twin_smpl),
+        "regression + rotation averaging": _averaged(body, regression_smpl),
         "ProHMR + fusion": fuse_views(
             flow, context, smpl.betas, settings=settings
         ).body,
@@ -233,7 +267,7 @@ def several_views_fits(
 
 @jax.jit
 def _averaged(body: BodyModel, smpl: SmplParams) -> Body:
-    """Returns each view's orientation with the views' mean pose and shape."""
+    """Returns bodies with each view's orientation and the mean pose and shape."""
     valid = jnp.ones(smpl.betas.shape[:-1])
     pose = mean_rotation(smpl.body_pose, valid)[:, None]
     betas = jnp.mean(smpl.betas, axis=1, keepdims=True)
@@ -255,18 +289,28 @@ def _in_cameras(body: Body, extrinsics: Extrinsics) -> Body:
 
 
 @jax.jit
-def fit_errors(found: Body, scenes: Scenes) -> FitErrors:
-    """Returns the errors of bodies in camera axes, `[G]`, means over the views."""
+def fit_errors(bodies: Body, scenes: Scenes) -> FitErrors:
+    """Returns the errors of bodies, `[G]`, means over the views of each person.
+
+    Args:
+      bodies: bodies in camera axes, leading axes [G, N].
+      scenes: the people.
+    """
     truth = h36m_14(_in_cameras(scenes.body, scenes.extrinsics))
-    joints = h36m_14(found)
+    joints = h36m_14(bodies)
     return FitErrors(
         _MM * jnp.mean(pa_mpjpe(joints, truth), axis=1),
         _MM * jnp.mean(mpjpe(joints, truth), axis=1),
     )
 
 
-def mean_pose_errors(models: Contestants, scenes: Scenes) -> FitErrors:
-    """Returns the errors of the mean body, which ignores the keypoints, `[G]`."""
+def mean_pose_errors(models: FittedModels, scenes: Scenes) -> FitErrors:
+    """Returns the errors of the mean body, which does not depend on keypoints, `[G]`.
+
+    Args:
+      models: trained models and priors.
+      scenes: the people.
+    """
     mean = mean_body(models.body, models.mean_body_pose)
     sizes = scenes.keypoints.confidence.shape[:2]
     everywhere = jax.tree.map(lambda a: jnp.broadcast_to(a, (*sizes, *a.shape)), mean)

@@ -1,7 +1,8 @@
-"""Whether fits improve bodies, in Markdown tables: the paper's Tables 3 and 4 here.
+"""Runs the mode "evaluate_fitting": compares fits, as Tables 3 and 4 of the paper do.
 
-People of held-out clips are seen by several cameras. Errors are means over a person's
-views, then over the people of an action, then over the actions of a split.
+The people are those of held-out motion capture, seen by several cameras. Errors are
+means over the views of a person, then over the people of an action, then over the
+actions of a split. The report consists of Markdown tables (docs/fitting.md).
 """
 
 import logging
@@ -17,8 +18,8 @@ from tqdm import tqdm
 from prohmr_jax.errors import InputError
 from prohmr_jax.evaluation.body_errors import mean_pose
 from prohmr_jax.evaluation.fitting_errors import (
-    Contestants,
     FitErrors,
+    FittedModels,
     Scenes,
     fit_errors,
     make_scenes,
@@ -43,22 +44,24 @@ from prohmr_jax.weights.weight_files import load_weights
 
 _LOG = logging.getLogger(__name__)
 
-# (split, action) of each person.
 Labels = list[tuple[Split, str]]
+"""Split and action of each person."""
 Errors = dict[str, FitErrors]
+"""Errors of the people by the name of the method."""
 
 
 def spread_people(
     clips: tuple[HeldOutClip, ...], per_split: int
 ) -> tuple[Labels, np.ndarray]:
-    """Returns people of every action, and their poses `[P, 24, 3]`.
+    """Returns split and action of people, and their poses `[P, 24, 3]`, axis-angle.
 
-    A split's people are shared evenly among its actions, and an action's are spread
-    evenly over its frames.
+    All actions of a split have the same number of people, whose frames are evenly
+    spaced over the frames of the action.
 
     Args:
       clips: held-out clips.
-      per_split: people of each split, rounded up to the same for each action.
+      per_split: number of people of each split, which is rounded up to a multiple of
+        its number of actions.
 
     Raises:
       InputError: an action has too few frames.
@@ -72,20 +75,22 @@ def spread_people(
     poses = []
     for key in sorted(frames, key=lambda key: (key[0].value, key[1])):
         number = -(-per_split // sum(split is key[0] for split, _ in frames))
-        mine = np.concatenate(frames[key])
-        if len(mine) < number:
+        of_action = np.concatenate(frames[key])
+        if len(of_action) < number:
             raise InputError(
-                "config.people_per_split", f"{key[1]} has {len(mine)} frames only"
+                "config.people_per_split",
+                f"asks for {number} people of each action, but {key[1]} has "
+                f"{len(of_action)} frames only",
             )
-        middles = (np.arange(number) + 0.5) * len(mine) / number
-        poses.append(mine[middles.astype(int)])
+        middles = (np.arange(number) + 0.5) * len(of_action) / number
+        poses.append(of_action[middles.astype(int)])
         labels += [key] * number
     return labels, np.concatenate(poses)
 
 
 def measure(
     fits: Callable[[Scenes], dict],
-    models: Contestants,
+    models: FittedModels,
     scenes_of: Callable[[jax.Array, jax.Array], Scenes],
     poses: np.ndarray,
     batch_size: int,
@@ -94,12 +99,13 @@ def measure(
     """Returns the errors of every method, NumPy arrays with an axis of people.
 
     Args:
-      fits: scenes -> bodies by the method's name.
-      models: what is compared.
-      scenes_of: see `make_scenes`.
-      poses: of people.
-      batch_size: people at a time; one size, so that nothing is compiled again.
-      seed: person p has the key `fold_in(key(seed), p)`.
+      fits: function that takes scenes and returns bodies by the name of the method.
+      models: trained models and priors.
+      scenes_of: function that `make_scenes` returned.
+      poses: poses of the people [P, 24, 3], axis-angle, radians.
+      batch_size: number of people that are fitted at a time; the last batch is padded,
+        so that only one size is compiled.
+      seed: seed of shapes and cameras; person p has the key `fold_in(key(seed), p)`.
     """
     keys = jax.vmap(jax.random.fold_in, (None, 0))(
         jax.random.key(seed), jnp.arange(len(poses))
@@ -109,18 +115,18 @@ def measure(
         chosen = np.arange(start, start + batch_size)
         rows = np.minimum(chosen, len(poses) - 1)
         scenes = scenes_of(keys[rows], jnp.asarray(poses[rows]))
-        found = {"mean pose": mean_pose_errors(models, scenes)}
-        found |= {n: fit_errors(body, scenes) for n, body in fits(scenes).items()}
+        errors = {"mean pose": mean_pose_errors(models, scenes)}
+        errors |= {n: fit_errors(body, scenes) for n, body in fits(scenes).items()}
         real = slice(np.sum(chosen < len(poses)))
-        parts.append(jax.tree.map(lambda a, real=real: np.asarray(a)[real], found))
-    whole = jax.tree.map(lambda *a: np.concatenate(a), *parts)
-    # In the order of the methods, which `jax.tree.map` does not keep.
-    return {name: whole[name] for name in found}
+        parts.append(jax.tree.map(lambda a, real=real: np.asarray(a)[real], errors))
+    joined = jax.tree.map(lambda *a: np.concatenate(a), *parts)
+    # `jax.tree.map` sorts the methods by name: this restores their order.
+    return {name: joined[name] for name in errors}
 
 
 def over_actions(errors: FitErrors, labels: Labels, split: Split) -> FitErrors:
-    """Returns the mean over a split's actions of the means over their people."""
-    actions = sorted({action for of, action in labels if of is split})
+    """Returns the mean over the actions of a split of the means over their people."""
+    actions = sorted({action for other, action in labels if other is split})
     masks = [np.array([label == (split, a) for label in labels]) for a in actions]
     return jax.tree.map(
         lambda values: float(np.mean([values[mask].mean() for mask in masks])), errors
@@ -130,7 +136,16 @@ def over_actions(errors: FitErrors, labels: Labels, split: Split) -> FitErrors:
 def markdown_rows(
     results: dict[str, Errors], labels: Labels, split: Split
 ) -> list[str]:
-    """Returns a table of one split: methods down, conditions across, PA / MPJPE."""
+    """Returns the table of one split as lines of Markdown.
+
+    A row is a method, a column a condition of the keypoints, and a cell holds PA-MPJPE
+    and MPJPE, millimetres.
+
+    Args:
+      results: errors by the name of the condition.
+      labels: split and action of each person.
+      split: the split.
+    """
     conditions = list(results)
     rows = []
     for method in results[conditions[0]]:
@@ -147,14 +162,14 @@ def _load(path: str | pathlib.Path) -> PreparedProHMR:
     return prepare(build_model(spec), variables)
 
 
-def _contestants(config: ml_collections.ConfigDict) -> Contestants:
-    twin = _load(config.regression or REGRESSION_WEIGHTS)
-    if twin.flow is not None:
-        raise InputError("config.regression", "these weights are not deterministic")
+def _fitted_models(config: ml_collections.ConfigDict) -> FittedModels:
+    regression = _load(config.regression or REGRESSION_WEIGHTS)
+    if regression.flow is not None:
+        raise InputError("config.regression", "the weights are not deterministic")
     prior = load_pose_prior(config.pose_prior or None)
-    return Contestants(
+    return FittedModels(
         prohmr=_load(config.checkpoint or KEYPOINT_WEIGHTS),
-        twin=twin,
+        regression=regression,
         body=read_body(config.body),
         mixture=GaussianMixture(prior),
         flow=GenericFlow(load_pose_flow(config.pose_flow or None)),
@@ -163,15 +178,15 @@ def _contestants(config: ml_collections.ConfigDict) -> Contestants:
 
 
 def run(config: ml_collections.ConfigDict) -> str:
-    """Compares fits on held-out clips; writes and returns the report.
+    """Compares fits on held-out clips; prints, writes and returns the report.
 
     Args:
       config: see `configs/evaluate_fitting.py`.
 
     Raises:
-      InputError: weights, body or clips cannot be used.
+      InputError: weights, body or clips cannot be used, or the report not be written.
     """
-    models = _contestants(config)
+    models = _fitted_models(config)
     clips = read_held_out_clips(config.held_out)
     labels, poses = spread_people(clips, config.people_per_split)
 
@@ -183,8 +198,10 @@ def run(config: ml_collections.ConfigDict) -> str:
 
     def compare(title: str, fits: Callable) -> dict[str, Errors]:
         return {
-            name: measure(fits, models, of, poses, config.batch_size, config.seed)
-            for name, of in tqdm(scenes.items(), desc=title)
+            name: measure(
+                fits, models, scenes_of, poses, config.batch_size, config.seed
+            )
+            for name, scenes_of in tqdm(scenes.items(), desc=title)
         }
 
     tables = {}

@@ -30,8 +30,8 @@ def test_encoders_cost_what_is_published(name, billions):
     wide = 2048 if name in ("resnet50", "resnet101", "resnet152") else 512
     spec = ModelSpec(encoder=name, context_features=wide)
     classifier = 1000 * wide
-    found = resnet_multiply_adds(build_model(spec).encoder, 224) + classifier
-    assert found / 1e9 == pytest.approx(billions, abs=0.006)
+    counted = resnet_multiply_adds(build_model(spec).encoder, 224) + classifier
+    assert counted / 1e9 == pytest.approx(billions, abs=0.006)
 
 
 def test_collectives_are_read_off_a_module():
@@ -47,7 +47,7 @@ def test_collectives_are_read_off_a_module():
 
 
 @pytest.fixture(scope="module")
-def found():
+def costs_of_two_devices():
     """The costs of a tiny step that was compiled for two devices."""
     batch = random_batch(np.random.default_rng(0), 4)
     plan = StepPlan(tiny_model(AXIS), Objective(WEIGHTS), "open", batch)
@@ -58,13 +58,13 @@ def found():
             return process.submit(measure_costs, plan).result()
 
 
-def test_devices_exchange_gradients_statistics_and_scalars_alone(found):
-    costs, least = found
+def test_devices_exchange_gradients_statistics_and_scalars_alone(costs_of_two_devices):
+    costs, least = costs_of_two_devices
     assert least.gradients <= costs.exchanged_bytes <= least.total
 
 
-def test_sending_anything_twice_is_found_out(found):
-    _, least = found
+def test_sending_anything_twice_is_found_out(costs_of_two_devices):
+    _, least = costs_of_two_devices
     smallest = min(least.gradients, least.statistics)
     assert least.total < least.gradients + least.statistics + smallest
 
@@ -84,10 +84,10 @@ def test_a_step_computes_its_linear_layers_once():
     photos = np.zeros((people, side, side, 3), np.uint8)
     batch = batch.replace(images=batch.images.replace(image=photos))
     lowered = jax.jit(step).lower(state, (batch, read_body("open")))
-    found = lowered.cost_analysis()["flops"]
+    compiled = lowered.cost_analysis()["flops"]
     # What hangs over the edges of images is no work, which at this size is a tenth.
     # Encoding each sample, or for each pass of the flow, would give 1.7 and more.
-    assert 0.85 < found / step_flops(model, people, side, samples) < 1.05
+    assert 0.85 < compiled / step_flops(model, people, side, samples) < 1.05
 
 
 def test_the_pipeline_reads_what_is_cut_from_the_portrait(tmp_path):

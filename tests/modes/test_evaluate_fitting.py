@@ -9,16 +9,20 @@ from configs.evaluate_fitting import get_config
 from prohmr_jax.errors import InputError
 from prohmr_jax.evaluation.body_errors import mean_pose
 from prohmr_jax.evaluation.fitting_errors import (
-    Contestants,
     FitErrors,
+    FittedModels,
     fit_errors,
     make_scenes,
 )
 from prohmr_jax.evaluation.keypoint_errors import CONDITIONS
 from prohmr_jax.files.assets import KEYPOINT_WEIGHTS
-from prohmr_jax.fitting import eft, keypoints, smplify
-from prohmr_jax.fitting import multiview_fusion as multiview
-from prohmr_jax.fitting import multiview_joint as joint_views
+from prohmr_jax.fitting import (
+    eft,
+    keypoints,
+    multiview_fusion,
+    multiview_joint,
+    smplify,
+)
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 from prohmr_jax.modes.evaluate_fitting import (
     measure,
@@ -74,8 +78,8 @@ def test_actions_count_alike():
 
 
 def test_the_truth_has_no_error_and_batches_do_not_matter(tiny_body, poses):
-    models = Contestants(
-        prohmr=None, twin=None, body=tiny_body, mixture=None, flow=None,
+    models = FittedModels(
+        prohmr=None, regression=None, body=tiny_body, mixture=None, flow=None,
         mean_body_pose=mean_pose(load_pose_prior(), 10),
     )  # fmt: skip
     scenes_of = make_scenes(tiny_body, CONDITIONS["exact"], 2)
@@ -106,7 +110,7 @@ def stay(objective, initial, data, settings):
 
 
 def test_the_program_writes_its_tables(tmp_path, clips, monkeypatch):
-    for room in (eft, joint_views, keypoints, multiview, smplify):
+    for room in (eft, keypoints, multiview_fusion, multiview_joint, smplify):
         name = "minimise" if room is eft else "minimise_batch"
         monkeypatch.setattr(room, name, stay)
     weights, twin = tmp_path / "prohmr.npz", tmp_path / "regression.npz"
