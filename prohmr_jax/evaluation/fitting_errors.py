@@ -41,7 +41,7 @@ from prohmr_jax.skeleton import BODY_25
 from prohmr_jax.solver.minimise import Settings
 from prohmr_jax.structs import Body, Box, Keypoints2D, SmplParams
 from prohmr_jax.synthetic.keypoint_pairs import (
-    SynthesisSettings,
+    KeypointPairSettings,
     random_camera,
     random_view,
 )
@@ -103,7 +103,7 @@ def make_scenes(
         keypoints.
       num_views: number N of cameras of each person.
     """
-    settings = SynthesisSettings()
+    settings = KeypointPairSettings()
 
     def scene(key, axis_angle):
         shape_key, views_key = jax.random.split(key)

@@ -31,7 +31,7 @@ from prohmr_jax.models.prohmr import PreparedProHMR
 from prohmr_jax.structs import Keypoints2D, SmplParams
 from prohmr_jax.synthetic.keypoint_pairs import (
     JITTER_25,
-    SynthesisSettings,
+    KeypointPairSettings,
     random_camera,
     random_view,
 )
@@ -108,7 +108,7 @@ def make_evaluation(
     num_hypotheses: int,
 ) -> Callable:
     """Returns the jitted `(poses [B, 24, 3], key) -> PersonErrors` of one condition."""
-    settings = SynthesisSettings()
+    settings = KeypointPairSettings()
     baseline = mean_body(body, mean_body_pose)
 
     def person(key, axis_angle):

@@ -14,7 +14,7 @@ from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 from prohmr_jax.poses.bank import read_pose_bank
 from prohmr_jax.priors.gaussian_mixture import load_pose_prior
 from prohmr_jax.structs import LossTerms
-from prohmr_jax.synthetic.keypoint_pairs import SynthesisSettings
+from prohmr_jax.synthetic.keypoint_pairs import KeypointPairSettings
 from prohmr_jax.training.checkpoints import StateCheckpoints
 from prohmr_jax.training.keypoint_model import (
     LiftingInputs,
@@ -80,7 +80,7 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.Pat
     maker = PairMaker(
         people_per_device=people_per_device,
         prior_fraction=config.prior_fraction,
-        settings=SynthesisSettings(**config.synthesis),
+        settings=KeypointPairSettings(**config.synthesis),
         unseen_weight=config.unseen_weight,
     )
     objective = Objective(

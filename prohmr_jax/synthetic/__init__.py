@@ -1,1 +1,1 @@
-"""Rendered people: dressed bodies in rooms, seen by cameras whose labels are exact."""
+"""Renders dressed people in rooms, seen by cameras whose labels are exact."""

@@ -1,7 +1,7 @@
-"""How a person looks: skin, hair and clothes, as colours of the body's vertices.
+"""Draws skin, hair and clothes of a person as colours of the body's vertices.
 
-Clothes are regions of the body that stand off a little; front and back, left and right
-can be told apart wherever people's can.
+`render_pictures` calls it. Clothes are regions of the body that stand off it a little.
+Front and back, and left and right, can be told apart as well as those of real people.
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ import numpy as np
 from prohmr_jax.rendering.colors import oklab_to_linear, to_srgb
 from prohmr_jax.synthetic.body_map import BodyMap
 
-# sRGB from fair to dark; people lie between neighbours.
+# Colours of skin, sRGB, from fair to dark; a person's is between two neighbours.
 _SKIN = np.array(
     [
         [0.96, 0.82, 0.74], [0.91, 0.74, 0.63], [0.82, 0.63, 0.50],
@@ -31,16 +31,21 @@ _LIPS = np.array([0.70, 0.35, 0.34])
 
 @dataclasses.dataclass(frozen=True)
 class Appearance:
-    """What a person wears."""
+    """Holds the looks of a person."""
 
     color: np.ndarray
-    """[V, 3], sRGB in [0, 1]."""
+    """[V, 3], colours of the vertices, sRGB in [0, 1]."""
     thickness: np.ndarray
-    """[V], metres, how far cloth and hair stand off the body."""
+    """[V], distance of cloth and hair from the skin, metres."""
 
 
 def random_appearance(rng: np.random.Generator, body: BodyMap) -> Appearance:
-    """Returns a dressed person."""
+    """Returns the looks of a random dressed person.
+
+    Args:
+      rng: random generator.
+      body: map of the body that is dressed.
+    """
     between = rng.uniform(0, len(_SKIN) - 1)
     skin = np.array([np.interp(between, range(len(_SKIN)), c) for c in _SKIN.T])
     painter = _Painter(body, skin)
@@ -52,7 +57,7 @@ def random_appearance(rng: np.random.Generator, body: BodyMap) -> Appearance:
 
 
 def random_color(rng: np.random.Generator) -> np.ndarray:
-    """Returns an sRGB colour [3]: any lightness, greys oftener than vivid ones."""
+    """Returns a random sRGB colour [3], more often a grey than a vivid colour."""
     lightness = rng.uniform(0.15, 0.97)
     chroma = rng.choice([0.0, 0.03, 0.10, 0.17], p=[0.2, 0.3, 0.3, 0.2])
     hue = rng.uniform(0, 2 * np.pi)
@@ -61,16 +66,16 @@ def random_color(rng: np.random.Generator) -> np.ndarray:
 
 
 class _Painter:
-    """The body while it is painted, layer over layer."""
+    """Holds the colours of a body while layer after layer is painted on it."""
 
     def __init__(self, body: BodyMap, skin: np.ndarray):
-        """Starts bare."""
+        """Starts with bare skin of an sRGB colour [3]."""
         self.body = body
         self.color = np.tile(skin, (len(body.rest), 1))
         self.thickness = np.zeros(len(body.rest))
 
     def paint(self, where: np.ndarray, color: np.ndarray, thickness: float = 0.0):
-        """Lays a colour, [3] or [V, 3], on the vertices `where` [V] holds."""
+        """Gives the vertices for which `where` [V] is true a colour, [3] or [V, 3]."""
         self.color[where] = np.broadcast_to(color, self.color.shape)[where]
         self.thickness[where] = np.maximum(self.thickness[where], thickness)
 
@@ -91,7 +96,7 @@ def _paint_hair(painter: _Painter, rng: np.random.Generator, skin: np.ndarray):
     color = rng.dirichlet(np.ones(2)) @ _HAIR[rng.choice(8, 2, p=_HAIR_WEIGHTS)]
     color = color * (1 + 0.15 * _waves(rng, body.rest, 0.03))[:, None]
     style = rng.choice(["bald", "short", "long", "cap"], p=[0.06, 0.54, 0.28, 0.12])
-    # The hairline, from the nape over the ears to the forehead.
+    # Height of the hairline from the nape over the ears to the forehead.
     nape = {"bald": -0.2, "short": -0.9, "long": -3.5, "cap": -0.7}[style]
     sides = rng.uniform(-0.3, 0.2) if style != "long" else rng.uniform(-1.6, -0.4)
     top = rng.uniform(0.40, 0.62) if style != "bald" else 2.0
@@ -169,10 +174,13 @@ def _cloth(rng: np.random.Generator, body: BodyMap) -> np.ndarray:
     """Returns colours [V, 3] of a fabric: plain, striped, checked or mottled."""
     first, second = random_color(rng), random_color(rng)
     x, y, z = body.rest.T
-    # Round a limb or the trunk, a vertical stripe keeps to its height.
+    # Coordinates along and across a limb or the trunk; at rest the arms are horizontal.
     length = np.where(body.is_arm, np.abs(x), y)
     across = np.where(body.is_arm, y, x)
-    wave = lambda s: np.sin(2 * np.pi * s / rng.uniform(0.07, 0.2)) > 0  # noqa: E731
+
+    def wave(coordinate: np.ndarray) -> np.ndarray:
+        return np.sin(2 * np.pi * coordinate / rng.uniform(0.07, 0.2)) > 0
+
     kind = rng.choice(["plain", "bands", "stripes", "checks", "mottled"],
                       p=[0.5, 0.18, 0.1, 0.1, 0.12])  # fmt: skip
     mask = {
@@ -186,7 +194,7 @@ def _cloth(rng: np.random.Generator, body: BodyMap) -> np.ndarray:
 
 
 def _waves(rng: np.random.Generator, places: np.ndarray, size: float) -> np.ndarray:
-    """Returns [V] in [-1, 1], smooth noise over places [V, 3] with lumps of `size`."""
+    """Returns smooth noise [V] in [-1, 1] at places [V, 3], of wavelength `size`."""
     directions = rng.normal(size=(4, 3)) * np.pi / size
     phases = rng.uniform(0, 2 * np.pi, 4)
     return np.sin(places @ directions.T + phases).mean(axis=1)

@@ -1,7 +1,7 @@
-"""Where clothes lie on a body: coordinates along its limbs, from its rest geometry.
+"""Maps a body: tells for each vertex on which limb it is, and where along the limb.
 
-Works for any body in SMPL's layout: everything follows from rest joints, landmarks and
-skinning weights.
+`appearance` calls it to place clothes. It works for any body in SMPL's layout, because
+everything follows from the rest joints, the landmarks and the skinning weights.
 """
 
 import dataclasses
@@ -20,36 +20,41 @@ _PARTS = {
 
 @dataclasses.dataclass(frozen=True)
 class BodyMap:
-    """Of every vertex of a body of mean shape at rest, where on the body it is."""
+    """Holds the place on the body of each vertex, for the mean shape at rest."""
 
     faces: np.ndarray
-    """[F, 3]."""
+    """[F, 3], vertex numbers of each triangle."""
     rest: np.ndarray
-    """[V, 3], metres, body frame."""
+    """[V, 3], positions of the vertices, metres, body frame."""
     is_head: np.ndarray
-    """[V] bool, neck included; torso is what is neither head, arm nor leg."""
+    """[V], True on head and neck."""
     is_arm: np.ndarray
+    """[V], True on the arms."""
     is_leg: np.ndarray
+    """[V], True on the legs."""
     torso: np.ndarray
-    """[V]: 0 at the hips, 1 at the neck, upwards."""
+    """[V], height, 0 at the hips and 1 at the neck."""
     arm: np.ndarray
-    """[V]: 0 at the shoulder, 1 at the wrist, along the arm of the vertex's side."""
+    """[V], coordinate along the arm of the vertex's side, 0 at the shoulder and 1 at
+    the wrist."""
     leg: np.ndarray
-    """[V]: 0 at the hip, 1 at the ankle, along the leg of the vertex's side."""
+    """[V], coordinate along the leg of the vertex's side, 0 at the hip and 1 at the
+    ankle."""
     up: np.ndarray
-    """[V]: 0 at the eyes, 1 at the crown, in heights of that distance."""
+    """[V], height, 0 at the eyes and 1 at the crown."""
     front: np.ndarray
-    """[V]: 0 at the ears, forwards, in the same unit."""
+    """[V], distance forward from the ears, in units of the height from eyes to
+    crown."""
     landmarks: np.ndarray
-    """[21, 3], metres, rest, in the order of LANDMARKS_21."""
+    """[21, 3], positions of LANDMARKS_21, metres, body frame."""
 
     @property
     def is_torso(self) -> np.ndarray:
-        """[V] bool."""
+        """Returns [V], True on what is neither head, arm nor leg."""
         return ~(self.is_head | self.is_arm | self.is_leg)
 
     def distance_to(self, landmark: str) -> np.ndarray:
-        """Returns [V], metres at rest from a landmark of LANDMARKS_21."""
+        """Returns the distances [V] at rest to a landmark of LANDMARKS_21, metres."""
         return np.linalg.norm(self.rest - self.landmark(landmark), axis=1)
 
     def landmark(self, name: str) -> np.ndarray:
@@ -58,7 +63,7 @@ class BodyMap:
 
 
 def map_body(body: BodyModel) -> BodyMap:
-    """Returns the map of a body of mean shape."""
+    """Returns the map of a body."""
     rest = np.asarray(body.surface.template).T
     weights = np.asarray(body.surface.skinning_weights)
     joints = np.asarray(body.joints_template)
@@ -67,7 +72,6 @@ def map_body(body: BodyModel) -> BodyMap:
     landmarks = regressor @ support
 
     owner = _owner(weights)
-    along = lambda first, last: _along(rest, joints, first, last)  # noqa: E731
     is_head = owner == "head"
     eyes, ears = (
         landmarks[list(LANDMARKS_21.indices(f"left_{part}", f"right_{part}"))].mean(0)
@@ -82,8 +86,8 @@ def map_body(body: BodyModel) -> BodyMap:
         is_arm=owner == "arm",
         is_leg=owner == "leg",
         torso=(rest[:, 1] - hips[1]) / (neck[1] - hips[1]),
-        arm=along("shoulder", "wrist"),
-        leg=along("hip", "ankle"),
+        arm=_along(rest, joints, "shoulder", "wrist"),
+        leg=_along(rest, joints, "hip", "ankle"),
         up=(rest[:, 1] - eyes[1]) / head_unit,
         front=(rest[:, 2] - ears[2]) / head_unit,
         landmarks=landmarks,
@@ -91,7 +95,7 @@ def map_body(body: BodyModel) -> BodyMap:
 
 
 def _owner(weights: np.ndarray) -> np.ndarray:
-    """Returns [V] names of the part whose joints weigh most; "torso" for the rest."""
+    """Returns names [V] of the parts whose joints have the largest skinning weight."""
     shares = {
         part: weights[
             [i for i, name in enumerate(SMPL_24.names) if name.endswith(joints)]
@@ -103,10 +107,10 @@ def _owner(weights: np.ndarray) -> np.ndarray:
 
 
 def _along(rest, joints, first: str, last: str) -> np.ndarray:
-    """Returns [V], 0 at one joint and 1 at another, on the vertex's own side."""
-    result = np.zeros(len(rest))
-    for side, mine in (("left", rest[:, 0] >= 0), ("right", rest[:, 0] < 0)):
+    """Returns a coordinate [V] that is 0 at one joint and 1 at another of the side."""
+    coordinate = np.zeros(len(rest))
+    for side, on_side in (("left", rest[:, 0] >= 0), ("right", rest[:, 0] < 0)):
         start, end = joints[list(SMPL_24.indices(f"{side}_{first}", f"{side}_{last}"))]
         axis = end - start
-        result[mine] = (rest[mine] - start) @ axis / (axis @ axis)
-    return result
+        coordinate[on_side] = (rest[on_side] - start) @ axis / (axis @ axis)
+    return coordinate

@@ -1,14 +1,15 @@
-"""The dataset of rendered people: made from a seed, read like every other dataset.
+"""Builds the dataset of rendered people from a seed; it is read like other datasets.
 
   make_synthetic_humans("data/synthetic", SyntheticSettings(num_train=8000))
 
-Example i of a split is the view `i % views` of the person `i // views`. It depends on
-the seed, the split and i alone: any number of workers gives the same bytes, and a
-larger dataset starts with the smaller one.
+Example i of a split is the view `i % views` of the person `i // views`. It depends only
+on the seed, the split and i, so that any number of workers gives the same bytes, and a
+larger dataset starts with the examples of a smaller one.
 
-The splits share no person (shape, clothes, room) and no cluster of poses (see `poses`);
-two kinds of texture are seen in the test alone. `action` names the cluster, so that
-errors can be averaged over clusters.
+The splits have no person (shape, clothes, room) and no cluster of poses (see
+`pose_source`) in common, and two kinds of texture appear in the test split alone. The
+field `action` of a record names the cluster, so that errors can be averaged over
+clusters. The modes that render people and that train on them call it.
 """
 
 import dataclasses
@@ -35,42 +36,45 @@ from prohmr_jax.geometry.boxes import box_around
 from prohmr_jax.synthetic.body_map import BodyMap, map_body
 from prohmr_jax.synthetic.picture_camera import PictureCamera, frame_person
 from prohmr_jax.synthetic.pose_source import PoseSource, Split, read_poses
-from prohmr_jax.synthetic.render_pictures import Assignment, take_pictures
+from prohmr_jax.synthetic.render_pictures import PictureRequest, render_pictures
 from prohmr_jax.synthetic.scenes import Scene, sample_scenes
 from prohmr_jax.synthetic.textures import TEST_KINDS, TRAIN_KINDS
 
 _NAME = "synthetic_humans"
 _TEXTURES = {Split.TRAIN: TRAIN_KINDS, Split.TEST: TEST_KINDS}
-# People whose bodies are computed together; always this many, so that a person's
-# numbers do not depend on how many are asked for.
+# Number of people whose bodies are computed together. It is the same for every dataset,
+# so that rounding in a person's numbers does not depend on the size of the dataset.
 _PEOPLE_PER_BATCH = 32
-# Sets the stream of random numbers of cameras apart from that of pictures.
+# Number that keeps the random numbers of cameras apart from those of pictures.
 _CAMERAS = 1
-# Of a record; a body may have fewer.
+# Number of shape coefficients in a record; a body may have fewer.
 _NUM_BETAS = 10
 
 
 @dataclasses.dataclass(frozen=True)
 class SyntheticSettings:
-    """What decides the content of the dataset."""
+    """Holds the settings that decide the content of the dataset."""
 
     num_train: int = 8000
-    """Pictures."""
+    """Number of pictures in the split "train"."""
     num_test: int = 600
+    """Number of pictures in the split "test"."""
     views: int = 4
-    """Pictures of a person."""
+    """Number of pictures of each person."""
     seed: int = 0
+    """Seed of all random numbers."""
     image_size: int = 192
     """Side of the pictures, pixels; the person's box fills 0.55 to 0.74 of it."""
     body: str = "open"
-    """Any body file."""
+    """Path of a body file, as `read_body` takes it."""
     pose_prior: str = ""
-    """File of a mixture; empty: the one that ships."""
+    """Path of a pose prior; empty for the one that ships."""
     pose_bank: str = ""
-    """File of poses to train on; empty: those of the mixture."""
+    """Path of a bank of poses for the split "train"; empty to draw them from the
+    prior."""
 
     def __post_init__(self):
-        """Refuses what gives no picture; InputError."""
+        """Raises InputError if the settings give no picture."""
         least = {"num_train": 0, "num_test": 0, "views": 1, "seed": 0, "image_size": 16}
         for name, low in least.items():
             if getattr(self, name) < low:
@@ -82,16 +86,16 @@ class SyntheticSettings:
 def make_synthetic_humans(
     directory: str | os.PathLike, settings: SyntheticSettings, workers: int = 1
 ) -> Path:
-    """Makes the dataset unless it is there; returns where it lies.
+    """Builds the dataset unless it exists, and returns its versioned directory.
 
     Args:
-      directory: of the dataset alone.
-      settings: its content.
-      workers: processes that render; 1 renders in this one.
+      directory: directory of this dataset alone.
+      settings: content of the dataset.
+      workers: number of processes that render; 1 renders in this process.
 
     Raises:
-      InputError: there is something else, or a dataset of other settings; the
-        directory cannot be written; a file of the settings cannot be used.
+      InputError: the directory holds something else or a dataset of other settings, it
+        cannot be written, or a file that the settings name cannot be used.
     """
     if workers < 1:
         raise InputError("workers", f"is {workers}, not 1 or more")
@@ -115,43 +119,46 @@ def _described(settings: SyntheticSettings) -> dict[str, str]:
 
 
 def _check_same(directory: str | os.PathLike, settings: SyntheticSettings) -> None:
-    found = tfds.builder_from_directory(dataset_directory(directory)).info.metadata
+    stored = tfds.builder_from_directory(dataset_directory(directory)).info.metadata
     for name, wanted in _described(settings).items():
-        if (found or {}).get(name) != wanted:
-            is_other = f"has {name} {found[name]!r}" if found else "is another dataset"
+        if (stored or {}).get(name) != wanted:
+            is_other = (
+                f"has {name} {stored[name]!r}" if stored else "is another dataset"
+            )
             fault = f"{is_other}, not {wanted!r}: remove it or name another directory"
             raise InputError(directory, fault)
 
 
 @dataclasses.dataclass(frozen=True)
 class RenderedPeople:
-    """The records of a split, in order, made while they are iterated."""
+    """Iterates over the records of a split in order, and renders them meanwhile."""
 
     settings: SyntheticSettings
     split: Split
     count: int
     """Number of pictures."""
     workers: int = 1
+    """Number of processes that render; 1 renders in this process."""
 
     def __len__(self) -> int:
         """Returns the number of pictures."""
         return self.count
 
     def __iter__(self) -> Iterator[PersonRecord]:
-        """Yields records; the labels are computed here, the pictures by workers."""
+        """Yields records; this process computes the labels, workers the pictures."""
         body = read_body(self.settings.body)
         poses = read_poses(self.settings.pose_prior, self.settings.pose_bank)
         scenes = zip(itertools.count(), self._scenes(body, poses), strict=False)
         jobs, labelled = itertools.tee(
             (number, scene, self._cameras(number, scene)) for number, scene in scenes
         )
-        assignments = (
-            Assignment(
+        requests = (
+            PictureRequest(
                 self._seed(number), scene.vertices, cameras, _TEXTURES[self.split]
             )
             for number, scene, cameras in jobs
         )
-        pictures = _photograph(map_body(body), assignments, self.workers)
+        pictures = render_all(map_body(body), requests, self.workers)
         records = (
             record
             for files, (number, scene, cameras) in zip(pictures, labelled, strict=False)
@@ -216,19 +223,28 @@ def _records(
         )
 
 
-def _photograph(
-    body: BodyMap, assignments: Iterable[Assignment], workers: int
+def render_all(
+    body: BodyMap, requests: Iterable[PictureRequest], workers: int
 ) -> Iterator[list[bytes]]:
-    """Yields the files of each assignment in order."""
-    take = functools.partial(take_pictures, body)
+    """Yields the JPEG files of each request in order.
+
+    Args:
+      body: map of the body of all requests.
+      requests: people with their cameras.
+      workers: number of processes that render; 1 renders in this process.
+
+    Raises:
+      InputError: a process was killed, probably because memory ran out.
+    """
+    render = functools.partial(render_pictures, body)
     if workers == 1:
-        yield from map(take, assignments)
+        yield from map(render, requests)
         return
-    # Forked processes would share the device's threads and locks.
+    # Forked processes would share the threads and locks of the accelerator's runtime.
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, spawn) as pool:
         try:
-            yield from map_ahead(pool, take, assignments, 2 * workers)
+            yield from map_ahead(pool, render, requests, 2 * workers)
         except BrokenProcessPool as error:
-            fault = "one of the processes was killed; for lack of memory, use fewer"
+            fault = "one of the processes was killed; if memory ran out, use fewer"
             raise InputError("workers", fault) from error

@@ -1,4 +1,7 @@
-"""A sheet of examples of a dataset: pictures, and what is labelled in them."""
+"""Draws a sheet of examples of a dataset: pictures, and the joints labelled in them.
+
+The mode that renders people writes it beside the dataset.
+"""
 
 import os
 
@@ -15,13 +18,13 @@ _COLUMNS = 8
 def example_sheet(
     directory: str | os.PathLike, split: str, num_people: int, seed: int = 0
 ) -> np.ndarray:
-    """Returns a sheet [H, W, 3] uint8; each picture is followed by its joints.
+    """Returns a uint8 sheet [H, W, 3] of pictures, each without and with its joints.
 
     Args:
-      directory: of the dataset.
-      split: of it.
-      num_people: records that are shown, drawn with `seed`.
-      seed: of the choice.
+      directory: directory of the dataset.
+      split: name of a split of the dataset.
+      num_people: number of records to show.
+      seed: seed of the random choice of records.
 
     Raises:
       InputError: the dataset cannot be used.

@@ -1,12 +1,13 @@
-"""Training pairs for lifting, made on the device: poses in, detections and labels out.
+"""Draws training pairs for the keypoint model: simulated detections and their labels.
 
-Each function makes one person from one key; `jax.vmap` makes batches, so that a
-person depends on its own key alone and not on the batch or the device it is in.
+The training and the evaluation of keypoint models call it on the device. Each function
+draws one person from one random key, and `jax.vmap` gives batches, so that a person
+depends on its own key alone and not on the batch or the device.
 
-A pose gets a random shape, is seen by a random camera, and its projected joints go
-through what detectors do: jitter, outliers, left/right mix-ups, joints that are
-missing, occluded or cut off. The box comes from the joints that remain, by the same
-rule as at inference.
+A pose gets a random shape and a random camera. The projected joints get the faults of
+detectors: jitter, outliers, exchanged left and right, and joints that are missing,
+occluded or outside the picture. The box follows from the joints that remain, by the
+same rule as at inference.
 """
 
 import dataclasses
@@ -23,8 +24,8 @@ from prohmr_jax.geometry.boxes import MIN_CONFIDENCE, in_box
 from prohmr_jax.geometry.rotations import axis_angle_to_rotmat, mirror_pose
 from prohmr_jax.structs import Camera, Keypoints2D, LiftingBatch, SmplParams
 
-# How widely people mark a joint, relative to the box: hips widest, eyes narrowest
-# (the standard deviations behind COCO's object keypoint similarity, halved).
+# Standard deviation of annotators' positions of a joint, relative to the side of the
+# box: half of the constants of COCO's object keypoint similarity.
 _JITTER_BY_PART = {
     "nose": 0.013, "eye": 0.012, "ear": 0.018, "neck": 0.035, "shoulder": 0.040,
     "elbow": 0.036, "wrist": 0.031, "hip": 0.053, "knee": 0.043, "ankle": 0.044,
@@ -37,6 +38,7 @@ JITTER_25 = np.array(
     ],
     np.float32,
 )
+"""[25], standard deviation of the position of each joint of BODY_25, box sides."""
 
 
 def _side_chain(side: str, *parts: str) -> tuple[int, ...]:
@@ -46,7 +48,7 @@ def _side_chain(side: str, *parts: str) -> tuple[int, ...]:
 _ARM = ("shoulder", "elbow", "wrist")
 _FOOT = ("big_toe", "small_toe", "heel")
 _LEG = ("hip", "knee", "ankle", *_FOOT)
-# What is lost together: limbs from some joint on, the face, the feet.
+# Groups of joints that are missing together: ends of limbs, the face, the feet.
 _GROUPS = [
     *(_side_chain(s, *_ARM[i:]) for s in ("left", "right") for i in range(3)),
     *(_side_chain(s, *_LEG[i:]) for s in ("left", "right") for i in range(4)),
@@ -64,8 +66,10 @@ def _as_mask(joints: tuple[int, ...]) -> np.ndarray:
 
 
 GROUP_MASKS = np.stack([_as_mask(group) for group in _GROUPS])
+"""[groups, 25], True for the joints of BODY_25 that are missing together."""
 FEET_MASK = _as_mask(_side_chain("left", *_FOOT) + _side_chain("right", *_FOOT))
-# Limbs whose left and right a detector may take for each other.
+"""[25], True for the toes and heels of BODY_25."""
+# Limbs of which a detector may exchange left and right.
 _SWAPPED_PARTS = np.stack(
     [
         _as_mask(_side_chain("left", *part) + _side_chain("right", *part))
@@ -75,40 +79,63 @@ _SWAPPED_PARTS = np.stack(
 
 
 @dataclasses.dataclass(frozen=True)
-class SynthesisSettings:
-    """How varied cameras and detections are; rates are probabilities per person."""
+class KeypointPairSettings:
+    """Holds how varied shapes, cameras and detections are.
+
+    Rates are probabilities that a person is affected, unless it says otherwise.
+    """
 
     betas_std: float = 1.0
+    """Standard deviation of the shape coefficients."""
     min_distance: float = 2.0
-    """Metres, log-uniform up to `max_distance`."""
+    """Least distance from the camera, metres; distances are log-uniform."""
     max_distance: float = 20.0
+    """Greatest distance from the camera, metres."""
     pitch_std_deg: float = 18.0
+    """Standard deviation of the camera's pitch, degrees."""
     roll_std_deg: float = 9.0
+    """Standard deviation of the camera's roll, degrees."""
     max_off_axis: float = 0.15
-    """Lateral place over depth."""
+    """Greatest distance from the optical axis, divided by the depth."""
     perfect_rate: float = 0.25
-    """People whose detections are exact, with full confidence."""
+    """Rate of people whose detections are exact and have full confidence."""
     max_jitter: float = 0.7
-    """Jitter relative to the annotators' spread, uniform from 0."""
+    """Greatest factor on the standard deviations of `JITTER_25`; it is uniform."""
     outlier_rate: float = 0.02
-    """Per joint."""
+    """Rate of joints whose position is far off."""
     swap_rate: float = 0.03
+    """Rate of exchanged left and right, for each of arms and legs."""
     dropout_rate: float = 0.25
+    """Rate of people of whom single joints are missing."""
     max_dropout: float = 0.4
+    """Greatest share of single joints that are missing; it is uniform."""
     group_rate: float = 0.3
+    """Rate of people of whom a group of joints is missing."""
     truncation_rate: float = 0.2
+    """Rate of people who are cut off by the edge of the picture."""
     occluder_rate: float = 0.12
+    """Rate of people who are partly behind a rectangle."""
     no_feet_rate: float = 0.15
+    """Rate of people without toes and heels, which many detectors do not find."""
     min_visible: int = 4
+    """Number of joints below which all joints are given instead."""
 
 
-def random_view(key: jax.Array, settings: SynthesisSettings) -> Float[Array, "3 3"]:
-    """Returns the rotation from a Y-up world to a camera anywhere around a person."""
+def random_view(key: jax.Array, settings: KeypointPairSettings) -> Float[Array, "3 3"]:
+    """Returns a random rotation from a Y-up world to a camera around a person.
+
+    Args:
+      key: random key.
+      settings: spread of pitch and roll; the heading is uniform.
+    """
     heading_key, pitch_key, roll_key = jax.random.split(key, 3)
     heading = jax.random.uniform(heading_key, minval=-jnp.pi, maxval=jnp.pi)
     pitch = jnp.deg2rad(settings.pitch_std_deg) * jax.random.normal(pitch_key)
     roll = jnp.deg2rad(settings.roll_std_deg) * jax.random.normal(roll_key)
-    about = lambda axis, angle: axis_angle_to_rotmat(jnp.eye(3)[axis] * angle)  # noqa: E731
+
+    def about(axis: int, angle: Float[Array, ""]) -> Float[Array, "3 3"]:
+        return axis_angle_to_rotmat(jnp.eye(3)[axis] * angle)
+
     to_camera_axes = jnp.diag(jnp.array([1.0, -1.0, -1.0]))
     turn = jnp.matmul(about(0, pitch), about(1, heading), precision="highest")
     turn = jnp.matmul(about(2, roll), turn, precision="highest")
@@ -116,9 +143,15 @@ def random_view(key: jax.Array, settings: SynthesisSettings) -> Float[Array, "3 
 
 
 def random_camera(
-    key: jax.Array, joints: Float[Array, "J 3"], settings: SynthesisSettings
+    key: jax.Array, joints: Float[Array, "J 3"], settings: KeypointPairSettings
 ) -> Camera:
-    """Returns a camera of focal length 1 that has the body near its axis."""
+    """Returns a random camera of focal length 1 that has the body near its axis.
+
+    Args:
+      key: random key.
+      joints: joints of the body in camera axes, metres, any origin.
+      settings: range of the distances.
+    """
     depth_key, offset_key = jax.random.split(key)
     low, high = jnp.log(settings.min_distance), jnp.log(settings.max_distance)
     depth = jnp.exp(jax.random.uniform(depth_key, minval=low, maxval=high))
@@ -130,17 +163,19 @@ def random_camera(
 
 
 def random_visibility(
-    key: jax.Array, xy: Float[Array, "25 2"], settings: SynthesisSettings
+    key: jax.Array, xy: Float[Array, "25 2"], settings: KeypointPairSettings
 ) -> Bool[Array, "25"]:
-    """Returns which joints are found: some missing, occluded, out of the picture.
+    """Returns which joints a simulated detector sees.
 
     Args:
       key: random key.
-      xy: true positions, box sides, body centred at 0.
-      settings: the rates.
+      xy: true positions of BODY_25, sides of the body's box, centre of the box at 0.
+      settings: rates of missing joints.
     """
     keys = iter(jax.random.split(key, 14))
-    coin = lambda rate: jax.random.bernoulli(next(keys), rate)  # noqa: E731
+
+    def coin(rate: float) -> Bool[Array, ""]:
+        return jax.random.bernoulli(next(keys), rate)
 
     rate = coin(settings.dropout_rate) * jax.random.uniform(
         next(keys), maxval=settings.max_dropout
@@ -153,12 +188,13 @@ def random_visibility(
     hidden = groups[0] | (groups[1] & second)
     missing |= coin(settings.group_rate) & hidden
 
-    # The picture's edge: mostly cuts the legs off, at times a side or the head.
+    # The edge of the picture mostly cuts off the legs, sometimes a side or the head.
     usual = jnp.pi / 2 + 0.25 * jax.random.normal(next(keys))
     anywhere = jax.random.uniform(next(keys), maxval=2 * jnp.pi)
     angle = jnp.where(coin(0.7), usual, anywhere)
     edge = jax.random.uniform(next(keys), minval=-0.2, maxval=0.45)
-    beyond = xy @ jnp.stack([jnp.cos(angle), jnp.sin(angle)]) > edge
+    outward = jnp.stack([jnp.cos(angle), jnp.sin(angle)])
+    beyond = jnp.matmul(xy, outward, precision="highest") > edge
     missing |= coin(settings.truncation_rate) & beyond
 
     corner_key, occluder_key = jax.random.split(next(keys))
@@ -172,10 +208,16 @@ def random_visibility(
     return ~missing | ~enough
 
 
-def detect(
-    key: jax.Array, xy: Float[Array, "25 2"], settings: SynthesisSettings
+def simulate_detections(
+    key: jax.Array, xy: Float[Array, "25 2"], settings: KeypointPairSettings
 ) -> Keypoints2D:
-    """Returns what a detector makes of true positions; same unit and frame."""
+    """Returns detections with the faults of a detector, in the unit of the positions.
+
+    Args:
+      key: random key.
+      xy: true positions of BODY_25, any unit and frame.
+      settings: rates and sizes of the faults.
+    """
     keys = jax.random.split(key, 8)
     low, high = jnp.min(xy, axis=0), jnp.max(xy, axis=0)
     side, middle = jnp.max(high - low), (low + high) / 2.0
@@ -208,19 +250,20 @@ def detect(
     )
 
 
-def lifting_example(
+def keypoint_pair(
     key: jax.Array,
     body: BodyModel,
     axis_angle: Float[Array, "24 3"],
-    settings: SynthesisSettings,
+    settings: KeypointPairSettings,
 ) -> LiftingBatch:
-    """Returns one person as the network would meet them, with labels; no batch axis.
+    """Returns the detections and labels of one person, without a batch axis.
 
     Args:
-      key: of this person.
+      key: random key of this person.
       body: any body.
-      axis_angle: pose, the root in a Y-up world of arbitrary heading.
-      settings: variety of cameras and detections.
+      axis_angle: pose, radians, whose root is relative to a world with Y up; half of
+        the people get its mirror image.
+      settings: variety of shapes, cameras and detections.
     """
     keys = jax.random.split(key, 5)
     mirrored = jax.random.bernoulli(keys[0])
@@ -235,7 +278,8 @@ def lifting_example(
     joints = body_joints(body, smpl).joints
     camera = random_camera(keys[3], joints, settings)
     xy = cameras.project(joints, camera)
-    detections = detect(keys[4], xy[: len(skeleton.BODY_25)], settings)
+    true_xy = xy[: len(skeleton.BODY_25)]
+    detections = simulate_detections(keys[4], true_xy, settings)
     keypoints, box = in_box(detections)
     root = joints[skeleton.PELVIS_44]
     return LiftingBatch(

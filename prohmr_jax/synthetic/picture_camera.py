@@ -1,4 +1,7 @@
-"""The camera of one picture: a square window of a photo, with exact labels."""
+"""Places the camera of a picture, and converts between world, camera and pixels.
+
+`dataset` draws the cameras; `render_pictures` and `rooms` look through them.
+"""
 
 import dataclasses
 
@@ -7,34 +10,39 @@ import numpy as np
 from prohmr_jax.geometry.boxes import MARGIN
 from prohmr_jax.rendering.views import Perspective
 
-# Side of the person's box over the side of the picture.
+# Range of the side of the person's box divided by the side of the picture.
 _BOX_SHARE = (0.55, 0.74)
-# How far the box wanders from the middle, of what keeps it inside.
-_WANDER = 0.5
-# Share of pictures that end within the person, where so many joints stay inside.
+# Greatest shift of the box from the centre, as a share of the shift to the edge.
+_MAX_SHIFT = 0.5
+# Share of pictures whose edge cuts off a part of the person. A person is only cut off
+# if more than this share of the joints stays inside the picture.
 _CUT_RATE = 0.15
 _LEAST_SEEN = 0.4
 
 
 @dataclasses.dataclass(frozen=True)
 class PictureCamera:
-    """A pinhole camera in the world, and the picture it takes."""
+    """Describes a pinhole camera in the world and its square picture."""
 
     rotation: np.ndarray
-    """[3, 3], world to camera."""
+    """[3, 3], rotation from world axes to camera axes."""
     translation: np.ndarray
-    """[3], metres, world to camera."""
+    """[3], position of the world's origin in the camera frame, metres."""
     view: Perspective
-    """Pixels of the picture."""
+    """Projection from the camera frame to the pixels of the picture."""
     size: int
     """Side of the picture, pixels."""
 
     def to_camera(self, points: np.ndarray) -> np.ndarray:
-        """Returns points [N, 3] of the world in camera axes, metres."""
+        """Returns world points [N, 3] in the camera frame, metres."""
         return points @ self.rotation.T + self.translation
 
     def world_rays(self) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the camera's place [3] and directions [S, S, 3] of its pixels."""
+        """Returns the rays of all pixels in the world frame.
+
+        Returns:
+          The position of the camera [3], metres, and the directions [size, size, 3].
+        """
         pixels = np.stack(np.meshgrid(*2 * [np.arange(self.size)]), axis=-1)
         _, directions = self.view.rays(pixels.reshape(-1, 2).astype(float), 1.0)
         directions = directions @ self.rotation
@@ -42,12 +50,12 @@ class PictureCamera:
         return origin, directions.reshape(self.size, self.size, 3)
 
     def intrinsics(self) -> np.ndarray:
-        """Returns K [3, 3], pixels of the picture."""
+        """Returns the camera matrix K [3, 3], pixels."""
         (fx, fy), (cx, cy) = self.view.focal_length, self.view.center
         return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]])
 
     def extrinsics(self) -> np.ndarray:
-        """Returns [R | t], [3, 4], world to camera."""
+        """Returns the matrix [R | t], [3, 4], from the world to the camera, metres."""
         return np.concatenate([self.rotation, self.translation[:, None]], axis=1)
 
 
@@ -60,14 +68,14 @@ def frame_person(
 ) -> PictureCamera:
     """Returns the camera whose picture shows a person.
 
-    The person's box fills somewhat more than half of the picture, near its middle; now
-    and then the picture ends within the person.
+    The person's box fills 0.55 to 0.74 of the side of the picture and is near its
+    centre; in some pictures the edge cuts off a part of the person.
 
     Args:
-      rng: of place and size of the window.
-      rotation: [3, 3], world to camera.
-      translation: [3], metres, world to camera.
-      joints: [J, 3], metres, world.
+      rng: random generator of the box's size and position in the picture.
+      rotation: [3, 3], rotation from world axes to camera axes.
+      translation: [3], position of the world's origin in the camera frame, metres.
+      joints: [J, 3], joints of the person in the world, metres.
       size: side of the picture, pixels.
     """
     rotation, translation = rotation.astype(float), translation.astype(float)
@@ -82,7 +90,7 @@ def frame_person(
     if is_cut and np.mean(np.all(off < cut_side / 2, axis=-1)) > _LEAST_SEEN:
         side, middle = cut_side, middle + shift * cut_reach
     else:
-        middle = middle + shift * _WANDER * (side - box) / 2
+        middle = middle + shift * _MAX_SHIFT * (side - box) / 2
     focal = size / side
     center = (side / 2 - middle) * focal - 0.5
     view = Perspective((focal, focal), tuple(center.tolist()))

@@ -1,4 +1,7 @@
-"""Pictures of one person from several cameras: NumPy and Embree, no device."""
+"""Renders pictures of one person from several cameras with NumPy and Embree.
+
+`dataset` calls it in processes of their own, which must not touch the accelerator.
+"""
 
 import dataclasses
 from collections.abc import Sequence
@@ -13,7 +16,7 @@ from prohmr_jax.synthetic.appearance import random_appearance
 from prohmr_jax.synthetic.body_map import BodyMap
 from prohmr_jax.synthetic.picture_camera import PictureCamera
 from prohmr_jax.synthetic.rooms import (
-    draw_thing,
+    draw_object,
     paint_collage,
     paint_room,
     random_room,
@@ -24,31 +27,37 @@ _JPEG_QUALITY = 92
 _ROOM_RATE = 0.7
 _CLUTTER_RATE = 0.4
 _OCCLUDER_RATE = 0.3
-# Rays per vertex and per pixel on an edge: few, for speed.
+# Numbers of rays per vertex and per pixel at an edge; they are small for speed.
 _SKY_RAYS = 16
 _EDGE_RAYS = 4
 _TEXTURES_PER_PERSON = 5
 
 
 @dataclasses.dataclass(frozen=True)
-class Assignment:
-    """What there is to photograph."""
+class PictureRequest:
+    """Describes the pictures of one person."""
 
     seed: tuple[int, ...]
-    """Of everything about the pictures that is not labelled."""
+    """Seed of all random properties that are not labelled, such as clothes and room."""
     vertices: np.ndarray
-    """[V, 3], metres, world."""
+    """[V, 3], vertices of the posed body in the world, metres."""
     cameras: Sequence[PictureCamera]
+    """Cameras in the world, one per picture."""
     kinds: tuple[str, ...]
-    """Kinds of texture that may surround the person."""
+    """Kinds of texture that may surround the person, as in `textures`."""
 
 
-def take_pictures(body: BodyMap, assignment: Assignment) -> list[bytes]:
-    """Returns a JPEG file per camera; the same assignment gives the same bytes."""
-    rng = np.random.default_rng(assignment.seed)
+def render_pictures(body: BodyMap, request: PictureRequest) -> list[bytes]:
+    """Returns a JPEG file per camera; the same request gives the same bytes.
+
+    Args:
+      body: map of the body.
+      request: the person and the cameras.
+    """
+    rng = np.random.default_rng(request.seed)
     appearance = random_appearance(rng, body)
-    # Clothes stand off along the normals of the body.
-    vertices = assignment.vertices.astype(float)
+    # Clothes lie on the body along its normals.
+    vertices = request.vertices.astype(float)
     normals = vertex_normals(vertices, body.faces)
     dressed = vertices + appearance.thickness[:, None] * normals
     mesh = Mesh(
@@ -57,14 +66,12 @@ def take_pictures(body: BodyMap, assignment: Assignment) -> list[bytes]:
         appearance.color,
         openness(dressed, body.faces, num_rays=_SKY_RAYS),
     )
-    textures = [
-        random_texture(rng, assignment.kinds) for _ in range(_TEXTURES_PER_PERSON)
-    ]
+    textures = [random_texture(rng, request.kinds) for _ in range(_TEXTURES_PER_PERSON)]
     room = random_room(rng, textures)
     toward_light, lights = _random_lights(rng)
     files = []
-    for number, camera in enumerate(assignment.cameras):
-        rng = np.random.default_rng((*assignment.seed, number))
+    for number, camera in enumerate(request.cameras):
+        rng = np.random.default_rng((*request.seed, number))
         if rng.random() < _ROOM_RATE:
             picture = paint_room(room, camera, dressed, toward_light)
         else:
@@ -73,27 +80,29 @@ def take_pictures(body: BodyMap, assignment: Assignment) -> list[bytes]:
             for _ in range(rng.integers(2, 9)):
                 place = rng.uniform(-0.1, 1.1, 2) * camera.size
                 radius = np.exp(rng.uniform(-3.0, -0.9)) * camera.size
-                draw_thing(rng, picture, textures, place, radius)
-        turned = _turn_lights(lights, camera.rotation)
-        seen = dataclasses.replace(mesh, vertices=camera.to_camera(dressed))
+                draw_object(rng, picture, textures, place, radius)
+        in_camera = dataclasses.replace(mesh, vertices=camera.to_camera(dressed))
         raster = render(
-            [seen], camera.view, (camera.size,) * 2,
-            num_samples=_EDGE_RAYS, lights=turned,
+            [in_camera], camera.view, (camera.size,) * 2,
+            num_samples=_EDGE_RAYS, lights=_rotate_lights(lights, camera.rotation),
         )  # fmt: skip
         alpha = raster.rgba[..., 3:] / np.float32(255)
         picture += alpha * (raster.rgba[..., :3] / np.float32(255) - picture)
         if rng.random() < _OCCLUDER_RATE:
-            _occlude(rng, picture, camera.view.project(seen.vertices), textures)
-        files.append(_develop(rng, picture))
+            _occlude(rng, picture, camera.view.project(in_camera.vertices), textures)
+        files.append(_encode(rng, picture))
     return files
 
 
 def _random_lights(rng: np.random.Generator) -> tuple[np.ndarray, LightRig]:
-    """Returns the direction to the key lamp and a rig, both in the world."""
+    """Returns the direction to the key lamp [3] and the lights, in the world frame."""
     azimuth, height = rng.uniform(0, 2 * np.pi), np.deg2rad(rng.uniform(15, 80))
     flat = np.cos(height)
     toward = np.array([np.cos(azimuth) * flat, np.sin(height), np.sin(azimuth) * flat])
-    tint = lambda: 1 + rng.normal(scale=0.06, size=3)  # noqa: E731
+
+    def tint() -> np.ndarray:
+        return 1 + rng.normal(scale=0.06, size=3)
+
     fill = rng.normal(size=3)
     key, sky = rng.uniform(0.4, 1.1), rng.uniform(0.3, 0.7)
     return toward, LightRig(
@@ -106,26 +115,38 @@ def _random_lights(rng: np.random.Generator) -> tuple[np.ndarray, LightRig]:
     )
 
 
-def _turn_lights(lights: LightRig, rotation: np.ndarray) -> LightRig:
-    """Returns a rig of the world in the axes of a camera."""
-    turn = lambda lamp: dataclasses.replace(  # noqa: E731
-        lamp, toward=tuple(rotation @ lamp.toward)
-    )
+def _rotate_lights(lights: LightRig, rotation: np.ndarray) -> LightRig:
+    """Returns lights of the world frame in the axes of a camera."""
+
+    def rotated(lamp: Lamp) -> Lamp:
+        return dataclasses.replace(lamp, toward=tuple(rotation @ lamp.toward))
+
     return dataclasses.replace(
-        lights, key=turn(lights.key), fill=turn(lights.fill), rim=turn(lights.rim)
+        lights,
+        key=rotated(lights.key),
+        fill=rotated(lights.fill),
+        rim=rotated(lights.rim),
     )
 
 
-def _occlude(rng, picture: np.ndarray, seen: np.ndarray, textures: list[Texture]):
-    """Puts something before a part of the person, seen at pixels [V, 2]."""
-    extent = (seen.max(axis=0) - seen.min(axis=0)).max()
-    center = seen[rng.integers(len(seen))] + rng.normal(scale=0.1 * extent, size=2)
+def _occlude(
+    rng: np.random.Generator,
+    picture: np.ndarray,
+    pixels: np.ndarray,
+    textures: list[Texture],
+) -> None:
+    """Draws an object over a person whose vertices are at pixels [V, 2]."""
+    extent = (pixels.max(axis=0) - pixels.min(axis=0)).max()
+    center = pixels[rng.integers(len(pixels))] + rng.normal(scale=0.1 * extent, size=2)
     radius = extent * rng.uniform(0.06, 0.25)
-    draw_thing(rng, picture, textures, center, radius)
+    draw_object(rng, picture, textures, center, radius)
 
 
-def _develop(rng: np.random.Generator, picture: np.ndarray) -> bytes:
-    """Returns a JPEG file of [S, S, 3] sRGB, as cheap and as good lenses take it."""
+def _encode(rng: np.random.Generator, picture: np.ndarray) -> bytes:
+    """Returns a JPEG file of a picture [S, S, 3] with the faults of a random camera.
+
+    The faults are blur, wrong exposure and white balance, wrong contrast, and noise.
+    """
     if rng.random() < 0.6:
         picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 1.1))
     gain = rng.uniform(0.8, 1.3) * (1 + rng.normal(scale=0.05, size=3))

@@ -1,4 +1,7 @@
-"""What is behind a person: a room of floor and walls, or a collage without depth."""
+"""Paints what is around a person: a room with floor and walls, or a flat collage.
+
+`render_pictures` calls it.
+"""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,30 +12,42 @@ import numpy as np
 from prohmr_jax.synthetic.picture_camera import PictureCamera
 from prohmr_jax.synthetic.textures import Texture
 
-_SHADOW_CELL = 0.04  # metres
+# Size of a cell of the map of the shadow, metres, and number of cells along a side.
+_SHADOW_CELL = 0.04
 _SHADOW_CELLS = 96
+# Number of the floor among the faces of a room.
 _FLOOR = 2
 
 
 @dataclasses.dataclass(frozen=True)
 class Room:
-    """A box around the person, seen from inside."""
+    """Describes a box around the person, seen from inside.
+
+    The room frame is the world frame, turned about the vertical by `turn`.
+    """
 
     low: np.ndarray
-    """[3], metres, world: the floor is at y = 0."""
+    """[3], least coordinates in the room frame, metres; the floor is at y = 0."""
     high: np.ndarray
+    """[3], greatest coordinates in the room frame, metres."""
     textures: tuple[Texture, ...]
-    """Of the six faces: x low, x high, y low (floor), y high, z low, z high."""
+    """Textures of the six faces: x low, x high, y low (the floor), y high, z low, z
+    high."""
     tile_size: np.ndarray
-    """[6], metres per tile."""
+    """[6], side of a tile of each face's texture, metres."""
     light: np.ndarray
-    """[6], how bright each face is."""
+    """[6], factor on the colours of each face."""
     turn: np.ndarray
-    """[3, 3], world to the axes of the room, about the vertical."""
+    """[3, 3], rotation from world axes to room axes."""
 
 
 def random_room(rng: np.random.Generator, textures: Sequence[Texture]) -> Room:
-    """Returns a room, small or as wide as a street."""
+    """Returns a random room, from a few metres to the width of a street.
+
+    Args:
+      rng: random generator.
+      textures: textures to choose from.
+    """
     wall, far_wall, floor, ceiling = rng.choice(np.array(textures), 4)
     reach = np.exp(rng.uniform(np.log(1.2), np.log(25.0), 4))
     angle = rng.uniform(0, 2 * np.pi)
@@ -50,16 +65,16 @@ def random_room(rng: np.random.Generator, textures: Sequence[Texture]) -> Room:
 def paint_room(
     room: Room, camera: PictureCamera, vertices: np.ndarray, toward_light: np.ndarray
 ) -> np.ndarray:
-    """Returns the empty room [S, S, 3], float32 sRGB, with the person's shadow.
+    """Returns a picture [S, S, 3], float32 sRGB, of the room without the person.
 
     Args:
-      room: what stands around.
-      camera: from where it is seen.
-      vertices: [V, 3], metres, world, of the person who throws the shadow.
-      toward_light: [3], world.
+      room: the room.
+      camera: the camera that sees it.
+      vertices: [V, 3], vertices of the person who casts a shadow, in the world, metres.
+      toward_light: [3], direction to the key lamp, world frame.
     """
     origin, directions = camera.world_rays()
-    # Single precision is a millimetre here, and fast.
+    # Single precision is fast, and its errors are below a millimetre here.
     start = np.float32(room.turn @ origin)
     step = np.float32(directions @ room.turn.T)
     step = np.where(np.abs(step) < 1e-6, 1e-6, step)
@@ -82,12 +97,12 @@ def paint_room(
 
 
 def _shadow(vertices, toward_light, ground: np.ndarray) -> np.ndarray:
-    """Returns [S, S], how dark the floor is at x, z [S, S, 2]."""
+    """Returns the darkness [S, S] in [0, 1] of the floor at x and z [S, S, 2]."""
     feet, height = vertices[:, [0, 2]], vertices[:, 1]
     slope = toward_light[[0, 2]] / max(toward_light[1], 0.2)
     corner = feet.mean(axis=0) - _SHADOW_CELL * _SHADOW_CELLS / 2
     edges = [c + _SHADOW_CELL * np.arange(_SHADOW_CELLS + 1) for c in corner]
-    # Thrown by the lamp, and by the sky where the body is close to the floor.
+    # The body shades the lamp, and close to the floor it shades the sky.
     lamp, _, _ = np.histogram2d(*(feet - height[:, None] * slope).T, edges)
     sky, _, _ = np.histogram2d(*feet.T, edges, weights=np.exp(-height / 0.12))
     density = cv2.GaussianBlur((lamp + sky).astype(np.float32), (0, 0), 1.5)
@@ -100,7 +115,13 @@ def _shadow(vertices, toward_light, ground: np.ndarray) -> np.ndarray:
 def paint_collage(
     rng: np.random.Generator, textures: Sequence[Texture], shape: tuple[int, int]
 ) -> np.ndarray:
-    """Returns [*shape, 3], float32 sRGB: a texture at any angle, unevenly lit."""
+    """Returns a picture [*shape, 3], float32 sRGB, of an unevenly lit flat texture.
+
+    Args:
+      rng: random generator of scale, angle, colours and light.
+      textures: textures to choose from.
+      shape: height and width, pixels.
+    """
     texture = textures[rng.integers(len(textures))].recolored(rng)
     scale, turn = np.exp(rng.uniform(-2.0, 1.2)), _turn(rng.uniform(0, 2 * np.pi))
     columns, rows = (np.arange(n, dtype=np.float32) / max(shape) for n in shape[::-1])
@@ -110,14 +131,22 @@ def paint_collage(
     return texture.sample(grid @ np.float32(turn * scale)) * light[..., None]
 
 
-def draw_thing(
+def draw_object(
     rng: np.random.Generator,
     picture: np.ndarray,
     textures: Sequence[Texture],
     center: np.ndarray,
     radius: float,
 ) -> None:
-    """Draws a box, a disc or a splinter of `radius` pixels onto a picture in place."""
+    """Draws a textured box, disc or polygon onto a picture in place.
+
+    Args:
+      rng: random generator of kind, proportions, angle and texture.
+      picture: [H, W, 3], float32 sRGB.
+      textures: textures to choose from.
+      center: [2], position in the picture, pixels.
+      radius: radius of the object, pixels.
+    """
     kind = rng.choice(["box", "disc", "splinter"], p=[0.55, 0.25, 0.2])
     if kind == "splinter":
         angles = np.sort(rng.uniform(0, 2 * np.pi, rng.integers(4, 8)))
@@ -135,8 +164,8 @@ def draw_thing(
         return
     window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     cover = mask[window][..., None] / np.float32(255)
-    thing = paint_collage(rng, textures, cover.shape[:2])
-    picture[window] += cover * (thing - picture[window])
+    surface = paint_collage(rng, textures, cover.shape[:2])
+    picture[window] += cover * (surface - picture[window])
 
 
 def _turn(angle: float) -> np.ndarray:

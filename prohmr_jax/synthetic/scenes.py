@@ -1,4 +1,7 @@
-"""Who stands in the pictures and where the cameras are, drawn on the device."""
+"""Draws the people of pictures and the cameras around them, on the device.
+
+`dataset` calls it for batches of people.
+"""
 
 import functools
 
@@ -11,35 +14,39 @@ from jaxtyping import Array, Float, Int
 from prohmr_jax.body import BodyModel, pose_body, shape_body
 from prohmr_jax.geometry.rotations import axis_angle_to_rotmat, rotmat_to_axis_angle
 from prohmr_jax.synthetic.keypoint_pairs import (
-    SynthesisSettings,
+    KeypointPairSettings,
     random_camera,
     random_view,
 )
 from prohmr_jax.synthetic.pose_source import PoseSource, Split
 
-# Photographers stand nearer than the cameras of `synthesis` and hold still.
-CAMERAS = SynthesisSettings(max_distance=10.0, pitch_std_deg=15.0, roll_std_deg=6.0)
+# These cameras are nearer and more level than those of the keypoint model's training.
+CAMERAS = KeypointPairSettings(max_distance=10.0, pitch_std_deg=15.0, roll_std_deg=6.0)
 
 
 @struct.dataclass
 class Scene:
-    """A person and N cameras around; world: metres, Y up, floor at y = 0, NumPy."""
+    """Holds a person and the N cameras around, as NumPy arrays.
+
+    The world is in metres with Y up and the floor at y = 0.
+    """
 
     component: Int[Array, "*b"]
-    """The Gaussian of the pose prior that the pose belongs to."""
+    """Number of the Gaussian of the pose prior to which the pose belongs."""
     body_pose: Float[Array, "*b 23 3"]
-    """Axis-angles, radians."""
+    """Axis-angle rotations relative to the parent joints, radians."""
     betas: Float[Array, "*b S"]
+    """Shape coefficients."""
     vertices: Float[Array, "*b V 3"]
-    """World."""
+    """Vertices in the world, metres."""
     joints: Float[Array, "*b 44 3"]
-    """World."""
+    """Joints in the world, metres, in the order of JOINTS_44."""
     global_orient: Float[Array, "*b N 3"]
-    """Axis-angles that turn body axes to the axes of each camera."""
+    """Axis-angle rotations from the body frame to the axes of each camera, radians."""
     rotation: Float[Array, "*b N 3 3"]
-    """World to camera."""
+    """Rotations from world axes to the axes of each camera."""
     translation: Float[Array, "*b N 3"]
-    """World to camera, metres."""
+    """Position of the world's origin in the frame of each camera, metres."""
 
 
 def sample_scenes(
@@ -50,31 +57,41 @@ def sample_scenes(
     numbers: np.ndarray,
     num_views: int,
 ) -> Scene:
-    """Returns scenes as NumPy arrays, leading axis P.
+    """Returns the scenes of P people; the leading axis has size P.
 
     Args:
       body: any body.
-      poses: where poses come from.
-      split: which of them are taken.
-      seed: of the dataset.
-      numbers: [P], of the people in their split; a scene depends on its own alone.
-      num_views: cameras per person.
+      poses: source of the poses.
+      split: split of the dataset to which the people belong.
+      seed: seed of the dataset.
+      numbers: [P], numbers of the people in their split; a scene depends only on the
+        number of its own person.
+      num_views: number of cameras per person.
     """
     key = jax.random.fold_in(jax.random.key(seed), list(Split).index(split))
     keys = jax.vmap(lambda number: jax.random.fold_in(key, number))(numbers)
     axis_angle, component = poses.draw(split, keys, numbers)
-    scenes = _sample_scenes(body, keys, axis_angle, component, num_views)
+    scenes = scenes_of_poses(body, keys, axis_angle, component, num_views)
     return jax.tree.map(np.asarray, scenes)
 
 
 @functools.partial(jax.jit, static_argnames="num_views")
-def _sample_scenes(
+def scenes_of_poses(
     body: BodyModel,
     keys: jax.Array,
     axis_angle: Float[Array, "P 24 3"],
     component: Int[Array, " P"],
     num_views: int,
 ) -> Scene:
+    """Returns the scenes of P given poses as arrays on the device.
+
+    Args:
+      body: any body.
+      keys: [P], random keys of the people, for shapes and cameras.
+      axis_angle: poses, radians, with the root relative to a world with Y up.
+      component: numbers of the Gaussians to which the poses belong.
+      num_views: number of cameras per person.
+    """
     one = functools.partial(_sample_scene, body, num_views=num_views)
     return jax.vmap(one)(keys, axis_angle, component)
 
@@ -86,7 +103,7 @@ def _sample_scene(
     component: Int[Array, ""],
     num_views: int,
 ) -> Scene:
-    # Poses are drawn with children 0 and 1 of the key.
+    # Poses are drawn with the numbers 0 and 1 folded into the key.
     keys = [jax.random.fold_in(key, child) for child in (2, 3, 4)]
     betas = jax.random.normal(keys[0], (body.num_betas,))
     rotmats = axis_angle_to_rotmat(axis_angle)

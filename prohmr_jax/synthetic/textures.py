@@ -1,4 +1,7 @@
-"""Textures that repeat without a seam: patterns, and the two colours they mix."""
+"""Draws textures that repeat without a seam: patterns of two colours.
+
+`rooms` covers walls, floors and objects with them.
+"""
 
 import dataclasses
 
@@ -14,21 +17,27 @@ _FREQUENCY = np.hypot(
 ) * _SIDE_PX  # fmt: skip
 
 TRAIN_KINDS = ("plain", "noise", "stripes", "checks", "bricks", "planks")
-# "rings" and "dots" are seen in the test split alone.
+"""Kinds of texture in the split "train"."""
 TEST_KINDS = (*TRAIN_KINDS, "rings", "dots")
+"""Kinds of texture in the split "test", of which two are not in "train"."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Texture:
-    """A pattern in two colours."""
+    """Holds one tile of a pattern of two colours."""
 
     pattern: np.ndarray
-    """[128, 128, 2] float32: share of the second colour, and grain."""
+    """[128, 128, 2] float32, share of the second colour in [0, 1], and a brightness
+    that is added to the colour."""
     colors: np.ndarray
-    """[2, 3], sRGB."""
+    """[2, 3], sRGB in [0, 1]."""
 
     def sample(self, at: np.ndarray) -> np.ndarray:
-        """Returns [S, T, 3] float32 sRGB at places [S, T, 2] of the plane, in tiles."""
+        """Returns float32 sRGB colours [S, T, 3] of points of the tiled plane.
+
+        Args:
+          at: [S, T, 2], coordinates of the points, in sides of a tile.
+        """
         u, v = np.moveaxis((at % 1 * _SIDE_PX).astype(np.float32), -1, 0)
         share, grain = np.moveaxis(
             cv2.remap(self.pattern, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP),
@@ -38,12 +47,17 @@ class Texture:
         return first + share[..., None] * (second - first) + grain[..., None]
 
     def recolored(self, rng: np.random.Generator) -> "Texture":
-        """Returns the same pattern in other colours."""
+        """Returns the same pattern in two random colours."""
         return dataclasses.replace(self, colors=_random_colors(rng))
 
 
 def random_texture(rng: np.random.Generator, kinds: tuple[str, ...]) -> Texture:
-    """Returns a texture of one of the kinds."""
+    """Returns a random texture.
+
+    Args:
+      rng: random generator.
+      kinds: kinds of texture to choose from.
+    """
     share = _share(rng, rng.choice(kinds))
     grain = rng.uniform(0.0, 0.1) * _noise(rng, rng.uniform(0.4, 1.2))
     return Texture(
@@ -61,7 +75,7 @@ def _random_colors(rng: np.random.Generator) -> np.ndarray:
 
 
 def _share(rng: np.random.Generator, kind: str) -> np.ndarray:
-    """Returns [128, 128] in [0, 1]."""
+    """Returns the share of the second colour [128, 128] in a random pattern."""
     x, y = _GRID
     count = int(rng.integers(1, 6))
     match kind:
@@ -88,7 +102,7 @@ def _share(rng: np.random.Generator, kind: str) -> np.ndarray:
 
 
 def _noise(rng: np.random.Generator, roughness: float) -> np.ndarray:
-    """Returns [128, 128] in [-1, 1], of a spectrum that falls with this power."""
+    """Returns noise [128, 128] in [-1, 1] with the spectrum frequency ** -roughness."""
     phases = np.exp(2j * np.pi * rng.random(_FREQUENCY.shape))
     spectrum = phases / np.maximum(_FREQUENCY, 1) ** roughness
     spectrum[0, 0] = 0

@@ -16,7 +16,7 @@ from prohmr_jax.models.prohmr import ProHMR
 from prohmr_jax.models.row_keys import row_keys
 from prohmr_jax.priors.gaussian_mixture import PosePrior, sample_axis_angle
 from prohmr_jax.structs import Keypoints2D, Keypoints3D, LiftingBatch
-from prohmr_jax.synthetic.keypoint_pairs import SynthesisSettings, lifting_example
+from prohmr_jax.synthetic.keypoint_pairs import KeypointPairSettings, keypoint_pair
 from prohmr_jax.training.objective import (
     Labels,
     Objective,
@@ -72,7 +72,7 @@ class PairMaker:
     people_per_device: int
     prior_fraction: float
     """How many poses are drawn from the prior, where there is a bank too."""
-    settings: SynthesisSettings
+    settings: KeypointPairSettings
     unseen_weight: float = 0.3
     """Of joints that were not given to the network, in the mode's 2D loss."""
 
@@ -94,7 +94,7 @@ class PairMaker:
         """Returns one person, no batch axis."""
         pose_key, example_key = jax.random.split(key)
         pose = self.pose(pose_key, inputs)
-        return lifting_example(example_key, inputs.body, pose, self.settings)
+        return keypoint_pair(example_key, inputs.body, pose, self.settings)
 
 
 def make_loss_function(

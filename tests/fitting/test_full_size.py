@@ -27,7 +27,7 @@ from prohmr_jax.parity.recipe import recipe_flow
 from prohmr_jax.priors.gaussian_mixture import load_pose_prior, sample_axis_angle
 from prohmr_jax.solver.minimise import Reason, Settings, minimise_batch
 from prohmr_jax.structs import Camera, Keypoints2D, SmplParams, WeakCamera
-from prohmr_jax.synthetic.keypoint_pairs import SynthesisSettings, random_view
+from prohmr_jax.synthetic.keypoint_pairs import KeypointPairSettings, random_view
 from prohmr_jax.weights.weight_files import load_weights
 from tests.support.paths import SHARED
 
@@ -143,7 +143,7 @@ def test_ends_do_not_depend_on_the_size(shipped):
     trained, model = shipped
     drawn = sample_axis_angle(load_pose_prior(), jax.random.key(0), (PEOPLE,))
     rotmats = axis_angle_to_rotmat(drawn)
-    view = random_view(jax.random.key(1), SynthesisSettings()) @ rotmats[:, 0]
+    view = random_view(jax.random.key(1), KeypointPairSettings()) @ rotmats[:, 0]
     smpl = SmplParams(view, rotmats[:, 1:], np.zeros((PEOPLE, 10), np.float32))
     camera = Camera(np.float32([0.0, 0.0, 6.0]), np.ones(2), np.zeros(2))
     xy = cameras.project(body_joints(model.body, smpl).joints, camera)

@@ -15,8 +15,8 @@ from prohmr_jax.errors import InputError
 from prohmr_jax.synthetic.dataset import (
     RenderedPeople,
     SyntheticSettings,
-    _photograph,
     make_synthetic_humans,
+    render_all,
 )
 from prohmr_jax.synthetic.pose_source import Split
 from tests.support.paths import ROOT
@@ -51,15 +51,15 @@ def test_a_dataset_on_disk_holds_what_was_made(dataset):
     for split, count in ((Split.TRAIN, 3), (Split.TEST, 2)):
         people = People(Source(str(dataset), split.value, 1.0))
         assert len(people) == count
-        for number, made in enumerate(RenderedPeople(SETTINGS, split, count)):
+        for number, rendered in enumerate(RenderedPeople(SETTINGS, split, count)):
             record, photo = people[number]
             assert photo.shape == (32, 32, 3)
-            assert record.image == made.image
-            assert (record.name, record.person) == (made.name, made.person)
+            assert record.image == rendered.image
+            assert (record.name, record.person) == (rendered.name, rendered.person)
             np.testing.assert_allclose(
-                record.keypoints_2d, made.keypoints_2d, rtol=1e-6
+                record.keypoints_2d, rendered.keypoints_2d, rtol=1e-6
             )
-            np.testing.assert_allclose(record.betas, made.betas)
+            np.testing.assert_allclose(record.betas, rendered.betas)
             assert record.action.startswith("poses_")
 
 
@@ -67,10 +67,12 @@ def test_processes_change_nothing_and_longer_splits_begin_with_shorter(dataset):
     more = SyntheticSettings(**{**vars(SETTINGS), "num_train": 9})
     longer = RenderedPeople(more, Split.TRAIN, 9, workers=2)
     people = People(Source(str(dataset), "train", 1.0))
-    for number, made in zip(range(3), longer, strict=False):
+    for number, rendered in zip(range(3), longer, strict=False):
         record, _ = people[number]
-        assert record.image == made.image
-        np.testing.assert_allclose(record.keypoints_2d, made.keypoints_2d, rtol=1e-6)
+        assert record.image == rendered.image
+        np.testing.assert_allclose(
+            record.keypoints_2d, rendered.keypoints_2d, rtol=1e-6
+        )
 
 
 def test_processes_that_render_leave_the_device_alone():
@@ -93,13 +95,12 @@ class Deadly:
 
 def test_a_killed_worker_is_named():
     with pytest.raises(InputError, match="workers: one of the processes was killed"):
-        list(_photograph(Deadly(), [None], workers=2))
+        list(render_all(Deadly(), [None], workers=2))
 
 
 def test_a_dataset_of_the_same_settings_is_kept_and_another_refused(dataset):
     before = {path: path.stat().st_mtime_ns for path in dataset.rglob("*")}
-    found = make_synthetic_humans(dataset, SETTINGS)
-    assert found == dataset_directory(dataset)
+    assert make_synthetic_humans(dataset, SETTINGS) == dataset_directory(dataset)
     other = SyntheticSettings(**{**vars(SETTINGS), "seed": 2})
     with pytest.raises(InputError, match="has seed '1', not '2'"):
         make_synthetic_humans(dataset, other)
@@ -146,8 +147,8 @@ def test_a_killed_command_leaves_no_dataset_and_may_be_repeated(dataset, tmp_pat
     assert done.returncode == 0
     # Files may differ: the order of a record's fields in them is protobuf's choice.
     for split in ("train", "test"):
-        made, before = (records_of(d, split) for d in (output, dataset))
-        jax.tree.map(np.testing.assert_array_equal, made, before)
+        again, before = (records_of(d, split) for d in (output, dataset))
+        jax.tree.map(np.testing.assert_array_equal, again, before)
     assert sheet.read_bytes().startswith(b"\x89PNG")
 
 

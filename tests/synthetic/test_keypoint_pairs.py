@@ -9,13 +9,13 @@ from prohmr_jax import skeleton
 from prohmr_jax.body import body_joints
 from prohmr_jax.files.body_files import read_body
 from prohmr_jax.geometry import cameras
-from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
+from prohmr_jax.geometry.boxes import in_box
+from prohmr_jax.geometry.rotations import axis_angle_to_rotmat, mirror_pose
 from prohmr_jax.structs import Keypoints2D, SmplParams
-from prohmr_jax.synthetic import keypoint_pairs as synthesis
 from prohmr_jax.synthetic.keypoint_pairs import (
-    SynthesisSettings,
-    lifting_example,
-    mirror_pose,
+    GROUP_MASKS,
+    KeypointPairSettings,
+    keypoint_pair,
 )
 
 PEOPLE = 256
@@ -31,9 +31,9 @@ def batch(body):
     keys = jax.random.split(jax.random.key(0), PEOPLE)
     poses = 0.3 * jax.random.normal(jax.random.key(1), (PEOPLE, 24, 3))
     make = jax.jit(
-        jax.vmap(lifting_example, in_axes=(0, None, 0, None)), static_argnums=3
+        jax.vmap(keypoint_pair, in_axes=(0, None, 0, None)), static_argnums=3
     )
-    return make(keys, body, poses, SynthesisSettings())
+    return make(keys, body, poses, KeypointPairSettings())
 
 
 def test_mirrored_pose_is_the_mirrored_body(body):
@@ -93,9 +93,9 @@ def test_box_comes_from_the_visible_joints(batch):
 def test_a_person_depends_on_their_key_alone(body):
     keys = jax.random.split(jax.random.key(5), 4)
     pose = jnp.zeros((4, 24, 3))
-    settings = SynthesisSettings()
+    settings = KeypointPairSettings()
     make = jax.jit(
-        jax.vmap(lifting_example, in_axes=(0, None, 0, None)), static_argnums=3
+        jax.vmap(keypoint_pair, in_axes=(0, None, 0, None)), static_argnums=3
     )
     together = make(keys, body, pose, settings)
     alone = jax.tree.map(lambda a: a[0], make(keys[2:3], body, pose[2:3], settings))
@@ -106,7 +106,7 @@ def test_a_person_depends_on_their_key_alone(body):
 def test_joints_below_the_threshold_become_missing():
     xy = jnp.asarray(np.random.default_rng(0).uniform(0, 500, (25, 2)))
     confidence = jnp.ones(25).at[:5].set(0.05)
-    inputs, box = synthesis.in_box(Keypoints2D(xy=xy, confidence=confidence))
+    inputs, box = in_box(Keypoints2D(xy=xy, confidence=confidence))
     assert not np.asarray(inputs.confidence[:5]).any()
     back = cameras.crop_to_image(inputs.xy, box)
     np.testing.assert_allclose(back[5:], xy[5:], rtol=1e-4)
@@ -114,5 +114,5 @@ def test_joints_below_the_threshold_become_missing():
 
 def test_occluded_groups_are_limbs_on_one_side():
     names = np.array(skeleton.BODY_25.names)
-    for mask in synthesis.GROUP_MASKS:
+    for mask in GROUP_MASKS:
         assert 0 < mask.sum() < len(names)

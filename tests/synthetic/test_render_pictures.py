@@ -12,8 +12,8 @@ from prohmr_jax.rendering.views import Perspective
 from prohmr_jax.synthetic.appearance import random_appearance
 from prohmr_jax.synthetic.body_map import BodyMap, map_body
 from prohmr_jax.synthetic.picture_camera import PictureCamera
-from prohmr_jax.synthetic.render_pictures import Assignment, take_pictures
-from prohmr_jax.synthetic.rooms import draw_thing, paint_room, random_room
+from prohmr_jax.synthetic.render_pictures import PictureRequest, render_pictures
+from prohmr_jax.synthetic.rooms import draw_object, paint_room, random_room
 from prohmr_jax.synthetic.textures import TEST_KINDS, TRAIN_KINDS, random_texture
 
 SIZE = 32
@@ -71,11 +71,11 @@ def test_map_does_not_depend_on_the_order_of_vertices(arrays, body):
         faces=place[arrays.faces],
         landmark_vertices=place[arrays.landmark_vertices],
     )
-    found = map_body(make_body_model(**vars(shuffled)))
+    mapped = map_body(make_body_model(**vars(shuffled)))
     for field in dataclasses.fields(BodyMap):
         if field.name not in ("faces", "landmarks"):
             wanted = getattr(body, field.name)[order]
-            np.testing.assert_allclose(getattr(found, field.name), wanted, atol=1e-5)
+            np.testing.assert_allclose(getattr(mapped, field.name), wanted, atol=1e-5)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -166,12 +166,12 @@ def test_things_are_drawn_where_they_are():
     rng = np.random.default_rng(0)
     textures = [random_texture(rng, ("plain",))]
     picture = np.full((SIZE, SIZE, 3), 5.0, np.float32)
-    draw_thing(rng, picture, textures, (8, 20), 4.0)
+    draw_object(rng, picture, textures, (8, 20), 4.0)
     changed = np.argwhere(picture[..., 0] != 5.0)
     assert len(changed) > 4
     np.testing.assert_allclose(changed.mean(axis=0), (20, 8), atol=4)
     untouched = picture.copy()
-    draw_thing(rng, picture, textures, (500, 500), 4.0)
+    draw_object(rng, picture, textures, (500, 500), 4.0)
     np.testing.assert_array_equal(picture, untouched)
 
 
@@ -181,13 +181,13 @@ def test_a_person_is_in_the_middle_of_a_picture_that_is_a_jpeg(body):
         Perspective((70.0, 70.0), (31.5, 31.5)), 64,
     )  # fmt: skip
     standing = body.rest - [0, body.rest[:, 1].min(), 0]
-    assignment = Assignment((0, 0, 1), standing, [camera, camera], TRAIN_KINDS)
-    files = take_pictures(body, assignment)
-    assert files == take_pictures(body, assignment)
+    request = PictureRequest((0, 0, 1), standing, [camera, camera], TRAIN_KINDS)
+    files = render_pictures(body, request)
+    assert files == render_pictures(body, request)
     assert files[0] != files[1]  # another lens, clutter and noise
     for file in files:
         picture = cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_COLOR)
         assert picture.shape == (64, 64, 3)
         assert picture.std() > 5
-    other = dataclasses.replace(assignment, seed=(0, 0, 2))
-    assert take_pictures(body, other)[0] != files[0]
+    other = dataclasses.replace(request, seed=(0, 0, 2))
+    assert render_pictures(body, other)[0] != files[0]

@@ -12,7 +12,7 @@ from prohmr_jax.body import body_joints
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.body_files import read_body
 from prohmr_jax.geometry.boxes import MARGIN
-from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
+from prohmr_jax.geometry.rotations import axis_angle_to_rotmat, mirror_pose
 from prohmr_jax.poses.bank import PoseBank, write_pose_bank
 from prohmr_jax.priors.gaussian_mixture import (
     component_log_probs,
@@ -23,11 +23,10 @@ from prohmr_jax.priors.gaussian_mixture import (
 from prohmr_jax.rendering.raycast import render
 from prohmr_jax.rendering.surface import Mesh
 from prohmr_jax.structs import SmplParams
-from prohmr_jax.synthetic import scenes as people
 from prohmr_jax.synthetic.dataset import RenderedPeople, SyntheticSettings
-from prohmr_jax.synthetic.keypoint_pairs import mirror_pose
 from prohmr_jax.synthetic.picture_camera import frame_person
 from prohmr_jax.synthetic.pose_source import Split, read_poses, training_mocap
+from prohmr_jax.synthetic.scenes import sample_scenes, scenes_of_poses
 
 SIZE, VIEWS = 48, 3
 SETTINGS = SyntheticSettings(seed=3, views=VIEWS, image_size=SIZE)
@@ -45,7 +44,7 @@ def poses():
 
 @pytest.fixture(scope="module")
 def scenes(body, poses):
-    return people.sample_scenes(body, poses, Split.TRAIN, 3, np.arange(32), VIEWS)
+    return sample_scenes(body, poses, Split.TRAIN, 3, np.arange(32), VIEWS)
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +156,7 @@ def test_most_pictures_show_the_whole_person_and_none_less_than_two_joints_in_fi
 
 def test_a_person_depends_on_seed_split_and_number_alone(body, poses, scenes):
     def sampled(seed, split, numbers):
-        return people.sample_scenes(body, poses, split, seed, numbers, VIEWS)
+        return sample_scenes(body, poses, split, seed, numbers, VIEWS)
 
     # Another place in the batch, other company.
     again = sampled(3, Split.TRAIN, np.arange(32)[::-1] + 5)
@@ -173,7 +172,7 @@ def test_splits_share_no_cluster_and_tests_take_theirs_in_turn(body, poses, scen
     held_out = set(poses.held_out)
     assert not held_out & set(scenes.component)
     numbers = np.arange(len(held_out))
-    test = people.sample_scenes(body, poses, Split.TEST, 3, numbers, VIEWS)
+    test = sample_scenes(body, poses, Split.TEST, 3, numbers, VIEWS)
     assert sorted(test.component) == sorted(held_out)
     assert 0.05 < np.exp(poses.prior.weights_log[poses.held_out]).sum() < 0.25
 
@@ -182,17 +181,18 @@ def test_mirrored_test_poses_mostly_stay_in_held_out_clusters(poses):
     component = poses.held_out[np.arange(400) % len(poses.held_out)]
     pose = sample_in_component(poses.prior, jax.random.key(0), jnp.asarray(component))
     mirrored = mirror_pose(pose)[:, 1:].reshape(len(pose), -1)
-    found = np.argmax(component_log_probs(poses.prior, mirrored), axis=1)
-    # A mixture is no mirror image of itself; without twins held out, half would stay.
-    assert np.isin(found, poses.held_out).mean() > 0.6
+    best = np.argmax(component_log_probs(poses.prior, mirrored), axis=1)
+    # The mixture is not symmetric; if the Gaussians of mirror images were not held
+    # out as well, half of the poses would stay.
+    assert np.isin(best, poses.held_out).mean() > 0.6
 
 
 def test_training_poses_are_not_explained_by_held_out_clusters(poses):
     mocap = training_mocap(poses, jax.random.key(0), 500)
     assert mocap.body_pose.shape == (500, 69)
     assert mocap.betas.shape == (500, 10)
-    found = np.argmax(component_log_probs(poses.prior, mocap.body_pose), axis=1)
-    assert np.isin(found, poses.held_out).mean() < 0.01
+    best = np.argmax(component_log_probs(poses.prior, mocap.body_pose), axis=1)
+    assert np.isin(best, poses.held_out).mean() < 0.01
 
 
 def test_a_bank_is_used_without_its_held_out_poses(body, poses, tmp_path):
@@ -203,7 +203,7 @@ def test_a_bank_is_used_without_its_held_out_poses(body, poses, tmp_path):
     source = read_poses(bank=path)
     assert len(source.bank) == 4
     assert not set(source.bank_component) & set(poses.held_out)
-    scenes = people.sample_scenes(body, source, Split.TRAIN, 0, np.arange(32), VIEWS)
+    scenes = sample_scenes(body, source, Split.TRAIN, 0, np.arange(32), VIEWS)
     known = {tuple(row.ravel()) for row in source.bank[:, 1:]}
     assert {tuple(row.ravel()) for row in scenes.body_pose} == known
 
@@ -231,7 +231,7 @@ def test_a_mixture_too_small_to_hold_out_of_is_refused(tmp_path):
 def test_scenes_lower_for_accelerators(platform, tiny_body):
     keys = jax.random.split(jax.random.key(0), 2)
     arguments = tiny_body, keys, jnp.zeros((2, 24, 3)), jnp.zeros(2, int)
-    exported = jax.export.export(people._sample_scenes, platforms=[platform])(
+    exported = jax.export.export(scenes_of_poses, platforms=[platform])(
         *arguments, num_views=2
     )
     assert exported.platforms == (platform,)

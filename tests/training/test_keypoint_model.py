@@ -17,7 +17,7 @@ from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 from prohmr_jax.modes.train_keypoints import lifting_inputs, lifting_optimizer
 from prohmr_jax.modes.train_keypoints import run as train
 from prohmr_jax.structs import LossTerms
-from prohmr_jax.synthetic.keypoint_pairs import SynthesisSettings
+from prohmr_jax.synthetic.keypoint_pairs import KeypointPairSettings
 from prohmr_jax.training.checkpoints import StateCheckpoints
 from prohmr_jax.training.keypoint_model import PairMaker, make_loss_function
 from prohmr_jax.training.objective import Objective
@@ -85,7 +85,7 @@ def test_energy_scores_count_from_two_samples_on():
 def test_objective_falls():
     config = tiny_config()
     model = build_model(ModelSpec(**config.model))
-    maker = PairMaker(16, 0.0, SynthesisSettings(**config.synthesis))
+    maker = PairMaker(16, 0.0, KeypointPairSettings(**config.synthesis))
     objective = Objective(weights=LossTerms(**config.loss_weights))
     loss_function = make_loss_function(model, maker, objective)
     config = config.copy_and_resolve_references()
@@ -127,14 +127,14 @@ from prohmr_jax.training.keypoint_model import *
 from prohmr_jax.training.objective import Objective
 from prohmr_jax.structs import LossTerms
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
-from prohmr_jax.synthetic.keypoint_pairs import SynthesisSettings
+from prohmr_jax.synthetic.keypoint_pairs import KeypointPairSettings
 from prohmr_jax.modes.train_keypoints import AXIS, lifting_inputs, lifting_optimizer
 from prohmr_jax.training.train_state import create_train_state, make_train_step
 from flax import jax_utils
 config = get_config(); config.model.update(TINY)
 devices = jax.device_count()
 model = build_model(ModelSpec(**config.model), AXIS)
-maker = PairMaker(8 // devices, 0.0, SynthesisSettings())
+maker = PairMaker(8 // devices, 0.0, KeypointPairSettings())
 loss = make_loss_function(
     model, maker, Objective(LossTerms(**config.loss_weights)), AXIS
 )
@@ -220,7 +220,7 @@ def test_batch_that_devices_cannot_share_is_refused(tmp_path, monkeypatch):
 def test_step_lowers_for_accelerators():
     config = tiny_config()
     model = build_model(ModelSpec(**config.model))
-    maker = PairMaker(4, 0.0, SynthesisSettings())
+    maker = PairMaker(4, 0.0, KeypointPairSettings())
     loss_function = make_loss_function(
         model, maker, Objective(LossTerms(**config.loss_weights))
     )
