@@ -68,7 +68,7 @@ def test_weights_of_other_sizes_are_refused_in_one_line(tmp_path):
 def test_energy_scores_count_from_two_samples_on():
     config = tiny_config()
     model = build_model(ModelSpec(**config.model))
-    maker = PairMaker(4, 0.0, SynthesisSettings())
+    maker = PairMaker(4, 0.0, KeypointPairSettings())
     weights = LossTerms(energy_3d=1.0, energy_2d=1.0)
     variables = init_variables(model, jax.random.key(0))
     state = create_train_state(variables, optax.sgd(1.0))
