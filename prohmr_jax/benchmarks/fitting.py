@@ -44,7 +44,8 @@ from prohmr_jax.fitting.objectives import (
 from prohmr_jax.models.flow import ConditionalGlow
 from prohmr_jax.models.prohmr import POSE_FEATURES
 from prohmr_jax.parity.recipe import recipe_weights
-from prohmr_jax.solver.minimise import Minimum, Settings, compile_batch, minimise_batch
+from prohmr_jax.solver.minimise import compile_batch, minimise_batch
+from prohmr_jax.solver.problem import Minimum, Settings
 
 _LOG = logging.getLogger(__name__)
 _SMPL_VERTICES = 6890

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from prohmr_jax.bulk_fitting.person_stream import PersonBatch
-from prohmr_jax.solver.minimise import Minimum
+from prohmr_jax.solver.problem import Minimum
 from prohmr_jax.solver.slots import Slots, rows
 
 Columns = dict[str, np.ndarray]

@@ -25,7 +25,7 @@ from prohmr_jax.fitting.objectives import (
 )
 from prohmr_jax.geometry.rotations import rotmat_to_axis_angle
 from prohmr_jax.models.prohmr import PreparedProHMR
-from prohmr_jax.solver.minimise import Minimum, Settings
+from prohmr_jax.solver.problem import Minimum, Settings
 from prohmr_jax.solver.slots import Slots, map_batches
 
 

@@ -20,7 +20,7 @@ from prohmr_jax.bulk_fitting.person_stream import Source, person_batches
 from prohmr_jax.bulk_fitting.shards import ShardWriter
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.atomic import write_atomically
-from prohmr_jax.solver.minimise import Reason
+from prohmr_jax.solver.problem import Reason
 
 LEFT_OUT_FILE = "left_out.txt"
 """Name of the file that says who could not be used."""

@@ -19,7 +19,7 @@ from prohmr_jax.files.npz import read_npz, write_npz
 from prohmr_jax.inference.results import array_field, schema_members
 from prohmr_jax.models.prohmr import POSE_FEATURES
 from prohmr_jax.skeleton import JOINTS_44, SMPL_24
-from prohmr_jax.solver.minimise import Reason
+from prohmr_jax.solver.problem import Reason
 
 TABLE_VERSION = 1
 """Version of the schema; it rises when a member changes its name, shape or meaning."""

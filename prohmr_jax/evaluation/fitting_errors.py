@@ -38,7 +38,7 @@ from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
 from prohmr_jax.inference.predict import Prediction, predict
 from prohmr_jax.models.prohmr import PreparedProHMR
 from prohmr_jax.skeleton import BODY_25
-from prohmr_jax.solver.minimise import Settings
+from prohmr_jax.solver.problem import Settings
 from prohmr_jax.structs import Body, Box, Keypoints2D, SmplParams
 from prohmr_jax.synthetic.keypoint_pairs import (
     KeypointPairSettings,

@@ -24,7 +24,8 @@ from prohmr_jax.fitting.objectives import (
 from prohmr_jax.geometry import cameras
 from prohmr_jax.models.prepared_flow import project_context
 from prohmr_jax.models.prohmr import POSE_FEATURES
-from prohmr_jax.solver.minimise import Minimum, Settings, minimise_batch
+from prohmr_jax.solver.minimise import minimise_batch
+from prohmr_jax.solver.problem import Minimum, Settings
 from prohmr_jax.solver.slots import map_batches, minimise_many
 from prohmr_jax.structs import Body, Box, Camera, Keypoints2D, SmplParams, WeakCamera
 

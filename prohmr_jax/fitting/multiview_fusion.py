@@ -13,7 +13,8 @@ from prohmr_jax.fitting.objectives import (
 )
 from prohmr_jax.models.prepared_flow import project_context
 from prohmr_jax.models.prohmr import POSE_FEATURES
-from prohmr_jax.solver.minimise import Minimum, Settings, minimise_batch
+from prohmr_jax.solver.minimise import minimise_batch
+from prohmr_jax.solver.problem import Minimum, Settings
 from prohmr_jax.structs import Body, SmplParams
 
 # The objective falls by four orders of magnitude: what the first steps told of its

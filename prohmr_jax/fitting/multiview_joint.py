@@ -30,7 +30,8 @@ from prohmr_jax.fitting.objectives import (
     reprojection,
 )
 from prohmr_jax.geometry.rotations import nearest_rotmat, normalize
-from prohmr_jax.solver.minimise import Minimum, Settings, minimise_batch
+from prohmr_jax.solver.minimise import minimise_batch
+from prohmr_jax.solver.problem import Minimum, Settings
 from prohmr_jax.structs import Body, Camera, SmplParams
 
 # Of the depth that a view alone suggests, against the directions of all views' rays.

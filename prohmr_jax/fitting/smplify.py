@@ -33,7 +33,8 @@ from prohmr_jax.geometry.rotations import (
 from prohmr_jax.models import prepared_flow
 from prohmr_jax.models.prepared_flow import PreparedFlow, project_context
 from prohmr_jax.priors.gaussian_mixture import PosePrior, log_prob
-from prohmr_jax.solver.minimise import Minimum, Settings, minimise_batch
+from prohmr_jax.solver.minimise import minimise_batch
+from prohmr_jax.solver.problem import Minimum, Settings
 from prohmr_jax.structs import Body, Camera, SmplParams
 
 _NUM_BODY = len(skeleton.SMPL_24) - 1

@@ -39,7 +39,7 @@ from prohmr_jax.poses.bank import HeldOutClip, read_held_out_clips
 from prohmr_jax.poses.mocap.splits import Split, action_of
 from prohmr_jax.priors.gaussian_mixture import load_pose_prior
 from prohmr_jax.priors.pose_flow import load_pose_flow
-from prohmr_jax.solver.minimise import Settings
+from prohmr_jax.solver.problem import Settings
 from prohmr_jax.weights.weight_files import load_weights
 
 _LOG = logging.getLogger(__name__)

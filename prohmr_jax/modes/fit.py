@@ -19,7 +19,7 @@ from prohmr_jax.bulk_fitting.sources import open_source
 from prohmr_jax.bulk_fitting.tables import FitTable, read_table
 from prohmr_jax.files.images import write_png
 from prohmr_jax.modes.bulk_config import open_model, require_usable, run_identity
-from prohmr_jax.solver.minimise import Settings
+from prohmr_jax.solver.problem import Settings
 
 TABLE, OVERLAYS = "fits.npz", "overlays"
 _LEAST = {"num_hypotheses": 1, "seed": 0}

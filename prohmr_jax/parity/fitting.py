@@ -37,7 +37,7 @@ from prohmr_jax.parity.encoders import compare_regression
 from prohmr_jax.parity.golden import GoldenDirectory, GoldenFile
 from prohmr_jax.parity.recipe import recipe_flow
 from prohmr_jax.parity.report import GRADIENTS, VALUES, Report
-from prohmr_jax.solver.minimise import Minimum, Reason
+from prohmr_jax.solver.problem import Minimum, Reason
 from prohmr_jax.structs import Box, Keypoints2D, WeakCamera
 
 # Our end over the official one: a perturbation of 1e-6 moves the latter by 0.05 %.

@@ -1,1 +1,6 @@
-"""The one optimiser that every fit uses, and the slots that keep it busy."""
+"""The L-BFGS solver that all fits of bodies use, for one person or for many at once.
+
+`problem` defines objectives, settings and results; `lbfgs` minimises for one person
+with the directions of `quasi_newton` and the steps of `line_search`; `minimise` solves
+a batch of people; `slots` solves any number of people in batches of constant size.
+"""

@@ -1,9 +1,9 @@
 """A line search for the strong Wolfe conditions, one evaluation at a time.
 
-Bracketing, then zooming (Nocedal and Wright, 2006, algorithms 3.5 and 3.6) with
-cubic steps; near a minimum, where float32 cannot tell losses apart, the slope decides
-(the approximate condition of Hager and Zhang, 2005). `begin` proposes a step; `learn`
-takes its loss and gradient and says: accepted, failed, or what to try next.
+It brackets a step and then zooms in (Nocedal and Wright, 2006, algorithms 3.5 and 3.6),
+with cubic interpolation. Near a minimum, where float32 cannot tell losses apart, the
+slope decides (the approximate condition of Hager and Zhang, 2005). `lbfgs` calls
+`begin`, evaluates the objective at the proposed step, and hands the result to `update`.
 """
 
 import jax
@@ -11,55 +11,74 @@ import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Bool, Float, Int
 
-# Sufficient decrease and curvature, as is usual for quasi-Newton directions.
+# Parameters of sufficient decrease and curvature, as usual for quasi-Newton directions.
 DECREASE = 1e-4
 CURVATURE = 0.9
-# Losses this close, relatively, are equal up to the rounding of a deep objective in
-# float32 (measured on fits: neighbouring points scatter by 3e-6).
+# Losses with a smaller relative difference count as equal: the rounding of a deep
+# objective in float32 scatters neighbouring points by 3e-6 (measured on fits).
 ROUNDING = 4e-6
 MAX_EVALUATIONS = 12
-# A next step stays this far, in widths of the bracket, from its ends.
+# Share of the bracket's width that a step keeps from both ends of the bracket.
 _MARGIN = 0.1
-# Before there is a bracket, a step grows by a factor in this range.
-_GROWTH = (1.5, 8.0)
+# Factors by which the first two steps, and later ones, grow while there is no bracket.
+_FIRST_GROWTH, _LATER_GROWTH = 8.0, 1.5
 
 
 @struct.dataclass
 class End:
-    """An end of the bracket."""
+    """Holds one end of the bracket."""
 
     step: Float[Array, ""]
+    """Distance from the start of the search, in lengths of the direction."""
     loss: Float[Array, ""]
+    """Loss there."""
     slope: Float[Array, ""]
-    """Of the loss along the direction."""
+    """Derivative of the loss along the direction there."""
 
 
 @struct.dataclass
 class Search:
-    """A search along one direction."""
+    """Holds the state of a search along one direction."""
 
     step: Float[Array, ""]
-    """To evaluate next, in lengths of the direction."""
+    """Step to evaluate next, in lengths of the direction."""
     base_loss: Float[Array, ""]
+    """Loss at the start of the search."""
     base_slope: Float[Array, ""]
+    """Slope at the start of the search."""
     low: End
-    """The lowest step that decreases enough so far; 0 at first."""
+    """End of the bracket with the lowest loss so far that decreases enough; the start
+    of the search at first."""
     low_gradient: Float[Array, " N"]
+    """Gradient at `low`."""
     high: End
-    """Other end of the bracket; infinitely far while there is none."""
+    """Other end of the bracket; at infinity while there is none."""
     evaluations: Int[Array, ""]
+    """Number of evaluations so far."""
     met_finite: Bool[Array, ""]
-    """Whether any trial had a finite value."""
+    """Whether any evaluation was finite."""
     accepted: Bool[Array, ""]
-    """Ends at `low`."""
+    """Whether the search has ended, with the step `low`."""
     failed: Bool[Array, ""]
-    """Ends without a step."""
+    """Whether the search has ended without a step."""
 
 
-def begin(loss, gradient, direction, step: float) -> Search:
-    """Returns a search from a point of known loss and gradient."""
+def begin(
+    loss: Float[Array, ""] | float,
+    gradient: Float[Array, " N"],
+    direction: Float[Array, " N"],
+    step: float,
+) -> Search:
+    """Returns a search that starts at a point of known loss and gradient.
+
+    Args:
+      loss: loss at the point.
+      gradient: gradient at the point.
+      direction: direction to search along.
+      step: first step to evaluate, in lengths of the direction.
+    """
     loss = jnp.asarray(loss, gradient.dtype)
-    slope = jnp.vdot(gradient, direction)
+    slope = jnp.vdot(gradient, direction, precision="highest")
     zero, infinity = jnp.zeros_like(slope), jnp.full_like(slope, jnp.inf)
     return Search(
         step=jnp.full_like(slope, step),
@@ -75,10 +94,25 @@ def begin(loss, gradient, direction, step: float) -> Search:
     )
 
 
-def learn(search: Search, loss, gradient, direction, finite) -> Search:
-    """Returns the search after the evaluation at `search.step`."""
+def update(
+    search: Search,
+    loss: Float[Array, ""],
+    gradient: Float[Array, " N"],
+    direction: Float[Array, " N"],
+    finite: Bool[Array, ""],
+) -> Search:
+    """Returns the search after the evaluation at `search.step`.
+
+    Args:
+      search: the search before.
+      loss: loss at the step.
+      gradient: gradient at the step.
+      direction: direction of the search.
+      finite: whether loss and gradient are finite.
+    """
     low, high, base_slope = search.low, search.high, search.base_slope
-    trial = End(search.step, loss, jnp.vdot(gradient, direction))
+    slope = jnp.vdot(gradient, direction, precision="highest")
+    trial = End(search.step, loss, slope)
     bound = search.base_loss + DECREASE * trial.step * base_slope
     nearly = search.base_loss + ROUNDING * jnp.abs(search.base_loss)
     steep = trial.slope <= (2.0 * DECREASE - 1.0) * base_slope
@@ -87,15 +121,15 @@ def learn(search: Search, loss, gradient, direction, finite) -> Search:
     done = decreases & flat
 
     above = ~decreases | ((loss > low.loss) & (low.step > 0))
-    turned = trial.slope * jnp.where(jnp.isinf(high.step), 1.0, high.step - low.step)
-    passes = ~above & (turned >= 0)
-    new_high = _where(above, trial, _where(passes, low, high))
-    new_low = _where(done | ~above, trial, low)
+    width = jnp.where(jnp.isinf(high.step), 1.0, high.step - low.step)
+    passes = ~above & (trial.slope * width >= 0)
+    new_high = _select(above, trial, _select(passes, low, high))
+    new_low = _select(done | ~above, trial, low)
     low_gradient = jnp.where(done | ~above, gradient, search.low_gradient)
 
     evaluations = search.evaluations + 1
     step = _next_step(new_low, new_high, evaluations)
-    # Where even the slope promises less than rounding, there is nothing to find.
+    # The search ends where even the slope promises a decrease below rounding.
     promise = jnp.abs(base_slope * (step - new_low.step))
     hopeless = promise <= jnp.finfo(loss.dtype).eps * jnp.abs(search.base_loss)
     over = ~done & ((evaluations >= MAX_EVALUATIONS) | hopeless)
@@ -112,28 +146,32 @@ def learn(search: Search, loss, gradient, direction, finite) -> Search:
     )
 
 
-def _next_step(low: End, high: End, evaluations) -> Float[Array, ""]:
+def _next_step(low: End, high: End, evaluations: Int[Array, ""]) -> Float[Array, ""]:
+    """Returns the next step to evaluate: inside the bracket, or longer without one."""
     bracketed = jnp.isfinite(high.step)
-    # Without a bracket, the parabola of the last two slopes would need an end that
-    # is gone: a growing step is as good.
-    grown = low.step * jnp.where(evaluations < 3, *reversed(_GROWTH))
+    # Extrapolation would need the previous end of the bracket, which is not kept;
+    # growing the step does as well.
+    grown = low.step * jnp.where(evaluations < 3, _FIRST_GROWTH, _LATER_GROWTH)
     width = high.step - low.step
     cubic = _cubic_minimum(low, high)
     inside = jnp.abs(cubic - low.step) / jnp.abs(width)
     share = jnp.clip(jnp.where(jnp.isfinite(inside), inside, 0.5), _MARGIN, 1 - _MARGIN)
-    # A cubic that keeps to one side closes the bracket slowly.
+    # Cubic steps that stay near one end close the bracket slowly; bisection helps.
     share = jnp.where(evaluations % 4 == 0, 0.5, share)
     zoomed = low.step + share * jnp.where(bracketed, width, 0.0)
     return jnp.where(bracketed, zoomed, grown)
 
 
 def _cubic_minimum(a: End, b: End) -> Float[Array, ""]:
-    """Of the cubic with both ends' losses and slopes; NaN if it has none."""
+    """Returns the minimum of the cubic through both ends; NaN if it has none.
+
+    The cubic has the losses and the slopes of both ends.
+    """
     d1 = a.slope + b.slope - 3.0 * (a.loss - b.loss) / (a.step - b.step)
     d2 = jnp.sign(b.step - a.step) * jnp.sqrt(d1 * d1 - a.slope * b.slope)
     shift = (b.slope + d2 - d1) / (b.slope - a.slope + 2.0 * d2)
     return b.step - (b.step - a.step) * shift
 
 
-def _where(condition, yes: End, no: End) -> End:
+def _select(condition: Bool[Array, ""], yes: End, no: End) -> End:
     return jax.tree.map(lambda x, y: jnp.where(condition, x, y), yes, no)

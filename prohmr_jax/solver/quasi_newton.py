@@ -1,90 +1,101 @@
-"""L-BFGS that forgets no pair, as matrices: no loop over pairs, no memory to tune.
+"""L-BFGS directions from all pairs of steps and gradient changes, kept as two matrices.
 
-The inverse Hessian of L-BFGS is affine in the scale g of its initial guess g I:
-H = g A + C (Nocedal and Wright, 2006, Eq. 7.19). Both matrices are kept, so that every
-direction is one product, and so that the scale can be chosen anew for each of them.
-The two-loop recursion gives the same direction, in as many steps one after another as
-there are pairs.
+`lbfgs` uses this form where the memory is not limited. The inverse Hessian of L-BFGS is
+affine in the scale g of its initial guess g I: H = g A + C (Nocedal and Wright, 2006,
+Eq. 7.19). Both matrices are kept, so that every direction is one product and the scale
+can be chosen anew each time. The usual two-loop recursion gives the same direction, but
+needs as many sequential steps as there are pairs.
 
-The scale is the largest |s| / |y| met: the geometric mean of the two of Barzilai and
-Borwein (1988). The usual one, s'y / y'y of the last pair, is that of the steepest
-direction: where the likelihood of a pose is all that curves the objective, it is
-hundreds of times too short (measured on fits: more than twice the evaluations).
+The scale is the largest |s| / |y| of all pairs (step s, gradient change y), which is
+the geometric mean of the two step lengths of Barzilai and Borwein (1988). The usual
+scale, s'y / y'y of the last pair, is that of the steepest direction; where only the
+likelihood of a pose curves the objective, it is hundreds of times too short, and fits
+need more than twice the evaluations (measured).
 """
 
 import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Bool, Float
 
-# A pair that is not this convex, as a cosine, is rounding: it teaches nothing.
+# Pairs whose step and gradient change have a smaller cosine are ignored as rounding.
 _LEAST_COSINE = 1e-7
 
 
 @struct.dataclass
 class InverseHessian:
-    """What the pairs up to a point say."""
+    """Holds the inverse Hessian g A + C that all pairs so far imply."""
 
     matrices: Float[Array, "2 N N"]
-    """A, what they make of the initial guess, and C, what they say themselves."""
+    """A, which multiplies the scale of the initial guess, and C."""
     scale: Float[Array, ""]
-    """g; 0 before any pair."""
+    """Scale g of the initial guess; 0 before there is a pair."""
 
 
 def begin(size: int) -> InverseHessian:
-    """Returns the inverse Hessian of so many unknowns before any pair."""
-    return InverseHessian(_untaught(size), jnp.zeros(()))
+    """Returns the inverse Hessian before there is a pair.
+
+    Args:
+      size: number of unknowns.
+    """
+    return InverseHessian(_initial_matrices(size), jnp.zeros(()))
 
 
-def _untaught(size: int) -> Float[Array, "2 N N"]:
+def _initial_matrices(size: int) -> Float[Array, "2 N N"]:
     return jnp.stack([jnp.eye(size), jnp.zeros((size, size))])
 
 
-def learn(
-    known: InverseHessian,
+def update(
+    inverse: InverseHessian,
     s: Float[Array, " N"],
     y: Float[Array, " N"],
     gradient: Float[Array, " N"],
     accepted: Bool[Array, ""],
-    afresh: Bool[Array, ""],
+    restart: Bool[Array, ""],
 ) -> tuple[InverseHessian, Float[Array, " N"]]:
-    """Returns what is known after a pair, and the direction downhill it gives.
+    """Returns the inverse Hessian after a pair, and the descent direction it gives.
 
-    Everything is one pass over the matrices, whatever the flags: in a batch, a choice
-    between two results would be several.
+    All cases are computed in one pass over the matrices, because choosing between
+    results in a mapped batch would compute each of them.
 
     Args:
-      known: up to the previous point.
+      inverse: the inverse Hessian of the pairs before.
       s: step to the new point.
-      y: what it changed in the gradient.
-      gradient: at the new point.
-      accepted: whether to learn the pair.
-      afresh: whether to forget everything instead.
+      y: change of the gradient over that step.
+      gradient: gradient at the new point.
+      accepted: whether to add the pair.
+      restart: whether to forget all pairs instead.
     """
-    curvature, length, steep = jnp.vdot(s, y), jnp.vdot(s, s), jnp.vdot(y, y)
-    teaches = accepted & (curvature > _LEAST_COSINE * jnp.sqrt(length * steep))
-    weight = jnp.where(teaches, 1.0 / jnp.where(teaches, curvature, 1.0), 0.0)
-    met = jnp.where(teaches, jnp.sqrt(length / jnp.where(teaches, steep, 1.0)), 0.0)
-    scale = jnp.where(afresh, 0.0, jnp.maximum(known.scale, met))
+    curvature, length, steep = _dot(s, y), _dot(s, s), _dot(y, y)
+    convex = accepted & (curvature > _LEAST_COSINE * jnp.sqrt(length * steep))
+    weight = jnp.where(convex, 1.0 / jnp.where(convex, curvature, 1.0), 0.0)
+    ratio = jnp.where(convex, jnp.sqrt(length / jnp.where(convex, steep, 1.0)), 0.0)
+    scale = jnp.where(restart, 0.0, jnp.maximum(inverse.scale, ratio))
 
     vectors = jnp.stack([y, gradient], axis=-1)
-    products = jnp.matmul(known.matrices, vectors, precision="highest")
+    products = jnp.matmul(inverse.matrices, vectors, precision="highest")
     turned, downhill = products[..., 0], products[..., 1]
     # M' = M - w (s (My)' + (My) s') + (w^2 y'My + [0 or w]) s s', for both matrices.
     own = jnp.array([0.0, 1.0])
     along = weight * (weight * jnp.sum(turned * y, axis=-1) + own)
     half = -weight * turned + 0.5 * along[:, None] * s
     updated = (
-        known.matrices + s[:, None] * half[:, None, :] + half[:, :, None] * s[None, :]
+        inverse.matrices + s[:, None] * half[:, None, :] + half[:, :, None] * s[None, :]
     )
-    slope = jnp.vdot(s, gradient)
+    slope = _dot(s, gradient)
     across = jnp.sum(half * gradient, axis=-1)
     downhill = downhill + s * across[:, None] + half * slope
 
-    direction = jnp.where(scale > 0, scale * downhill[0] + downhill[1], first(gradient))
-    matrices = jnp.where(afresh, _untaught(s.size), updated)
+    direction = jnp.where(
+        scale > 0, scale * downhill[0] + downhill[1], shortened(gradient)
+    )
+    matrices = jnp.where(restart, _initial_matrices(s.size), updated)
     return InverseHessian(matrices, scale), -direction
 
 
-def first(gradient: Float[Array, " N"]) -> Float[Array, " N"]:
-    """Returns the gradient, shortened to length one at most."""
+def _dot(a: Float[Array, " N"], b: Float[Array, " N"]) -> Float[Array, ""]:
+    return jnp.vdot(a, b, precision="highest")
+
+
+def shortened(gradient: Float[Array, " N"]) -> Float[Array, " N"]:
+    """Returns the gradient, shortened to length one if it is longer."""
     return gradient / jnp.maximum(jnp.linalg.norm(gradient), 1.0)

@@ -1,8 +1,9 @@
-"""Minimises for many people in a fixed number of slots: no one waits for the slowest.
+"""Solves any number of people in slots, so that nobody waits for the slowest fit.
 
-Who is done leaves, who waits enters; the compiled size never changes. `Slots.solve`
-takes people from an iterator as there is room, so that they need not all be known, or
-fit into memory, beforehand; `minimise_many` is the same for arrays of people.
+A slot holds one person. As soon as a person's minimisation has ended, the next person
+takes the slot; the compiled batch never changes its size. `Slots.solve` takes people
+from an iterator as slots become free, so that they need not all be known, or fit into
+memory, beforehand; bulk fitting uses it. `minimise_many` does the same for arrays.
 """
 
 import dataclasses
@@ -14,60 +15,52 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from prohmr_jax.solver.minimise import (
-    Minimum,
-    Objective,
-    Reason,
-    Settings,
-    advance,
-    as_pytree,
-    begin,
-    minimum_of,
-    where,
-)
+from prohmr_jax.solver import lbfgs
+from prohmr_jax.solver.minimise import as_pytree
+from prohmr_jax.solver.problem import Minimum, Objective, Reason, Settings
 
 
 @dataclasses.dataclass(frozen=True)
 class Solved:
-    """Minima of many people, on the host, and how well the slots were used."""
+    """Holds the minima of many people, and how well the slots were used."""
 
     minimum: Minimum
     """NumPy arrays with a leading axis of people."""
     useful: float
-    """Evaluations that a person needed, of all that the slots made."""
+    """Share of all evaluations that were made for a person who had not finished."""
 
 
 @functools.partial(jax.jit, static_argnames="settings")
-def _enter(states, initials, entering, settings):
-    """Puts people at their start into the slots that are `entering`."""
-    fresh = jax.vmap(lambda initial: begin(initial, settings))(initials)
-    return jax.vmap(where)(entering, fresh, states)
+def _fill(states, initials, entering, settings):
+    """Returns the states with new people at their start in the slots `entering`."""
+    fresh = jax.vmap(lambda initial: lbfgs.begin(initial, settings))(initials)
+    return jax.vmap(lbfgs.select)(entering, fresh, states)
 
 
 @functools.partial(jax.jit, static_argnames="settings")
 def _empty(initials, settings):
-    """States of slots in which nobody is."""
-    states = jax.vmap(lambda initial: begin(initial, settings))(initials)
+    """Returns the states of slots without people, which have ended already."""
+    states = jax.vmap(lambda initial: lbfgs.begin(initial, settings))(initials)
     return states.replace(reason=jnp.full_like(states.reason, int(Reason.STALLED)))
 
 
-@functools.partial(jax.jit, static_argnames=("settings", "turns"))
-def _chunk(objective, states, initials, data, settings, turns):
-    """Some turns for every slot; also what each slot would give now."""
+@functools.partial(jax.jit, static_argnames=("settings", "evaluations"))
+def _advance(objective, states, initials, data, settings, evaluations):
+    """Returns the states after some evaluations, and the minima so far."""
 
     def go(state, initial, data):
-        state = advance(objective, initial, data, settings, state, turns)
-        return state, minimum_of(state, initial)
+        state = lbfgs.advance(objective, initial, data, settings, state, evaluations)
+        return state, lbfgs.minimum_of(state, initial)
 
     return jax.vmap(go)(states, initials, data)
 
 
 class Slots:
-    """A fixed number of places in which people are solved.
+    """Solves people in a fixed number of slots.
 
     Attributes:
-      needed: evaluations of people who have left.
-      made: evaluations of all slots, empty ones included.
+      needed_evaluations: number of evaluations that finished people needed.
+      total_evaluations: number of evaluations of all slots, including empty ones.
     """
 
     def __init__(
@@ -75,37 +68,37 @@ class Slots:
         objective: Objective,
         settings: Settings,
         number: int,
-        turns: int | None = None,
+        check_every: int | None = None,
     ):
-        """Takes what to minimise, and in how many places.
+        """Keeps the objective and the number of slots; nothing is compiled yet.
 
         Args:
           objective: see `minimise`.
           settings: see `minimise`.
-          number: how many are solved at once; also the size that is compiled.
-          turns: evaluations between two looks at who is done; None for the patience
-            of the settings, after which most end.
+          number: number of people who are solved at once.
+          check_every: number of evaluations after which finished people are replaced;
+            None stands for the patience of the settings, after which most have ended.
         """
         self._objective, self._settings = as_pytree(objective), settings
-        self._number, self._turns = number, turns or settings.patience
-        self.needed = self.made = 0
+        self._number, self._check_every = number, check_every or settings.patience
+        self.needed_evaluations = self.total_evaluations = 0
 
     @property
     def useful(self) -> float:
-        """Evaluations that a person needed, of all that the slots made."""
-        return self.needed / max(self.made, 1)
+        """Returns the share of all evaluations that finished people needed."""
+        return self.needed_evaluations / max(self.total_evaluations, 1)
 
     def solve(
         self, waiting: Iterable[tuple[Any, Any]]
     ) -> Iterator[tuple[int, Minimum]]:
-        """Yields the number of a person, and their minimum, as they are done.
+        """Yields people in the order in which they finish: their number and minimum.
 
-        One person's result is the same bits for a given number of slots, whoever else
-        is solved and whoever comes first.
+        For a given number of slots, a person's result is the same to the last bit
+        whoever else is solved and in whichever order.
 
         Args:
           waiting: initial unknowns and data of one person after another, without a
-            leading axis; asked for the next one when a slot is free.
+            leading axis. The next person is asked for when a slot is free.
         """
         queue = enumerate(waiting)
         person = np.full(self._number, -1)
@@ -118,30 +111,30 @@ class Slots:
                 person[slot], one = entry
                 entering[slot] = True
                 if inside is None:
-                    # Empty slots compute on the first person and are never read.
+                    # Empty slots compute with the first person and are never read.
                     inside = jax.tree.map(self._repeat, one)
                     states = _empty(inside[0], self._settings)
-                for places, leaf in zip(
+                for rows_of_slots, leaf in zip(
                     jax.tree.leaves(inside), jax.tree.leaves(one), strict=True
                 ):
-                    places[slot] = leaf
+                    rows_of_slots[slot] = leaf
             if np.all(person < 0):
                 return
             if np.any(entering):
-                # Copies: the host's arrays change while the device may still read.
+                # Copies, because the device may still read the host's arrays.
                 on_device = jax.tree.map(jnp.array, inside)
-                states = _enter(states, on_device[0], entering, self._settings)
+                states = _fill(states, on_device[0], entering, self._settings)
             before = np.asarray(states.evaluations)
-            states, minimum = _chunk(
-                self._objective, states, *on_device, self._settings, self._turns
+            states, minimum = _advance(
+                self._objective, states, *on_device, self._settings, self._check_every
             )
             minimum = jax.tree.map(np.asarray, minimum)
             turns = int(np.max(minimum.evaluations - before, initial=0))
-            self.made += self._number * turns
+            self.total_evaluations += self._number * turns
             done = (person >= 0) & (minimum.reason != Reason.RUNNING)
             leaving = [(int(person[slot]), slot) for slot in np.flatnonzero(done)]
             person[done] = -1
-            self.needed += int(np.sum(minimum.evaluations[done]))
+            self.needed_evaluations += int(np.sum(minimum.evaluations[done]))
             for number, slot in leaving:
                 yield number, jax.tree.map(lambda a, slot=slot: a[slot], minimum)
 
@@ -156,27 +149,27 @@ def minimise_many(
     data: Any,
     settings: Settings,
     slots: int,
-    turns: int | None = None,
+    check_every: int | None = None,
 ) -> Solved:
     """Returns the minimum of each of many people, solved `slots` at a time.
 
     Args:
       objective: see `minimise`.
-      initials: leaves with a leading axis of people, at least one.
-      data: likewise.
+      initials: initial unknowns, leaves with a leading axis of at least one person.
+      data: see `minimise`; leaves with a leading axis of people.
       settings: see `minimise`.
-      slots: how many are solved at once; also the size that is compiled.
-      turns: evaluations between two looks at who is done; see `Slots`.
+      slots: number of people who are solved at once.
+      check_every: see `Slots`.
     """
-    places = Slots(objective, settings, slots, turns)
-    found = dict(places.solve(rows((initials, data))))
-    in_order = [found[number] for number in range(len(found))]
+    places = Slots(objective, settings, slots, check_every)
+    minima = dict(places.solve(rows((initials, data))))
+    in_order = [minima[number] for number in range(len(minima))]
     minimum = jax.tree.map(lambda *leaves: np.stack(leaves), *in_order)
     return Solved(minimum, places.useful)
 
 
 def rows(tree: Any) -> Iterator[Any]:
-    """Yields the rows of a pytree's leading axis, NumPy."""
+    """Yields the rows of a pytree's leading axis, as NumPy arrays."""
     tree = jax.tree.map(np.asarray, tree)
     for row in range(jax.tree.leaves(tree)[0].shape[0]):
         yield jax.tree.map(lambda a, row=row: a[row], tree)
@@ -185,22 +178,24 @@ def rows(tree: Any) -> Iterator[Any]:
 def map_batches(function: Callable[..., Any], tree: Any, size: int) -> Any:
     """Returns a function of any number of rows, computed in batches of one size.
 
+    Only that size is compiled. The last batch is filled up with copies of its first
+    row, whose results are dropped.
+
     Args:
-      function: takes the leaves of `tree` with `size` rows; its results have as many.
-      tree: a tuple of arguments, leaves with a leading axis, at least one row.
-      size: the only one that is compiled; the last batch is filled up with its first
-        row.
+      function: takes the leaves of `tree` with `size` rows and returns as many rows.
+      tree: tuple of its arguments; leaves have a leading axis of at least one row.
+      size: number of rows of a batch.
 
     Returns:
-      NumPy arrays.
+      The results of all rows, NumPy arrays.
     """
     tree = jax.tree.map(np.asarray, tree)
     people = jax.tree.leaves(tree)[0].shape[0]
-    found = []
+    batches = []
     for start in range(0, people, size):
         number = min(size, people - start)
         chosen = start + np.where(np.arange(size) < number, np.arange(size), 0)
-        made = function(*jax.tree.map(lambda a, chosen=chosen: a[chosen], tree))
-        made = jax.device_get(made)
-        found.append(jax.tree.map(lambda a, number=number: a[:number], made))
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *found)
+        results = function(*jax.tree.map(lambda a, chosen=chosen: a[chosen], tree))
+        results = jax.device_get(results)
+        batches.append(jax.tree.map(lambda a, number=number: a[:number], results))
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *batches)

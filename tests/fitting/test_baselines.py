@@ -4,11 +4,12 @@ import jax
 import jax.export
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from prohmr_jax import skeleton
 from prohmr_jax.body import body_joints
-from prohmr_jax.fitting.eft import SETTINGS, EftData, Regressor, fit_eft
+from prohmr_jax.fitting.eft import EftData, Regressor, best_of_steps, fit_eft
 from prohmr_jax.fitting.keypoints import View, image_view
 from prohmr_jax.fitting.smplify import (
     BodyParams,
@@ -26,7 +27,7 @@ from prohmr_jax.geometry.rotations import axis_angle_to_rotmat, geodesic_angle
 from prohmr_jax.models.spec import build_model, init_variables
 from prohmr_jax.priors.gaussian_mixture import load_pose_prior, sample_axis_angle
 from prohmr_jax.priors.pose_flow import load_pose_flow
-from prohmr_jax.solver.minimise import Reason, Settings
+from prohmr_jax.solver.problem import Reason, Settings
 from prohmr_jax.structs import (
     Box,
     Camera,
@@ -168,14 +169,13 @@ def tuned(tiny_body):
 def test_eft_lowers_the_reprojection_and_keeps_the_weights(tuned):
     regressor, data = tuned
     before = jax.tree.map(np.array, regressor.variables)
-    faster = Settings(method="adam", max_steps=20, learning_rate=3e-3, patience=100)
-    none = Settings(method="adam", max_steps=0, learning_rate=3e-3, patience=100)
-    start, fit = fit_eft(regressor, data, none), fit_eft(regressor, data, faster)
+    start = fit_eft(regressor, data, steps=0)
+    fit = fit_eft(regressor, data, learning_rate=3e-3)
     assert np.all(fit.loss < 0.9 * start.loss)
     jax.tree.map(np.testing.assert_array_equal, regressor.variables, before)
     # The first answer is the regressor's own.
     one = jax.tree.map(lambda a: a[0], data)
-    smpl, _, camera = regressor.answer(regressor.variables["params"], one)
+    smpl, _, camera = regressor.predict(regressor.variables["params"], one)
     np.testing.assert_allclose(start.smpl.body_pose[0], smpl.body_pose, atol=1e-5)
     np.testing.assert_allclose(
         start.camera.translation[0], camera.translation, rtol=1e-5
@@ -193,6 +193,30 @@ def test_eft_tunes_each_person_alone(tuned):
     np.testing.assert_allclose(few.loss, together.loss, rtol=1e-4)
 
 
+def test_steps_keep_the_lowest_loss():
+    # Adam overshoots the minimum at 1 and comes back; the closest point is kept.
+    objective = lambda x: jnp.sum((x - 1.0) ** 2)  # noqa: E731
+    losses = [
+        float(best_of_steps(objective, jnp.zeros(2), optax.adam(0.6), steps)[1])
+        for steps in range(8)
+    ]
+    assert losses[0] == 2.0
+    assert losses == sorted(losses, reverse=True)
+    assert losses[3] == losses[4] < losses[1]
+    x, loss = best_of_steps(objective, jnp.zeros(2), optax.adam(0.6), 7)
+    np.testing.assert_allclose(objective(x), loss, rtol=1e-6)
+
+
+def test_steps_end_where_nothing_is_finite():
+    edge = lambda x: jnp.sum(jnp.where(x > 0.5, jnp.nan, -x))  # noqa: E731
+    x, loss = best_of_steps(edge, jnp.zeros(1), optax.adam(0.2), 9)
+    assert 0.3 < x[0] < 0.5
+    np.testing.assert_allclose(loss, -x[0])
+    x, loss = best_of_steps(edge, jnp.ones(1), optax.adam(0.2), 9)
+    assert x[0] == 1.0
+    assert np.isinf(loss)
+
+
 def test_baselines_lower_for_accelerators(tiny_body, priors, people, tuned):
     _, start, view = people
     platforms = ["tpu", "cuda"]
@@ -203,6 +227,6 @@ def test_baselines_lower_for_accelerators(tiny_body, priors, people, tuned):
         )
         assert set(exported.platforms) == set(platforms)
     exported = jax.export.export(
-        jax.jit(lambda r, d: fit_eft(r, d, SETTINGS)), platforms=platforms
+        jax.jit(lambda r, d: fit_eft(r, d)), platforms=platforms
     )(*tuned)
     assert set(exported.platforms) == set(platforms)

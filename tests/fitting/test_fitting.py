@@ -23,7 +23,8 @@ from prohmr_jax.fitting.objectives import (
 )
 from prohmr_jax.geometry import cameras
 from prohmr_jax.models.prepared_flow import prepare_flow, project_context
-from prohmr_jax.solver.minimise import Reason, Settings, minimise_batch
+from prohmr_jax.solver.minimise import minimise_batch
+from prohmr_jax.solver.problem import Reason, Settings
 from prohmr_jax.structs import Box, Keypoints2D, SmplParams, WeakCamera
 from tests.support.fitting_cases import (
     CONTEXT,

@@ -25,7 +25,8 @@ from prohmr_jax.models.spec import build_model
 from prohmr_jax.parity.golden import GoldenDirectory
 from prohmr_jax.parity.recipe import recipe_flow
 from prohmr_jax.priors.gaussian_mixture import load_pose_prior, sample_axis_angle
-from prohmr_jax.solver.minimise import Reason, Settings, minimise_batch
+from prohmr_jax.solver.minimise import minimise_batch
+from prohmr_jax.solver.problem import Reason, Settings
 from prohmr_jax.structs import Camera, Keypoints2D, SmplParams, WeakCamera
 from prohmr_jax.synthetic.keypoint_pairs import KeypointPairSettings, random_view
 from prohmr_jax.weights.weight_files import load_weights

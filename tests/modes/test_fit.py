@@ -19,7 +19,7 @@ from prohmr_jax.files.detections import read_detections
 from prohmr_jax.inference.reconstruction import load_reconstructor
 from prohmr_jax.inference.results import schema_members
 from prohmr_jax.modes.fit import run as run_fit
-from prohmr_jax.solver.minimise import Reason
+from prohmr_jax.solver.problem import Reason
 from prohmr_jax.structs import Keypoints2D
 from tests.support.demo_cases import ROOT, openpose, person, write_photo, write_weights
 from tests.support.fit_cases import CONFIGS, config_of, projected, write_folder

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from prohmr_jax.solver.quasi_newton import begin, learn
+from prohmr_jax.solver.quasi_newton import begin, update
 
 SIZE, STEPS = 6, 9
 
@@ -36,7 +36,7 @@ def convex(rng):
 @jax.jit
 def next_direction(known, s, y, gradient, accepted=True, afresh=False):
     s, y, gradient = (jnp.asarray(a, jnp.float32) for a in (s, y, gradient))
-    return learn(known, s, y, gradient, jnp.asarray(accepted), jnp.asarray(afresh))
+    return update(known, s, y, gradient, jnp.asarray(accepted), jnp.asarray(afresh))
 
 
 def directions(points, gradients):
