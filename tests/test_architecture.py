@@ -126,6 +126,16 @@ def test_the_root_holds_its_six_modules_alone():
     assert {path.stem for path in PACKAGE.glob("*.py")} == ROOT_MODULES
 
 
+def test_the_document_shows_every_room_at_its_level():
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    shown, level = {}, 0
+    for number, names in re.findall(r"^\| (\d*) ?\| (`[^|]*`) \|", text, re.M):
+        level = int(number) if number else level
+        shown |= dict.fromkeys(re.findall(r"`(\w+)/?`", names), level)
+    rooms = {room_of(path) for path in package_modules()}
+    assert shown == {room: 1 + LEVEL[room] for room in rooms}
+
+
 @pytest.mark.parametrize("path", package_modules(), ids=name_of)
 def test_a_module_is_not_too_long(path):
     number_of_lines = len(path.read_text(encoding="utf-8").splitlines())

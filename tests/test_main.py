@@ -1,5 +1,6 @@
 """The command line: configs by name and by path, and mistakes of one line."""
 
+import contextlib
 import pathlib
 import subprocess
 import sys
@@ -120,6 +121,18 @@ def test_values_have_the_type_of_their_key(argument, key, value):
 )  # fmt: skip
 def test_mistakes_are_one_line_and_code_2(mistake, arguments, said):
     assert said in mistake(*arguments)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["None", "", "x", "1", "-1.5", "nan", "(1,", "(1,)", "[1]", "{'a': 1}", "'"],
+)
+def test_any_value_is_taken_or_bad_input(value):
+    for key in config_files.all_keys(shipped_config("benchmark_fitting")):
+        with contextlib.suppress(InputError):
+            arguments = ["--config=benchmark_fitting", f"--config.{key}={value}"]
+            _, config = read_command_line(arguments)
+            assert config.is_locked
 
 
 def test_a_config_file_with_an_old_mode_is_told_the_new_one(tmp_path, mistake):
