@@ -76,7 +76,7 @@ class Checker:
             )
 
     def check_values(self, name: str, array: np.ndarray, kind: str = "real") -> None:
-        """Checks that every number of an array is finite, unless it is a label.
+        """Raises InputError if an array holds a number that is not finite.
 
         Args:
           name: name of the array, for the message.

@@ -30,7 +30,7 @@ def photo_of(file: Path, person: Detection, wanted: str = "") -> Path | None:
 
 
 def require_within(path: Path, size: tuple[int, int], person: Detection) -> None:
-    """Checks that a person's keypoints or box can lie in a photo of a given size.
+    """Raises InputError unless a person can be in a photo of a given size.
 
     Args:
       path: path of the photo, for the message.

@@ -158,15 +158,15 @@ def test_the_extra_regressor_is_found_named_or_asked_for(full_size, tmp_path):
     assert 'body="open"' in str(caught.value)
     named = tmp_path / "elsewhere.pkl"
     named.write_bytes(pickle.dumps(2 * extra))
-    found = read_body_arrays(body, extra_regressor=named).extra_regressor
-    np.testing.assert_allclose(found, 2 * extra, rtol=1e-6)
+    regressor = read_body_arrays(body, extra_regressor=named).extra_regressor
+    np.testing.assert_allclose(regressor, 2 * extra, rtol=1e-6)
     named.write_bytes(pickle.dumps(extra[:9]))
     with pytest.raises(InputError, match=r"elsewhere.pkl: the joint regressor has sha"):
         read_body_arrays(body, extra_regressor=named)
     # The official layout: data/SMPL_to_J19.pkl beside data/smpl/SMPL_NEUTRAL.pkl.
     (tmp_path / "SMPL_to_J19.pkl").symlink_to(source / "SMPL_to_J19.pkl")
-    found = read_body_arrays(body).extra_regressor
-    np.testing.assert_allclose(found, extra, rtol=1e-6)
+    regressor = read_body_arrays(body).extra_regressor
+    np.testing.assert_allclose(regressor, extra, rtol=1e-6)
 
 
 def test_mean_params(tmp_path):

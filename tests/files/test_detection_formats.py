@@ -115,11 +115,11 @@ def test_mmpose_pictures(read):
         {"visualization": [], "predictions": people},
     )
     for content in contents:
-        found = read(content).people
-        assert [p.person_index for p in found] == [0, 1]
-        assert found[0].source == raw.MMPOSE
-        assert found[0].frame is None
-        check(found[0].keypoints, values, COCO_17.names)
+        detected = read(content).people
+        assert [p.person_index for p in detected] == [0, 1]
+        assert detected[0].source == raw.MMPOSE
+        assert detected[0].frame is None
+        check(detected[0].keypoints, values, COCO_17.names)
 
 
 def test_mmpose_videos(read):

@@ -42,9 +42,9 @@ def written(tmp_path):
 @pytest.mark.parametrize("key", ["pose_keypoints_2d", "pose_keypoints"])
 def test_openpose_numbers_arrive_in_place(written, key):
     values = a_person()
-    found = read_detections(written(openpose(values, key=key)))
-    (person,) = found.people
-    assert found.left_out == ()
+    detections = read_detections(written(openpose(values, key=key)))
+    (person,) = detections.people
+    assert detections.left_out == ()
     assert person.source == raw.OPENPOSE
     for name in ("nose", "left_wrist", "right_heel"):
         j = BODY_25.index(name)
@@ -55,20 +55,21 @@ def test_openpose_numbers_arrive_in_place(written, key):
 
 def test_people_keep_their_numbers_when_one_is_left_out(written):
     unseen = (np.array(a_person()).reshape(-1, 3) * [1, 1, 0.05]).ravel().tolist()
-    found = read_detections(written(openpose(a_person(), unseen, [], a_person(seed=3))))
-    assert [p.person_index for p in found.people] == [0, 3]
-    assert [p.person_index for p in found.left_out] == [1, 2]
-    assert "no joint with a confidence above 0.1" in found.left_out[0].reason
-    assert "no body keypoints" in found.left_out[1].reason
+    people = [a_person(), unseen, [], a_person(seed=3)]
+    detections = read_detections(written(openpose(*people)))
+    assert [p.person_index for p in detections.people] == [0, 3]
+    assert [p.person_index for p in detections.left_out] == [1, 2]
+    assert "no joint with a confidence above 0.1" in detections.left_out[0].reason
+    assert "no body keypoints" in detections.left_out[1].reason
 
 
 def test_a_bad_number_costs_its_person_alone(written):
     values = a_person()
     values[0] = float("nan")
     short = a_person()[:-3]
-    found = read_detections(written(openpose(values, a_person(), short)))
-    assert [p.person_index for p in found.people] == [1]
-    assert [p.reason[:35] for p in found.left_out] == [
+    detections = read_detections(written(openpose(values, a_person(), short)))
+    assert [p.person_index for p in detections.people] == [1]
+    assert [p.reason[:35] for p in detections.left_out] == [
         "has a value of nose that is not fin",
         "has 24 joints instead of the 25 of ",
     ]
@@ -134,13 +135,13 @@ def test_coco_annotations_turn_visibility_into_confidence(written):
         "images": [{"id": 7, "file_name": "a.jpg"}, {"id": 8, "file_name": "b.jpg"}],
         "annotations": [item, crowd],
     }
-    found = read_detections(written(file))
-    (person,) = found.people
+    detections = read_detections(written(file))
+    (person,) = detections.people
     assert person.source == raw.COCO_ANNOTATIONS
     assert person.image_name == "a.jpg"
     values[:, 2] /= 2
     check_against_coco(person.keypoints, values)
-    assert [p.person_index for p in found.left_out] == [1]
+    assert [p.person_index for p in detections.left_out] == [1]
 
 
 def changed(index: int, value) -> dict:
@@ -231,8 +232,8 @@ def test_real_openpose_output():
     path = SHARED / "data/pexels-anete-lusina-4793258_keypoints.json"
     if not path.exists():
         pytest.skip("shared material is absent")
-    found = read_detections(path)
-    person = found.people[0].keypoints
+    detections = read_detections(path)
+    person = detections.people[0].keypoints
     assert (person.confidence > 0.1).sum() > 15
     heads, feet = (person.xy[BODY_25.index(n), 1] for n in ("neck", "left_ankle"))
     assert heads < feet  # y points down
@@ -265,8 +266,8 @@ def test_plain_boxes_are_people_where_asked_for(tmp_path, name):
 def test_bad_boxes_leave_their_person_out(tmp_path, box):
     path = tmp_path / "boxes.json"
     path.write_text(json.dumps({"boxes": [[10, 20, 30, 60], box]}))
-    found = read_detections(path, accept_boxes=True)
-    assert len(found.people) == 1
-    (left,) = found.left_out
+    detections = read_detections(path, accept_boxes=True)
+    assert len(detections.people) == 1
+    (left,) = detections.left_out
     assert left.person_index == 1
     assert "box" in left.reason

@@ -25,9 +25,9 @@ def a_picture(height: int = 40, width: int = 60) -> np.ndarray:
     return np.stack(planes, -1).astype(np.uint8)
 
 
-def close(found: np.ndarray, expected: np.ndarray, levels: float) -> bool:
-    difference = found.astype(int) - expected.astype(int)
-    return found.shape == expected.shape and np.abs(difference).mean() <= levels
+def close(pixels: np.ndarray, expected: np.ndarray, levels: float) -> bool:
+    difference = pixels.astype(int) - expected.astype(int)
+    return pixels.shape == expected.shape and np.abs(difference).mean() <= levels
 
 
 @pytest.mark.parametrize(
@@ -36,9 +36,9 @@ def close(found: np.ndarray, expected: np.ndarray, levels: float) -> bool:
 )
 def test_formats(tmp_path, name, levels):
     Image.fromarray(a_picture()).save(tmp_path / name)
-    found = read_image(tmp_path / name)
-    assert found.dtype == np.uint8
-    assert close(found, a_picture(), levels)
+    pixels = read_image(tmp_path / name)
+    assert pixels.dtype == np.uint8
+    assert close(pixels, a_picture(), levels)
 
 
 def test_grey_and_palette_and_bits(tmp_path):
@@ -98,9 +98,9 @@ def test_transparency_lies_on_white(tmp_path):
     assert np.abs(read_image(path) - expected).max() <= 1
     grey = np.concatenate([a_picture()[..., :1], alpha], -1)
     Image.fromarray(grey, "LA").save(path)
-    found = read_image(path)
-    assert (found[:, :20] == 255).all()
-    np.testing.assert_array_equal(found[:, 40:, 0], a_picture()[:, 40:, 0])
+    pixels = read_image(path)
+    assert (pixels[:, :20] == 255).all()
+    np.testing.assert_array_equal(pixels[:, 40:, 0], a_picture()[:, 40:, 0])
 
 
 # How a stored picture has to be turned for each orientation, in NumPy's words.

@@ -42,11 +42,11 @@ def archive(path, content: bytes, compression=zipfile.ZIP_DEFLATED) -> None:
 
 def test_what_is_written_comes_back(tmp_path):
     write_npz(tmp_path / "a.npz", ARRAYS)
-    found = read_npz(tmp_path / "a.npz", EXPECTED)
-    assert found.keys() == ARRAYS.keys()
+    arrays = read_npz(tmp_path / "a.npz", EXPECTED)
+    assert arrays.keys() == ARRAYS.keys()
     for name, array in ARRAYS.items():
-        np.testing.assert_array_equal(found[name], array)
-        assert found[name].dtype == array.dtype
+        np.testing.assert_array_equal(arrays[name], array)
+        assert arrays[name].dtype == array.dtype
     with np.load(tmp_path / "a.npz") as numpys_own:
         np.testing.assert_array_equal(numpys_own["v"], ARRAYS["v"])
 
@@ -55,9 +55,9 @@ def test_reads_what_numpy_writes(tmp_path):
     big_endian = {**ARRAYS, "v": np.asfortranarray(ARRAYS["v"].astype(">f8"))}
     for save in (np.savez, np.savez_compressed):
         save(tmp_path / "a.npz", **big_endian)
-        found = read_npz(tmp_path / "a.npz", EXPECTED)
-        np.testing.assert_array_equal(found["v"], ARRAYS["v"].astype(float))
-        assert found["v"].dtype == np.float64
+        arrays = read_npz(tmp_path / "a.npz", EXPECTED)
+        np.testing.assert_array_equal(arrays["v"], ARRAYS["v"].astype(float))
+        assert arrays["v"].dtype == np.float64
 
 
 def test_equal_arrays_give_equal_bytes(tmp_path, monkeypatch):
@@ -84,8 +84,8 @@ def test_what_is_not_asked_for_is_not_read(tmp_path):
 
 def test_optional_arrays_may_be_absent(tmp_path):
     write_npz(tmp_path / "a.npz", {"v": ARRAYS["v"]})
-    found = read_npz(tmp_path / "a.npz", {**ONE, "w": Expected((3,), optional=True)})
-    assert found.keys() == {"v"}
+    arrays = read_npz(tmp_path / "a.npz", {**ONE, "w": Expected((3,), optional=True)})
+    assert arrays.keys() == {"v"}
 
 
 @pytest.mark.parametrize(
@@ -139,11 +139,11 @@ def test_cut_or_damaged_anywhere_it_is_an_input_error(tmp_path, save):
         damaged[draw.integers(len(data))] ^= int(draw.integers(1, 256))
         path.write_bytes(damaged)
         try:
-            found = read_npz(path, ONE)
+            arrays = read_npz(path, ONE)
         except InputError:
             refused += 1
         else:  # a byte that says nothing about the content, such as a date
-            np.testing.assert_array_equal(found["v"], array)
+            np.testing.assert_array_equal(arrays["v"], array)
     assert refused > 300
 
 

@@ -48,12 +48,12 @@ def main(output):
                            getattr(state, name))
         for name in ("params", "critic_params", "batch_stats")
     }  # fmt: skip
-    found = flatten_dict(changed, sep="/")
+    values = flatten_dict(changed, sep="/")
     scalars = {"loss": metrics.loss, "critic_loss": metrics.critic_loss}
     for name in metrics.terms.__dataclass_fields__:
         scalars[f"terms/{name}"] = getattr(metrics.terms, name)
-    found |= {name: np.ravel(value)[0] for name, value in scalars.items()}
-    np.savez(output, devices=devices, **found)
+    values |= {name: np.ravel(value)[0] for name, value in scalars.items()}
+    np.savez(output, devices=devices, **values)
 
 
 if __name__ == "__main__":

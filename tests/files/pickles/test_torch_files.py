@@ -29,12 +29,12 @@ from tests.support.files_torch import (
 )
 
 
-def assert_same(found, expected):
-    assert list(found) == list(expected)
+def assert_same(arrays, expected):
+    assert list(arrays) == list(expected)
     for name, array in expected.items():
-        assert found[name].dtype == array.dtype, name
-        np.testing.assert_array_equal(found[name], array, err_msg=name)
-        assert found[name].flags.c_contiguous
+        assert arrays[name].dtype == array.dtype, name
+        np.testing.assert_array_equal(arrays[name], array, err_msg=name)
+        assert arrays[name].flags.c_contiguous
 
 
 BASE = np.arange(24, dtype=np.float32)
@@ -102,18 +102,18 @@ def test_every_kind_of_tensor(writer, inside, tmp_path):
     )
     state._metadata = collections.OrderedDict({"": {"version": 1}})
     WRITERS[writer](tmp_path / "a.pt", like_lightning(state) if inside else state)
-    found = read_state_dict(tmp_path / "a.pt")
-    assert_same(found.arrays, {name: array for name, (_, array) in views().items()})
+    state = read_state_dict(tmp_path / "a.pt")
+    assert_same(state.arrays, {name: array for name, (_, array) in views().items()})
     names = ("ModelCheckpoint", "CfgNode")
-    assert len(found.unknown) == (2 if inside else 0)
-    assert all(name.endswith(names) for name in found.unknown)
+    assert len(state.unknown) == (2 if inside else 0)
+    assert all(name.endswith(names) for name in state.unknown)
 
 
 def test_bytes_of_bools_are_true_or_false(tmp_path):
     odd = Stored(np.array([0, 1, 2, 255], np.uint8), STORAGES[np.dtype(bool)])
     write_zip(tmp_path / "a.pt", {"b": tensor(odd.flat, storage=odd)})
-    found = read_state_dict(tmp_path / "a.pt").arrays["b"]
-    assert found.view(np.uint8).tolist() == [0, 1, 1, 1]
+    flags = read_state_dict(tmp_path / "a.pt").arrays["b"]
+    assert flags.view(np.uint8).tolist() == [0, 1, 1, 1]
 
 
 def test_big_endian_archives(tmp_path):
@@ -157,10 +157,10 @@ def test_safetensors(tmp_path):
         "i": np.array(5), "n": np.zeros((0, 2), np.float32), "bf": BRAIN,
     }  # fmt: skip
     safetensors.numpy.save_file(saved, tmp_path / "a.safetensors")
-    found = read_state_dict(tmp_path / "a.safetensors")
+    state = read_state_dict(tmp_path / "a.safetensors")
     saved["bf"] = BRAIN.astype(np.float32)
-    assert_same(found.arrays, {name: saved[name] for name in found.arrays})
-    assert set(found.arrays) == set(saved)
+    assert_same(state.arrays, {name: saved[name] for name in state.arrays})
+    assert set(state.arrays) == set(saved)
     safetensors.numpy.save_file({"c": np.ones(2, np.complex64)}, tmp_path / "c")
     with pytest.raises(InputError, match="'c' is of type C64"):
         read_state_dict(tmp_path / "c")
@@ -219,15 +219,15 @@ def test_what_torch_itself_writes(zipped, protocol, tmp_path):
         checkpoint, tmp_path / "a.pt", pickle_protocol=protocol,
         _use_new_zipfile_serialization=zipped,
     )  # fmt: skip
-    found = read_state_dict(tmp_path / "a.pt")
+    state = read_state_dict(tmp_path / "a.pt")
     expected = {
         name: (value.float() if value.dtype == torch.bfloat16 else value)
         .detach()
         .numpy()
         for name, value in checkpoint["state_dict"].items()
     }
-    assert_same(found.arrays, expected)
-    assert {"argparse.Namespace", f"{__name__}.Callback"} <= set(found.unknown)
+    assert_same(state.arrays, expected)
+    assert {"argparse.Namespace", f"{__name__}.Callback"} <= set(state.unknown)
 
 
 def test_a_whole_module_is_no_state_dict(tmp_path):

@@ -113,9 +113,9 @@ def test_a_call_outside_of_it_is_not_made(writer, tmp_path):
     state = {"w": tensor(ONES)}
     WRITERS[writer](path, {"a": evil, "state_dict": state, "b": list(evil.values())})
     modules = set(sys.modules)
-    found = read_state_dict(path)
-    assert found.arrays["w"].tolist() == [1] * 6
-    assert {"posix.system", "builtins.eval", "builtins.getattr"} <= set(found.unknown)
+    state = read_state_dict(path)
+    assert state.arrays["w"].tolist() == [1] * 6
+    assert {"posix.system", "builtins.eval", "builtins.getattr"} <= set(state.unknown)
     assert not canary.exists()
     assert set(sys.modules) - modules <= {"encodings.cp437"}
 
@@ -361,7 +361,7 @@ def test_depth_and_cycles(tmp_path):
 def honest(tmp_path_factory):
     """Form -> the bytes of an honest file of it."""
     path = tmp_path_factory.mktemp("honest") / "a.pt"
-    found = {}
+    contents = {}
     for name, write in WRITERS.items():
         state = collections.OrderedDict(
             a=tensor(ONES), b=tensor(np.arange(4)), c=tensor(np.array(True)),
@@ -369,8 +369,8 @@ def honest(tmp_path_factory):
         )  # fmt: skip
         write(path, like_lightning(state))
         read_state_dict(path)
-        found[name] = path.read_bytes()
-    return found
+        contents[name] = path.read_bytes()
+    return contents
 
 
 @pytest.mark.parametrize("form", WRITERS)

@@ -75,9 +75,9 @@ ARRAYS = {
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("name", ARRAYS)
 def test_arrays_of_every_era(name, era):
-    found = to_numpy(read(ERAS[era](ARRAYS[name])))
-    np.testing.assert_array_equal(found, ARRAYS[name])
-    assert found.dtype.newbyteorder("=") == ARRAYS[name].dtype.newbyteorder("=")
+    array = to_numpy(read(ERAS[era](ARRAYS[name])))
+    np.testing.assert_array_equal(array, ARRAYS[name])
+    assert array.dtype.newbyteorder("=") == ARRAYS[name].dtype.newbyteorder("=")
 
 
 @pytest.mark.parametrize("protocol", range(6))
@@ -96,8 +96,8 @@ def test_sparse_matrices_of_every_era(kind, era):
     dense = np.random.default_rng(0).normal(size=(4, 6))
     dense[np.random.default_rng(1).random((4, 6)) < 0.6] = 0
     dense[:, 2] = dense[3] = 0  # nothing in a column, nothing in a row
-    found = to_numpy(read(ERAS[era](compressed(dense, kind))))
-    np.testing.assert_array_equal(found, dense)
+    array = to_numpy(read(ERAS[era](compressed(dense, kind))))
+    np.testing.assert_array_equal(array, dense)
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -109,20 +109,20 @@ def test_chumpy_gives_values_that_it_holds_and_no_others(era):
         "picked": Select(a=Ch(x=x), idxs=places.ravel(), preferred_shape=(2, 3, 2)),
         "computed": MatVecMult(mtx=compressed(x[0], OldCsc), vec=Ch(x=x)),
     }
-    found = read(ERAS[era](value))
-    np.testing.assert_array_equal(to_numpy(found["held"]), x)
-    np.testing.assert_array_equal(to_numpy(found["picked"]), x[..., :2])
+    value_read = read(ERAS[era](value))
+    np.testing.assert_array_equal(to_numpy(value_read["held"]), x)
+    np.testing.assert_array_equal(to_numpy(value_read["picked"]), x[..., :2])
     with pytest.raises(Refused, match=r"computed by 'chumpy.ch.MatVecMult'"):
-        to_numpy(found["computed"])
+        to_numpy(value_read["computed"])
 
 
 @pytest.mark.parametrize("protocol", range(6))
 def test_attributes_of_a_dictionary_mean_nothing(protocol):
     value = collections.OrderedDict(a=1)
     value._metadata = collections.OrderedDict(version=1)  # as checkpoints have it
-    found = read(pickle.dumps(value, protocol))
-    assert found == value
-    assert not hasattr(found, "_metadata")
+    value_read = read(pickle.dumps(value, protocol))
+    assert value_read == value
+    assert not hasattr(value_read, "_metadata")
 
 
 def test_a_stream_is_left_behind_the_pickle():
@@ -136,7 +136,7 @@ def test_the_table_is_an_argument():
     data = pickled([Ch(x=1)], 2)
     with pytest.raises(InputError, match=r"asks for 'chumpy.ch.Ch'"):
         unpickle(io.BytesIO(data), "a", {})
-    (found,) = unpickle(io.BytesIO(data), "a", {"chumpy.ch.Ch": machine.Inert})
-    assert found.state == {"x": 1}
+    (variable,) = unpickle(io.BytesIO(data), "a", {"chumpy.ch.Ch": machine.Inert})
+    assert variable.state == {"x": 1}
     persistent = b"\x80\x02X\x01\x00\x00\x00aQ."
     assert read(persistent, persistent=lambda name: name * 2) == "aa"

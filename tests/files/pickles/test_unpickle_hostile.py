@@ -269,10 +269,10 @@ def test_random_damage_never_escapes():
             for _ in range(draw.randint(1, 4)):
                 damaged[draw.randrange(len(data))] = draw.randrange(256)
             try:
-                found = read(bytes(damaged))
+                content = read(bytes(damaged))
             except InputError:
                 continue
-            for value in found.values() if isinstance(found, dict) else [found]:
+            for value in content.values() if isinstance(content, dict) else [content]:
                 try:
                     to_numpy(value)
                 except Refused:
