@@ -19,10 +19,11 @@ from prohmr_jax.models.image_input import normalize
 from prohmr_jax.models.prohmr import encode, prepare
 from prohmr_jax.models.spec import init_variables
 from prohmr_jax.structs import Crop
+from prohmr_jax.training.adversarial import init_discriminator
 from prohmr_jax.training.image_model import make_training, whitened
 from prohmr_jax.training.loop import AXIS, over_devices
-from prohmr_jax.training.objective import Objective, init_critic
-from tests.support.recovery_cases import WEIGHTS, random_batch, tiny_model
+from prohmr_jax.training.objective import Objective
+from tests.support.image_training import WEIGHTS, random_batch, tiny_model
 
 PLATFORMS = ("tpu", "cuda")
 PEOPLE = 2
@@ -67,7 +68,7 @@ def test_training_over_devices(trained, batch, tiny_body):
 def test_what_comes_before_training(trained, batch):
     assert_lowers(lambda v: whitened(tiny_model(), v, batch.images), trained)
     assert_lowers(lambda: init_variables(tiny_model(), jax.random.key(0)))
-    assert_lowers(lambda: init_critic(jax.random.key(0), 10))
+    assert_lowers(lambda: init_discriminator(jax.random.key(0), 10))
 
 
 def test_evaluation(prepared, batch, tiny_body):

@@ -1,9 +1,10 @@
-"""Compares this project with a directory of golden numbers.
+"""Compares this project with the numbers of the official implementation.
 
-  python tools/check_parity.py DIRECTORY
+python tools/check_parity.py DIRECTORY
 
-Prints a line per quantity, then what was compared of what is present. Exit code 0 if
-all agrees, 1 if something differs or was not compared, 2 without a usable directory.
+It prints a line per quantity, then how many quantities of each file were compared. The
+exit code is 0 if all agree, 1 if something differs or was not compared, and 2 if the
+directory cannot be used.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from prohmr_jax.parity.report import Report
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("directory", help="in the format of the golden files")
+    parser.add_argument("directory", help="directory of golden files")
     report = Report()
     try:
         for rows in check_directory(parser.parse_args().directory, report):

@@ -1,4 +1,4 @@
-"""Converts official ProHMR weights, or a ResNet of torchvision; needs no torch.
+"""Converts official ProHMR weights, or a ResNet of torchvision, without PyTorch.
 
 python tools/convert_checkpoint.py prohmr_resnet50.pt weights/prohmr
 python tools/convert_checkpoint.py resnet50-0676ba61.pth weights/resnet50
@@ -12,9 +12,9 @@ from prohmr_jax.weights.conversion import convert_checkpoint
 
 
 def main() -> int:
-    """Returns 0, or 2 where a file cannot be used."""
+    """Converts a file and prints a report; returns 0, or 2 for unusable input."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("input", help=".pt or .pth of torch.save, or .safetensors")
+    parser.add_argument("input", help="file of torch.save (.pt, .pth) or .safetensors")
     parser.add_argument("output", help="directory to make")
     args = parser.parse_args()
     try:

@@ -1,8 +1,8 @@
-"""Makes a file of the encoder of a trained model, to start other trainings from.
+"""Writes the encoder of a trained model to a file, to start other trainings from.
 
 python tools/keep_encoder.py runs/encoder/weights.npz encoder.npz
 
-Half-precision numbers; batch norms' running statistics included.
+Numbers are stored in half precision, with the running statistics of batch norms.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from prohmr_jax.weights.weight_files import load_weights, save_encoder_file
 
 
 def main() -> int:
-    """Writes the encoder's file; returns the exit code, 2 for unusable weights."""
+    """Writes the file of the encoder; returns 0, or 2 for unusable weights."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("weights", help="weights file or training directory")
     parser.add_argument("out", help=".npz to write")

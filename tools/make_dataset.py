@@ -1,4 +1,4 @@
-"""Makes a dataset of people from the files of its authors; see docs/datasets.md.
+"""Converts the files of a dataset's authors to a dataset; see docs/datasets.md.
 
 python tools/make_dataset.py annotations --annotations h36m_train.npz \
       --images h36m/images --output datasets/h36m_train
@@ -7,7 +7,7 @@ python tools/make_dataset.py multiview --annotations h36m_multiview.pkl \
 python tools/make_dataset.py 3dpw --annotations 3DPW/sequenceFiles/test \
       --images 3DPW --split test --output datasets/3dpw_test \
       --body_male SMPL_MALE.pkl --body_female SMPL_FEMALE.pkl
-  python tools/make_dataset.py h36m --annotations h36m --images h36m/images \
+python tools/make_dataset.py h36m --annotations h36m --images h36m/images \
       --subjects S9 S11 --split val --output datasets/h36m_val
 """
 
@@ -29,7 +29,7 @@ from prohmr_jax.files.body_files import read_body
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Writes the dataset; returns 0, or 2 for input that cannot be used."""
+    """Writes the dataset; returns 0, or 2 for unusable input."""
     args = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
@@ -83,24 +83,32 @@ def _parser() -> argparse.ArgumentParser:
     add("--annotations", required=True, help="file, or folder of files")
     add("--images", required=True, help="folder of photos")
     add("--output", required=True, help="directory to make")
-    add("--split", default="train", help="name of the part, such as train or test")
-    add("--box_px", type=_positive, help="store cut-outs, with boxes of so many pixels "
-        "at most, not whole photos; 256 serves an input of 224")  # fmt: skip
+    add("--split", default="train", help="name of the split, such as train or test")
+    add("--box_px", type=_positive, help="store cut-outs with boxes of at most so many "
+        "pixels, not whole photos; 256 suits an input of 224")  # fmt: skip
     add("--num_threads", type=_positive, default=4)
     group = parser.add_argument_group("annotations, multiview")
     add = group.add_argument
     add("--layout", choices=get_args(Layout), default="auto")
-    add("--box_unit", choices=get_args(BoxUnit), default="auto", help="of `scale`")
+    add("--box_unit", choices=get_args(BoxUnit), default="auto", help="unit of `scale`")
     group = parser.add_argument_group("3dpw")
     add = group.add_argument
     add("--body_male", help="SMPL's body file")
     add("--body_female", help="SMPL's body file")
-    add("--body", help="for those of whose gender there is none")
+    add("--body", help="SMPL's body file for both genders")
     group = parser.add_argument_group("h36m")
     add = group.add_argument
-    add("--subjects", nargs="+", default=TRAIN_SUBJECTS, help="default: of training")
     add(
-        "--cameras", nargs="+", default=(), help="default: all; of protocol 2: 60457274"
+        "--subjects",
+        nargs="+",
+        default=TRAIN_SUBJECTS,
+        help="default: the training set",
+    )
+    add(
+        "--cameras",
+        nargs="+",
+        default=(),
+        help="default: all; protocol 2 has 60457274 only",
     )
     group = parser.add_argument_group("3dpw, h36m")
     add = group.add_argument

@@ -1,9 +1,9 @@
-"""Trains the flow over body poses that ships, on a bank of poses.
+"""Trains the flow over body poses that ships with this project, on a bank of poses.
 
-  python tools/make_pose_flow.py --pose_bank poses.npz \
-      --output prohmr_jax/assets/pose_flow.npz
+python tools/make_pose_flow.py --pose_bank poses.npz \
+    --output prohmr_jax/assets/pose_flow.npz
 
-It takes ten minutes of one CPU core. The bank is that of `tools/make_pose_bank.py`.
+It takes ten minutes on one CPU core. `tools/make_pose_bank.py` makes the bank.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from prohmr_jax.training.train_state import create_train_state, make_train_step
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Writes the flow; returns 0, or 2 for input that cannot be used."""
+    """Trains and writes the flow; returns 0, or 2 for unusable input."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pose_bank", required=True)
     parser.add_argument("--output", required=True)

@@ -13,8 +13,13 @@ import numpy as np
 
 from prohmr_jax.data.augmentation import AugmentationSettings
 from prohmr_jax.data.crops import decode_image
+from prohmr_jax.data.dataset_reader import Source
 from prohmr_jax.data.datasets.builder import write_dataset
-from prohmr_jax.data.pipeline import Source, training_batches
+from prohmr_jax.data.pipeline import (
+    BatchSettings,
+    ReadingSettings,
+    training_batches,
+)
 from prohmr_jax.data.records import MocapArrays, PersonRecord
 from prohmr_jax.files.assets import DEMO_PHOTO
 from prohmr_jax.skeleton import JOINTS_44, SMPL_24
@@ -100,13 +105,10 @@ def batches_of(
     return training_batches(
         [source],
         mocap,
-        batch_size=batch_size,
-        input_size=input_size,
-        num_betas=num_betas,
-        samples_per_image=samples,
+        BatchSettings(batch_size, input_size, num_betas, samples),
+        AugmentationSettings(),
         seed=0,
-        augmentation=AugmentationSettings(),
-        num_workers=num_workers,
+        reading=ReadingSettings(num_workers=num_workers),
     )
 
 

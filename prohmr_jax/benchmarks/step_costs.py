@@ -120,7 +120,7 @@ def least_exchange(state: TrainState) -> ExchangedBytes:
     # norm, and the number of labelled poses.
     scalars = 2 + len(dataclasses.fields(LossTerms)) + norms + 1
     return ExchangedBytes(
-        gradients=_num_bytes(state.params) + _num_bytes(state.critic_params),
+        gradients=_num_bytes(state.params) + _num_bytes(state.discriminator_params),
         statistics=statistics,
         scalars=4 * scalars,
     )

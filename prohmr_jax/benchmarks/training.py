@@ -30,7 +30,7 @@ from prohmr_jax.benchmarks.input_pipeline import (
 )
 from prohmr_jax.benchmarks.step_costs import resnet_multiply_adds, step_flops
 from prohmr_jax.benchmarks.timing import machine, publish, timed
-from prohmr_jax.data.pipeline import Source
+from prohmr_jax.data.dataset_reader import Source
 from prohmr_jax.files.markdown import table
 from prohmr_jax.models.prohmr import encode, prepare
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables

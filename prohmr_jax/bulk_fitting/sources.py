@@ -16,7 +16,7 @@ import tensorflow_datasets as tfds
 from prohmr_jax.bulk_fitting.detected_people import PhotoReader, PhotoSettings
 from prohmr_jax.bulk_fitting.person_stream import PersonInput, Source, SourceItem
 from prohmr_jax.data.crops import decode_image
-from prohmr_jax.data.pipeline import dataset_directory
+from prohmr_jax.data.dataset_reader import dataset_directory
 from prohmr_jax.data.records import PersonRecord, from_example
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.detections import Detection, as_body25, read_detections

@@ -1,7 +1,8 @@
-"""What is varied from one look at a person to the next, as in the official code.
+"""Varies training examples at random, as the official code does.
 
-`draw` says what happens to an example; every other function is deterministic. Colours
-are not changed here: their factors travel with the crop and are applied on the device.
+`examples` calls it. `draw` draws the augmentation of an example; every other function
+is deterministic. Colours are not changed here: their factors are part of the example,
+and are applied on the device.
 """
 
 import dataclasses
@@ -13,42 +14,50 @@ from prohmr_jax.geometry.boxes import MARGIN
 from prohmr_jax.geometry.rotations import mirror_pose
 from prohmr_jax.skeleton import BODY_25, JOINTS_44
 
-# Draws of the normal distribution are cut off here: small ones, and the rotation's.
+# Largest absolute values of normal draws: of shift and scale, and of the rotation.
 _CUT, _ROTATION_CUT = 1.0, 2.0
 
 
 @dataclasses.dataclass(frozen=True)
 class AugmentationSettings:
-    """How much is varied; the defaults are the official ones."""
+    """Holds how much is varied; the defaults are those of the official code."""
 
     translation: float = 0.02
-    """Box sides."""
+    """Standard deviation of the shift of the box, box sides."""
     scale: float = 0.3
+    """Standard deviation of the box's relative size."""
     rotation_deg: float = 30.0
+    """Standard deviation of the rotation, degrees."""
     rotation_rate: float = 0.6
+    """Share of the examples that are rotated."""
     flip_rate: float = 0.5
+    """Share of the examples that are mirrored."""
     extreme_crop_rate: float = 0.1
+    """Share of the examples that show a part of the person only."""
     color: float = 0.2
+    """Largest relative change of each colour channel."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Draw:
-    """What happens to one example; the default is nothing."""
+    """Holds the augmentation of one example; the default changes nothing."""
 
     scale: float = 1.0
-    """Of the box."""
+    """Factor of the box's size."""
     rotation_deg: float = 0.0
-    """Of the window; the content turns the other way."""
+    """Rotation of the window, degrees; the content turns the other way."""
     flip: bool = False
+    """Whether the photo is mirrored."""
     extreme_crop: float | None = None
-    """Uniform in [0, 1), which chooses what is cut off; None: nothing."""
+    """Number in [0, 1) that chooses which part is shown; None for the whole person."""
     color_scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """Factors of red, green and blue."""
     translation: tuple[float, float] = (0.0, 0.0)
-    """Box sides."""
+    """Shift of the box, (x, y), box sides."""
 
 
 def draw(settings: AugmentationSettings, rng: np.random.Generator) -> Draw:
-    """Returns what happens to an example."""
+    """Returns the augmentation of an example, drawn at random."""
     normal = lambda cut: float(np.clip(rng.standard_normal(), -cut, cut))  # noqa: E731
     happens = lambda rate: rng.random() < rate  # noqa: E731
     translation = tuple(settings.translation * normal(_CUT) for _ in range(2))
@@ -68,12 +77,16 @@ def draw(settings: AugmentationSettings, rng: np.random.Generator) -> Draw:
 
 
 def image_rotation(rotation_deg: float) -> np.ndarray:
-    """Returns the turn [3, 3] of camera axes by which the content is rotated."""
+    """Returns the rotation matrix [3, 3] of the content, in camera axes.
+
+    Args:
+      rotation_deg: rotation of the window, degrees.
+    """
     return Rotation.from_euler("z", -rotation_deg, degrees=True).as_matrix()
 
 
 def mirror_points(points: np.ndarray) -> np.ndarray:
-    """Returns JOINTS_44 [44, D] as in a mirror: sides swapped, x negated."""
+    """Returns points of JOINTS_44, [44, D], mirrored: sides swapped, x negated."""
     mirrored = points[list(JOINTS_44.mirror)]
     return np.concatenate([-mirrored[:, :1], mirrored[:, 1:]], axis=1)
 
@@ -85,7 +98,12 @@ def augment_points(points: np.ndarray, draw: Draw) -> np.ndarray:
 
 
 def augment_pose(axis_angle: np.ndarray, draw: Draw) -> np.ndarray:
-    """Returns rotation matrices [24, 3, 3] of a pose after flip and rotation."""
+    """Returns the rotation matrices [24, 3, 3] of a pose after flip and rotation.
+
+    Args:
+      axis_angle: pose, [24, 3], radians; joint 0 turns body axes to camera axes.
+      draw: the augmentation.
+    """
     axis_angle = np.asarray(mirror_pose(axis_angle)) if draw.flip else axis_angle
     rotmats = Rotation.from_rotvec(axis_angle).as_matrix()
     rotmats[0] = image_rotation(draw.rotation_deg) @ rotmats[0]
@@ -99,7 +117,7 @@ _LOWER_ARMS = ("elbow", "wrist")
 
 
 def _rows(*parts: str) -> list[int]:
-    """Positions in JOINTS_44 of all joints, of either set, whose name has a part."""
+    """Returns the positions in JOINTS_44 of all joints whose names have a part."""
     return [n for n, name in enumerate(JOINTS_44.names)
             if any(part in name for part in parts)]  # fmt: skip
 
@@ -107,7 +125,7 @@ def _rows(*parts: str) -> list[int]:
 _BELOW_HIPS = _rows(*_LEGS)
 _BELOW_SHOULDERS = _rows(*_LEGS, "hip", *_LOWER_ARMS, "pelvis", "thorax", "spine")
 _BELOW_HEAD = sorted({*_BELOW_SHOULDERS, *_rows("extra")})
-# By how much the enlarged tight box is enlarged again.
+# Part -> joints below it, and factor of the margin around the others.
 _CROPS = {"hips": (_BELOW_HIPS, 1.1), "shoulders": (_BELOW_SHOULDERS, 1.2),
           "head": (_BELOW_HEAD, 1.3)}  # fmt: skip
 
@@ -121,7 +139,11 @@ _HEAD = [
 
 
 def is_full_body(confidence: np.ndarray) -> bool:
-    """Returns whether shoulders, arms, knees and ankles [44] are all labelled."""
+    """Returns whether shoulders, arms, knees and ankles are all labelled.
+
+    Args:
+      confidence: confidence of each joint of JOINTS_44, [44].
+    """
     either = lambda name: (  # noqa: E731
         confidence[JOINTS_44.index(name)] > 0
         or confidence[JOINTS_44.index(f"{name}_extra")] > 0
@@ -130,7 +152,11 @@ def is_full_body(confidence: np.ndarray) -> bool:
 
 
 def is_upper_body(confidence: np.ndarray) -> bool:
-    """Returns whether no knee or ankle is labelled, but the head is."""
+    """Returns whether the head is labelled and no knee or ankle is.
+
+    Args:
+      confidence: confidence of each joint of JOINTS_44, [44].
+    """
     legs = [f"{side}_{part}{suffix}" for side in ("left", "right")
             for part in ("knee", "ankle") for suffix in ("", "_extra")]  # fmt: skip
     if np.any(confidence[list(JOINTS_44.indices(*legs))] > 0):
@@ -141,15 +167,15 @@ def is_upper_body(confidence: np.ndarray) -> bool:
 def crop_to(
     part: str, center: np.ndarray, extent: np.ndarray, keypoints: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns centre and (width, height) of the box around joints down to a part.
+    """Returns centre and (width, height) of the box around the joints above a part.
 
-    Where too little of that part is labelled, it is the old box.
+    The given box is returned where too few of these joints are labelled.
 
     Args:
-      part: "hips", "shoulders" or "head".
-      center: [2], of the old box, pixels.
-      extent: [2], its width and height.
-      keypoints: [44, 3], pixels and confidence.
+      part: "hips", "shoulders" or "head", the lowest part that is shown.
+      center: centre of the box around the person, [2], pixels.
+      extent: its width and height, [2], pixels.
+      keypoints: joints of JOINTS_44, [44, 3], pixels and confidence.
     """
     below, margin = _CROPS[part]
     confidence = keypoints[:, 2].copy()
@@ -166,13 +192,15 @@ def crop_to(
 def extreme_crop(
     chance: float, center: np.ndarray, size: float, keypoints: np.ndarray
 ) -> tuple[np.ndarray, float]:
-    """Returns a square that shows a part of the person, if enough of it is labelled.
+    """Returns centre and side of a square that shows a part of the person.
+
+    The given square is returned where too little of the person is labelled.
 
     Args:
-      chance: uniform in [0, 1).
-      center: [2], of the box, pixels.
-      size: its side.
-      keypoints: [44, 3], pixels and confidence.
+      chance: number in [0, 1) that chooses the part.
+      center: centre of the box around the person, [2], pixels.
+      size: side of that box, pixels.
+      keypoints: joints of JOINTS_44, [44, 3], pixels and confidence.
     """
     confidence = keypoints[:, 2]
     full = is_full_body(confidence)

@@ -1,8 +1,9 @@
-"""The square crop that a network looks at, cut from a photo as the official code does.
+"""Cuts the square crop that a network is given from a photo, as the official code does.
 
-A crop is an affine map. It takes the centre of the box to the middle of the crop and
-the side of the box to the side of the crop, without a shift by half a pixel; the window
-may be turned about its centre and the photo mirrored beforehand.
+Training, evaluation and inference call it. The crop is given by an affine map, which
+takes the centre of the box to the middle of the crop and the side of the box to the
+side of the crop, without a shift by half a pixel. The window may be turned about its
+centre, and the photo mirrored beforehand.
 """
 
 import cv2
@@ -15,11 +16,15 @@ from prohmr_jax.structs import Box, Crop
 def decode_image(data: bytes, name: str) -> np.ndarray:
     """Returns the photo [H, W, 3], uint8, RGB, in the frame of its stored pixels.
 
-    Grey, transparent and 16-bit images become RGB of 8 bits. EXIF's orientation is not
-    applied: whoever made the record has labelled the pixels as they are stored.
+    Grey, transparent and 16-bit images become RGB of 8 bits. The orientation in the
+    EXIF data is not applied: labels refer to the pixels as they are stored.
+
+    Args:
+      data: content of an image file.
+      name: name of the photo, for errors.
 
     Raises:
-      InputError: the bytes are no image, or a damaged one; it names `name`.
+      InputError: the bytes are no image, or a damaged one.
     """
     if not data:
         raise InputError(name, "is empty")
@@ -44,25 +49,25 @@ def crop_matrix(
     """Returns the affine map [2, 3] from pixels of the photo to pixels of the crop.
 
     Args:
-      center: [2], of the box, pixels; after mirroring, if there is any.
+      center: centre of the box, [2], pixels, after the photo was mirrored, if it is.
       size: side of the box, pixels.
-      side_px: side of the crop.
-      rotation_deg: by which the window is turned, from x towards y.
-      mirror_width: width of a photo that is mirrored first.
+      side_px: side of the crop, pixels.
+      rotation_deg: angle by which the window is turned, degrees from x towards y.
+      mirror_width: width of the photo, pixels, if it is mirrored first; else None.
     """
     turn = np.deg2rad(rotation_deg)
     cosine, sine = np.cos(turn), np.sin(turn)
     half = size / 2.0
-    corners = np.stack([
+    points = np.stack([
         center,
         center + half * np.array([-sine, cosine]),
         center + half * np.array([cosine, sine]),
     ]).astype(np.float32)  # fmt: skip
     middle = side_px / 2.0
-    there = np.array(
+    points_in_crop = np.array(
         [[middle, middle], [middle, side_px], [side_px, middle]], np.float32
     )
-    matrix = cv2.getAffineTransform(corners, there)
+    matrix = cv2.getAffineTransform(points, points_in_crop)
     if mirror_width is not None:
         mirror = np.array([[-1.0, 0.0, mirror_width - 1.0], [0, 1, 0], [0, 0, 1]])
         matrix = matrix @ mirror
@@ -70,7 +75,13 @@ def crop_matrix(
 
 
 def crop_image(image: np.ndarray, matrix: np.ndarray, side_px: int) -> np.ndarray:
-    """Returns the crop [S, S, 3], bilinear; what lies beyond the photo is black."""
+    """Returns the crop [S, S, 3]; what lies beyond the photo is black.
+
+    Args:
+      image: photo, [H, W, 3], uint8, RGB.
+      matrix: affine map from pixels of the photo to pixels of the crop, [2, 3].
+      side_px: side S of the crop, pixels.
+    """
     return cv2.warpAffine(
         image,
         matrix,
@@ -82,17 +93,17 @@ def crop_image(image: np.ndarray, matrix: np.ndarray, side_px: int) -> np.ndarra
 
 
 def cut_person(photo: np.ndarray, box: Box, side_px: int) -> Crop:
-    """Returns what an image model looks at, NumPy.
+    """Returns the crop that an image model is given, as NumPy arrays.
 
     Args:
-      photo: [H, W, 3], uint8.
-      box: around the person, pixels of the photo.
-      side_px: of the crop.
+      photo: photo, [H, W, 3], uint8, RGB.
+      box: box around the person, pixels of the photo.
+      side_px: side of the crop, pixels.
     """
     matrix = crop_matrix(box.center, float(box.size), side_px)
     return Crop(crop_image(photo, matrix, side_px), box)
 
 
 def move_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Returns points [..., 2] under an affine map [2, 3]."""
+    """Returns points [..., 2] mapped by an affine map [2, 3]."""
     return points @ matrix[:, :2].T + matrix[:, 2]

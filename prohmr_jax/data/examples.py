@@ -1,4 +1,7 @@
-"""From a record and its photo to what the network is given of that person."""
+"""Makes training and evaluation examples from records and their photos.
+
+`pipeline` calls `make_example`.
+"""
 
 import dataclasses
 
@@ -18,21 +21,27 @@ from prohmr_jax.structs import Box, ImageBatch, Keypoints2D, Keypoints3D, SmplPa
 
 @dataclasses.dataclass(frozen=True)
 class Window:
-    """Where a crop is taken."""
+    """Holds the part of a photo that a crop shows."""
 
     box: Box
-    """NumPy, pixels of the photo as it is stored."""
+    """Box of the crop, NumPy, pixels of the photo as it is stored."""
     matrix: np.ndarray
-    """[2, 3], from these pixels to those of the crop."""
+    """Affine map from pixels of the photo to pixels of the crop, [2, 3]."""
 
 
 def augmented_window(
     record: PersonRecord, draw: Draw, width: int, side_px: int
 ) -> Window:
-    """Returns the window on a photo of that width, augmented.
+    """Returns the part of a photo that the augmented crop of a person shows.
 
-    In this order, as officially: the box is shifted, cut to a part of the person,
+    As in the official code, the box is first shifted, then cut to a part of the person,
     mirrored with the photo, turned and scaled.
+
+    Args:
+      record: the person, in pixels of the photo.
+      draw: the augmentation.
+      width: width of the photo, pixels.
+      side_px: side of the crop, pixels.
     """
     size = float(record.box_size)
     center = record.box_center.astype(np.float64) + size * np.array(draw.translation)
@@ -40,9 +49,9 @@ def augmented_window(
         keypoints = record.keypoints_2d
         center, size = extreme_crop(draw.extreme_crop, center, size, keypoints)
     size *= draw.scale
-    turned = np.array([width - 1 - center[0], center[1]]) if draw.flip else center
+    mirrored = np.array([width - 1 - center[0], center[1]]) if draw.flip else center
     matrix = crop_matrix(
-        turned,
+        mirrored,
         size,
         side_px,
         rotation_deg=draw.rotation_deg,
@@ -54,14 +63,15 @@ def augmented_window(
 def make_example(
     record: PersonRecord, photo: np.ndarray, draw: Draw, side_px: int, num_betas: int
 ) -> ImageBatch:
-    """Returns one person without a batch axis, NumPy.
+    """Returns the example of one person, without a batch axis, as NumPy arrays.
 
     Args:
-      record: labels, in pixels of the photo.
-      photo: [H, W, 3], uint8, RGB.
+      record: labels of the person, in pixels of the photo.
+      photo: photo, [H, W, 3], uint8, RGB.
       draw: the augmentation; `Draw()` for none.
-      side_px: side of the crop.
-      num_betas: shape coefficients of the body; those without a label are zero.
+      side_px: side of the crop, pixels.
+      num_betas: number of shape coefficients of the body; those without a label are
+        zero.
     """
     window = augmented_window(record, draw, photo.shape[1], side_px)
     keypoints = record.keypoints_2d

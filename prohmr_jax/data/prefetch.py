@@ -1,4 +1,7 @@
-"""Work of several threads or processes, handed on in the order of its input."""
+"""Computes in several threads or processes, and keeps the order of the input.
+
+The writers of datasets and bulk fitting call it.
+"""
 
 import collections
 from collections.abc import Callable, Iterable, Iterator
@@ -11,10 +14,11 @@ def map_ahead(
     """Yields function(item) in order, computed by a pool that runs a little ahead.
 
     Args:
-      pool: threads or processes.
-      function: of one item.
-      items: any number; taken by the caller's thread.
-      num_ahead: items taken before the first result is asked for; bounds the memory.
+      pool: threads or processes that compute.
+      function: function of one item.
+      items: any number of items; the caller's thread iterates over them.
+      num_ahead: number of items that are taken before the first result is yielded; it
+        bounds the memory.
     """
     pending: collections.deque[Future] = collections.deque()
     for item in items:

@@ -1,8 +1,9 @@
-"""A photographed person as every dataset stores it: one record, one schema.
+"""Defines the record that every dataset stores for a photographed person.
 
 Records are written and read through tensorflow-datasets (ArrayRecord files, no
-TensorFlow). Frames and joint order are those of `structs`; whatever a source does
-differently is mended where it is read, so that nothing behind this knows of sources.
+TensorFlow). Frames and joint order are those of `structs`; what a source does
+differently is converted where the source is read, so that readers of records need not
+know the source.
 """
 
 import dataclasses
@@ -18,44 +19,54 @@ _JOINTS = len(JOINTS_44)
 
 @dataclasses.dataclass(frozen=True)
 class PersonRecord:
-    """One person in one photo, NumPy; what is not labelled is zero and marked so."""
+    """Holds one person in one photo as NumPy arrays.
+
+    What is not labelled is zero: the confidence of a keypoint is 0, and `has_pose` or
+    `has_betas` is False.
+    """
 
     image: bytes
-    """The photo, or a part of it, as a JPEG or PNG file."""
+    """JPEG or PNG file of the photo, or of a part of it."""
     name: str
-    """Of the photo, relative to its dataset; what messages name."""
+    """Name of the photo relative to its dataset, which messages show."""
     box_center: np.ndarray
-    """[2], (x, y), pixels of `image`."""
+    """Centre of the box around the person, [2], (x, y), pixels of `image`."""
     box_size: float
-    """Side of the square around the person, pixels of `image`."""
+    """Side of the square box around the person, pixels of `image`."""
     keypoints_2d: np.ndarray
-    """[44, 3]: x, y in pixels of `image`, confidence."""
+    """2D joints, [44, 3]: x and y in pixels of `image`, and confidence; JOINTS_44."""
     keypoints_3d: np.ndarray
-    """[44, 4]: x, y, z in metres, camera axes, any origin; confidence."""
+    """3D joints, [44, 4]: x, y and z in metres, camera axes, any origin, and
+    confidence; JOINTS_44."""
     axis_angle: np.ndarray
-    """[24, 3], radians; joint 0 turns body axes to camera axes."""
+    """Pose, [24, 3], axis-angles in radians; joint 0 turns body axes to camera axes."""
     betas: np.ndarray
-    """[10]."""
+    """Shape coefficients, [10]."""
     has_pose: bool
+    """Whether the pose is labelled."""
     has_betas: bool
+    """Whether the shape is labelled."""
     action: str = ""
-    """Errors are averaged over these."""
+    """Action in the photo; errors are averaged over actions."""
     person: str = ""
-    """The same in every view of one person at one instant; empty: seen once."""
+    """Text that all views of one person at one instant share; empty where there is only
+    one view."""
     intrinsics: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((3, 3)))
-    """K of the photo's camera, pixels of `image`; zeros where it is not known."""
+    """Intrinsic matrix of the photo's camera, [3, 3], pixels of `image`; zeros where it
+    is not known."""
     extrinsics: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((3, 4)))
-    """[R | t], world to camera, metres; zeros where they are not known."""
+    """Matrix [R | t] from world to camera, [3, 4], metres; zeros where it is not
+    known."""
 
 
 @dataclasses.dataclass(frozen=True)
 class MocapArrays:
-    """Real poses and shapes, NumPy."""
+    """Holds M captured poses and shapes as NumPy arrays."""
 
     body_pose: np.ndarray
-    """[M, 69], axis-angles, radians."""
+    """Poses without the root, [M, 69], axis-angles in radians."""
     betas: np.ndarray
-    """[M, 10]."""
+    """Shape coefficients, [M, 10]."""
 
 
 def record_features() -> tfds.features.FeaturesDict:
@@ -82,7 +93,7 @@ def record_features() -> tfds.features.FeaturesDict:
 
 
 def to_example(record: PersonRecord) -> dict:
-    """Returns a record as tensorflow-datasets takes it; the image is not re-encoded."""
+    """Returns a record as tensorflow-datasets writes it; the image is kept as it is."""
     example = {
         field.name: getattr(record, field.name) for field in dataclasses.fields(record)
     }
@@ -97,7 +108,12 @@ def to_example(record: PersonRecord) -> dict:
 
 
 def from_example(example: dict) -> PersonRecord:
-    """Returns the record of an example that was read with `SkipDecoding`."""
+    """Returns the record of an example, whose image has not been decoded.
+
+    Args:
+      example: field name -> value, read by tensorflow-datasets with `SkipDecoding` of
+        the image.
+    """
     text = {
         name: value.decode()
         for name, value in example.items()

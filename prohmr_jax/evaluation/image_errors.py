@@ -1,4 +1,7 @@
-"""Errors of people seen in images: per person, then means over actions."""
+"""Computes the errors of people seen in images: by person, then means over actions.
+
+The modes that train and evaluate image models call `score`.
+"""
 
 import dataclasses
 import functools
@@ -20,15 +23,20 @@ from prohmr_jax.structs import Body, Crop, ImageBatch
 
 @struct.dataclass
 class ImagePersonErrors:
-    """All that is measured of people in images."""
+    """Holds the errors of B people in images; in `ImageScores`, their means."""
 
     h36m_14: Errors
+    """Errors of the joints of H36M-14, mm."""
     smpl_24: Errors
+    """Errors of SMPL's own joints, mm."""
     mode_error_2d: Float[Array, " B"]
-    """Mean distance of projected from labelled joints, percent of the box."""
+    """Mean distance of the mode's projected joints from the labelled ones, percent of
+    the box's side."""
     samples_error_2d: Float[Array, " B"]
+    """Mean of the same distance over the samples."""
     counts: Float[Array, " B"]
-    """1 where all joints of H36M-14 and the pose are labelled, else 0."""
+    """1 where all joints of H36M-14 and the pose are labelled, else 0; people with 0
+    have no errors."""
 
 
 @functools.partial(jax.jit, static_argnames="num_hypotheses")
@@ -40,22 +48,31 @@ def measure(
     key: jax.Array,
     num_hypotheses: int,
 ) -> ImagePersonErrors:
-    """Returns errors of a batch; the mode and `num_hypotheses - 1` draws of each."""
+    """Returns the errors of the people of a batch.
+
+    Args:
+      model: weights, prepared for inference.
+      body: body model that the weights were trained with.
+      baseline: body that an answer which ignores the image gives everybody.
+      batch: crops and labels.
+      key: random key of the samples.
+      num_hypotheses: number of bodies per person, the mode included.
+    """
     crop = Crop(batch.image, batch.box)
-    found = predict(model, body, crop, key, num_hypotheses)
+    predicted = predict(model, body, crop, key, num_hypotheses)
     posed = body_joints(body, batch.smpl)
     truth = Body(batch.keypoints_3d.xyz, posed.kinematic_joints)
     seen = batch.keypoints_2d.confidence[:, None]
     distance = jnp.linalg.norm(
-        found.joints_2d - batch.keypoints_2d.xy[:, None], axis=-1
+        predicted.joints_2d - batch.keypoints_2d.xy[:, None], axis=-1
     )
     distance = 100.0 * jnp.sum(seen * distance, axis=-1)
     distance = distance / jnp.maximum(jnp.sum(seen, axis=-1), 1.0)
     listed = skeleton.EVAL_H36M_14.positions_in(skeleton.JOINTS_44)
     labelled = jnp.all(batch.keypoints_3d.confidence[:, listed] > 0, axis=-1)
     return ImagePersonErrors(
-        h36m_14=body_errors(found.body, truth, baseline, h36m_14),
-        smpl_24=body_errors(found.body, truth, baseline, smpl_24),
+        h36m_14=body_errors(predicted.body, truth, baseline, h36m_14),
+        smpl_24=body_errors(predicted.body, truth, baseline, smpl_24),
         mode_error_2d=distance[:, 0],
         samples_error_2d=jnp.mean(distance[:, 1:], axis=1),
         counts=labelled * batch.has_pose,
@@ -64,13 +81,16 @@ def measure(
 
 @dataclasses.dataclass(frozen=True)
 class ImageScores:
-    """Means over people of each action, then over actions (macro)."""
+    """Holds the errors of a model on a dataset."""
 
     means: ImagePersonErrors
+    """Means of the errors over the people of each action, then over actions."""
     num_people: int
+    """Number of people whose errors were computed."""
     num_actions: int
+    """Number of actions of these people."""
     left_out: int
-    """People without the labels that are needed."""
+    """Number of people without the labels that are needed."""
 
 
 def score(
@@ -81,15 +101,20 @@ def score(
     num_samples: int,
     seed: int,
 ) -> ImageScores:
-    """Returns the scores of a model.
+    """Returns the errors of a model on a dataset.
+
+    The random numbers of a person depend on the batch that the person is in, so that
+    the errors of samples change a little with the batch size.
 
     Args:
-      model: prepared weights.
-      body: the body that the weights were trained on.
-      baseline: what an answer that ignores the image is; see `body_errors.mean_body`.
-      batches: crops with the actions of those that are people; padding has none.
-      num_samples: N of best-of-N, the mode not counted.
-      seed: of the samples.
+      model: weights, prepared for inference.
+      body: body model that the weights were trained with.
+      baseline: body that an answer which ignores the image gives everybody; see
+        `body_errors.mean_body`.
+      batches: crops and labels, with the actions of the people; rows beyond them are
+        padding.
+      num_samples: number N of samples of which the best is taken, without the mode.
+      seed: seed of the samples.
     """
     people, actions = [], []
     for number, (batch, names) in enumerate(batches):

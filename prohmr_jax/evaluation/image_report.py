@@ -1,4 +1,7 @@
-"""The page on a model that sees images: errors, learning curve, people it never saw."""
+"""Writes the report of an image model: errors, learning curve and pictures of people.
+
+The modes that train and evaluate image models call it.
+"""
 
 import csv
 import functools
@@ -28,13 +31,20 @@ from prohmr_jax.rendering.views import Perspective
 from prohmr_jax.structs import Crop, ImageBatch
 
 _SAMPLES_SHOWN = 3
-# The curve: one line per evaluation.
+# Columns of the file of the learning curve, which has one line per evaluation.
 _CURVE = ("step", "mode_pa_mpjpe", "best_pa_mpjpe", "mode_mpjpe", "mean_pose_pa_mpjpe",
           "mean_pose_mpjpe")  # fmt: skip
 
 
 def scores_table(scores: ImageScores, num_samples: int) -> list[str]:
-    """Returns Markdown: one row per joint list, the mean pose beside the model."""
+    """Returns the lines of a Markdown table of errors, and sentences below it.
+
+    The table has one row per list of joints, with the mean pose beside the model.
+
+    Args:
+      scores: errors of the model.
+      num_samples: number of samples of which the best was taken.
+    """
     people = f"{scores.num_people} people, {scores.num_actions} actions"
     best = f"best of {num_samples}"
     header = [
@@ -70,9 +80,9 @@ def scores_table(scores: ImageScores, num_samples: int) -> list[str]:
 @functools.partial(jax.jit, static_argnames="num_hypotheses")
 def _meshes(model, body, batch: ImageBatch, key, num_hypotheses):
     crop = Crop(batch.image, batch.box)
-    found = predict(model, body, crop, key, num_hypotheses, with_vertices=True)
-    camera = cameras.crop_camera(found.hypotheses.camera)
-    return found.body.vertices + camera.translation[:, None, None], camera
+    predicted = predict(model, body, crop, key, num_hypotheses, with_vertices=True)
+    camera = cameras.crop_camera(predicted.hypotheses.camera)
+    return predicted.body.vertices + camera.translation[:, None, None], camera
 
 
 def draw_people(
@@ -82,7 +92,17 @@ def draw_people(
     seed: int,
     panel_px: int = 224,
 ) -> np.ndarray:
-    """Returns a sheet, one row per person: photo, mode, mode from its side, samples."""
+    """Returns a picture, [H, W, 3], uint8, with one row of panels per person.
+
+    The panels show the photo, the mode over it, the mode from its side, and samples.
+
+    Args:
+      model: weights, prepared for inference.
+      body: body model that the weights were trained with.
+      batch: crops of the people.
+      seed: seed of the samples.
+      panel_px: side of a panel, pixels.
+    """
     key = jax.random.key(seed)
     vertices, camera = jax.device_get(
         _meshes(model, body, batch, key, 1 + _SAMPLES_SHOWN)
@@ -112,10 +132,19 @@ def draw_people(
 
 
 class LearningCurve:
-    """The errors found during training, in a file that survives restarts."""
+    """Keeps the errors during a training in a file, which a resumed run goes on with.
+
+    Attributes:
+      path: path of the `.csv` file.
+      rows: one table of column -> value per evaluation; see `_CURVE`.
+    """
 
     def __init__(self, path: str | os.PathLike):
-        """Reads what is there; rows that make no sense are an `InputError`."""
+        """Reads the rows of the file, if it exists.
+
+        Raises:
+          InputError: the file is not a learning curve.
+        """
         self.path = pathlib.Path(path)
         self.rows: list[dict[str, float]] = []
         if self.path.exists():
@@ -126,7 +155,15 @@ class LearningCurve:
                 raise InputError(path, "is not a learning curve") from error
 
     def add(self, step: int, scores: ImageScores) -> None:
-        """Appends the errors on H36M-14; what was beyond this step is forgotten."""
+        """Appends the errors on H36M-14 and writes the file.
+
+        Rows of this step and of later ones, which a run that was resumed has left, are
+        removed.
+
+        Args:
+          step: number of the step after which the model was evaluated.
+          scores: errors of the model.
+        """
         errors = vars(scores.means.h36m_14)
         row = {"step": float(step), **{k: errors[k] for k in _CURVE[1:]}}
         self.rows = [r for r in self.rows if r["step"] < step] + [row]
@@ -138,7 +175,7 @@ class LearningCurve:
         write_atomically(self.path, lambda out: out.write(data))
 
     def draw(self, path: str | os.PathLike) -> None:
-        """Writes the curve as PNG."""
+        """Draws the curve into a PNG file."""
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(7, 3.2), layout="constrained")
@@ -164,7 +201,15 @@ def write_page(
     num_samples: int,
     pictures: Sequence[str],
 ) -> pathlib.Path:
-    """Writes `index.md` beside the pictures that it shows; returns its path."""
+    """Writes the report `index.md` of an evaluation, and returns its path.
+
+    Args:
+      directory: directory of the report.
+      title: heading of the report.
+      scores: errors of the model.
+      num_samples: number of samples of which the best was taken.
+      pictures: names of the pictures in the directory that the report shows.
+    """
     lines = [f"# {title}", "", *scores_table(scores, num_samples), ""]
     lines += [f"![{name}]({name})\n" for name in pictures]
     text = "\n".join(lines).encode()

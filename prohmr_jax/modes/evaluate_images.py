@@ -1,11 +1,12 @@
-"""The mode "evaluate_images": errors of an image model on a dataset, and pictures."""
+"""Evaluates an image-conditioned model on a dataset, and draws some people."""
 
 import logging
 import pathlib
 
 import ml_collections
 
-from prohmr_jax.data.pipeline import Source, evaluation_batches
+from prohmr_jax.data.dataset_reader import Source
+from prohmr_jax.data.pipeline import evaluation_batches
 from prohmr_jax.errors import InputError
 from prohmr_jax.evaluation.body_errors import mean_body, mean_pose
 from prohmr_jax.evaluation.image_errors import score
@@ -21,17 +22,22 @@ _LOG = logging.getLogger(__name__)
 
 
 def run(config: ml_collections.ConfigDict) -> pathlib.Path:
-    """Evaluates weights on a dataset; prints the table, returns the page's path.
+    """Evaluates a model on a dataset, prints the page of errors and writes it.
 
     Args:
-      config: see `configs/evaluate_images.py`.
+      config: settings, as in `configs/evaluate_images.py`.
+
+    Returns:
+      The path of the page.
 
     Raises:
       InputError: weights, body or dataset cannot be used, or do not fit together.
     """
     spec, variables = load_weights(config.checkpoint)
     if spec.encoder == KEYPOINTS:
-        raise InputError(config.checkpoint, "looks at keypoints, not at images")
+        raise InputError(
+            config.checkpoint, "is a model of keypoints, not one of images"
+        )
     body = read_body(config.body)
     model = prepare(build_model(spec), variables)
     source = Source(config.dataset, config.split, weight=1.0)

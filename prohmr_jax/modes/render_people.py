@@ -1,4 +1,4 @@
-"""Makes the dataset of rendered people, with a sheet of examples to look at."""
+"""Renders the dataset of synthetic people, and draws a sheet of examples."""
 
 import logging
 from pathlib import Path
@@ -13,10 +13,14 @@ _LOG = logging.getLogger(__name__)
 
 
 def run(config: ConfigDict) -> None:
-    """Makes the dataset at `config.output` unless it is there, and the sheet beside it.
+    """Renders a dataset unless it exists already, and draws examples of it.
+
+    Args:
+      config: settings, as in `configs/synthetic_humans.py`.
 
     Raises:
-      InputError: see `make_synthetic_humans`; the sheet cannot be written.
+      InputError: a file that the config names cannot be used, or dataset or sheet
+        cannot be written; see `make_synthetic_humans`.
     """
     settings = SyntheticSettings(
         num_train=config.num_train,
@@ -28,9 +32,9 @@ def run(config: ConfigDict) -> None:
         pose_prior=config.pose_prior,
         pose_bank=config.pose_bank,
     )
-    found = make_synthetic_humans(config.output, settings, config.workers)
-    _LOG.info("%s holds the dataset", found)
+    directory = make_synthetic_humans(config.output, settings, config.workers)
+    _LOG.info("%s holds the dataset", directory)
     if config.sheet:
         split = "train" if settings.num_train else "test"
-        write_png(config.sheet, example_sheet(found, split, config.sheet_people))
+        write_png(config.sheet, example_sheet(directory, split, config.sheet_people))
         _LOG.info("%s shows examples", Path(config.sheet))

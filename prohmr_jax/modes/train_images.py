@@ -1,4 +1,4 @@
-"""Training of the image-conditioned model, as its config says."""
+"""Trains an image-conditioned model as a config says."""
 
 import pathlib
 from collections.abc import Callable, Iterator
@@ -12,8 +12,14 @@ from jax.experimental import multihost_utils
 
 from prohmr_jax.body import BodyModel
 from prohmr_jax.data.augmentation import AugmentationSettings
+from prohmr_jax.data.dataset_reader import Source
 from prohmr_jax.data.datasets.mocap import read_mocap
-from prohmr_jax.data.pipeline import Source, evaluation_batches, training_batches
+from prohmr_jax.data.pipeline import (
+    BatchSettings,
+    ReadingSettings,
+    evaluation_batches,
+    training_batches,
+)
 from prohmr_jax.errors import InputError
 from prohmr_jax.evaluation.body_errors import mean_body, mean_pose
 from prohmr_jax.evaluation.image_errors import score
@@ -28,14 +34,14 @@ from prohmr_jax.structs import LossTerms
 from prohmr_jax.synthetic.dataset import SyntheticSettings, make_synthetic_humans
 from prohmr_jax.synthetic.pose_source import read_poses, training_mocap
 from prohmr_jax.training.checkpoints import StateCheckpoints
-from prohmr_jax.training.image_model import fresh_critic, make_training, whitened
+from prohmr_jax.training.image_model import fresh_discriminator, make_training, whitened
 from prohmr_jax.training.loop import (
     AXIS,
     Evaluation,
     LoopSettings,
+    people_per_device,
     run_training,
     shard,
-    shares_of,
 )
 from prohmr_jax.training.objective import Objective, without_mode
 from prohmr_jax.training.optimizers import OptimizerSettings, make_optimizer
@@ -46,9 +52,9 @@ from prohmr_jax.weights.starting_weights import (
     load_starting_model,
 )
 
-# Poses that the discriminator meets where no capture is given.
+# Number of poses for the discriminator where the config names no captured ones.
 _MOCAP_ROWS = 20_000
-# Says in a config that the encoder starts from the weights that ship.
+# Value of `config.encoder_weights` for the weights that ship.
 _SHIPPED = "shipped"
 
 
@@ -56,17 +62,18 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.Pat
     """Trains an image-conditioned ProHMR until `num_steps`, or resumes it.
 
     Args:
-      config: see `configs/prohmr.py`.
-      workdir: gets states, TensorBoard events and, at the end, `weights.npz` and
-        `report/index.md` with errors, learning curve and pictures.
+      config: settings, as in `configs/prohmr.py`.
+      workdir: training directory. States, TensorBoard events and, at the end,
+        `weights.npz` and `report/index.md`, with errors, learning curve and pictures,
+        are written there.
 
     Returns:
-      The weights file.
+      The path of the weights file.
 
     Raises:
       InputError: something that the config names cannot be used.
     """
-    shares_of(config.batch_size)
+    people_per_device(config.batch_size)
     spec = ModelSpec(**config.model)
     body = read_body(config.body)
     weights = LossTerms(**config.loss_weights)
@@ -86,7 +93,7 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.Pat
     batches = _training_data(config, spec)
     checkpoints = StateCheckpoints(workdir, spec, data=batches)
     resumed = checkpoints.latest_step is not None
-    variables, critic_params = _start(config, spec, resumed)
+    variables, discriminator_params = _start(config, spec, resumed)
     state, step_function = make_training(
         build_model(spec, AXIS),
         variables,
@@ -95,7 +102,7 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.Pat
         seed=config.seed,
         average_decay=config.average_decay,
         axis_name=AXIS,
-        critic_params=critic_params,
+        discriminator_params=discriminator_params,
     )
     return run_training(
         spec,
@@ -117,24 +124,24 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.Pat
 def _start(
     config: ml_collections.ConfigDict, spec: ModelSpec, resumed: bool
 ) -> tuple[dict, Any]:
-    """The weights before the first step, of the model and of its critic."""
+    """Returns the weights of model and discriminator before the first step."""
     model = build_model(spec)
     variables = init_variables(model, jax.random.key(config.seed))
-    critic_params = fresh_critic(model, config.seed)
-    if resumed:  # All of it comes from the saved state.
-        return variables, critic_params
+    discriminator_params = fresh_discriminator(model, config.seed)
+    if resumed:  # The saved state will replace these.
+        return variables, discriminator_params
     if config.weights:
         return (
             load_starting_model(config.weights, variables),
-            load_starting_discriminator(config.weights, critic_params),
+            load_starting_discriminator(config.weights, discriminator_params),
         )
     if config.encoder_weights:
         shipped = config.encoder_weights == _SHIPPED
         path = IMAGE_ENCODER if shipped else config.encoder_weights
         variables = load_starting_encoder(path, spec, variables)
-    # Of a pass of its own, so that the run's position is not touched.
+    # From another iterator, so that the position of the run's one is not changed.
     first = next(_training_data(config, spec, whole_batch=True))
-    return whitened(model, variables, first.images), critic_params
+    return whitened(model, variables, first.images), discriminator_params
 
 
 def _with_body(batches: Iterator[Any], body: BodyModel) -> Iterator[Any]:
@@ -145,7 +152,7 @@ def _with_body(batches: Iterator[Any], body: BodyModel) -> Iterator[Any]:
 
 
 def _make_people(config: ml_collections.ConfigDict) -> None:
-    """Renders the dataset that the config describes, unless it is there."""
+    """Renders the dataset that the config describes, unless it exists already."""
     settings = config.synthetic.to_dict()
     directory, workers = settings.pop("directory"), settings.pop("workers")
     if jax.process_index() == 0:
@@ -158,27 +165,29 @@ def _make_people(config: ml_collections.ConfigDict) -> None:
 def _training_data(
     config: ml_collections.ConfigDict, spec: ModelSpec, whole_batch: bool = False
 ) -> grain.DatasetIterator:
-    """The iterator of a run; the same examples whatever the number of hosts."""
+    """Returns the iterator of a run, with this host's rows of the same batches."""
     if config.mocap:
         mocap = read_mocap(config.mocap)
     else:
         key = jax.random.key(config.seed)
         mocap = training_mocap(read_poses(), key, _MOCAP_ROWS)
-    host = (0, 1) if whole_batch else (jax.process_index(), jax.process_count())
+    process_index, process_count = 0, 1
+    if not whole_batch:
+        process_index, process_count = jax.process_index(), jax.process_count()
     return training_batches(
         [Source(**source) for source in config.sources.values()],
         mocap,
-        batch_size=config.batch_size,
-        input_size=spec.input_size,
-        num_betas=spec.num_betas,
-        samples_per_image=config.samples_per_image,
-        seed=config.seed,
-        augmentation=AugmentationSettings(**config.augmentation),
-        coarse_size=config.coarse.input_size,
-        num_coarse=config.coarse.num_steps,
-        process_index=host[0],
-        process_count=host[1],
-        num_workers=config.num_workers,
+        BatchSettings(
+            batch_size=config.batch_size,
+            input_size=spec.input_size,
+            num_betas=spec.num_betas,
+            samples_per_image=config.samples_per_image,
+            coarse_size=config.coarse.input_size,
+            num_coarse=config.coarse.num_steps,
+        ),
+        AugmentationSettings(**config.augmentation),
+        config.seed,
+        ReadingSettings(process_index, process_count, config.num_workers),
     )
 
 
@@ -188,7 +197,11 @@ def _evaluation(
     body: BodyModel,
     workdir: pathlib.Path,
 ) -> Callable[[TrainState], Evaluation] | None:
-    """Returns what measures a state on people that training never sees."""
+    """Returns a function that evaluates a state on people that training never sees.
+
+    It also writes the report and the learning curve. None is returned where the config
+    wants no evaluation.
+    """
     settings = config.evaluation
     if not settings.every:
         return None

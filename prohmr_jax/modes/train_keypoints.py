@@ -1,4 +1,4 @@
-"""Training of the keypoint-conditioned model, as its config says."""
+"""Trains a keypoint-conditioned model as a config says."""
 
 import itertools
 import pathlib
@@ -22,7 +22,7 @@ from prohmr_jax.training.keypoint_model import (
     make_loss_function,
     whitened,
 )
-from prohmr_jax.training.loop import AXIS, LoopSettings, run_training, shares_of
+from prohmr_jax.training.loop import AXIS, LoopSettings, people_per_device, run_training
 from prohmr_jax.training.objective import Objective
 from prohmr_jax.training.optimizers import OptimizerSettings, make_optimizer
 from prohmr_jax.training.train_state import create_train_state, make_train_step
@@ -32,7 +32,11 @@ from prohmr_jax.weights.starting_weights import load_starting_model
 def lifting_optimizer(
     config: ml_collections.ConfigDict,
 ) -> optax.GradientTransformation:
-    """Returns AdamW with warm-up, cosine decay and clipping by the global norm."""
+    """Returns AdamW with warm-up, cosine decay and clipping by the global norm.
+
+    Args:
+      config: settings, as in `configs/prohmr_keypoints.py`.
+    """
     settings = OptimizerSettings(
         learning_rate=config.learning_rate,
         weight_decay=config.weight_decay,
@@ -45,15 +49,18 @@ def lifting_optimizer(
 
 
 def lifting_inputs(config: ml_collections.ConfigDict) -> LiftingInputs:
-    """Returns body and poses that a config names.
+    """Returns the body and the poses that a config names.
+
+    Args:
+      config: settings, as in `configs/prohmr_keypoints.py`.
 
     Raises:
-      InputError: a file is missing or wrong, or no source of poses is left.
+      InputError: a file is missing or cannot be used.
     """
     poses = None
     if config.pose_bank:
         bank = read_pose_bank(config.pose_bank)
-        # Half precision, 1e-3 rad: hundreds of thousands of poses stay small.
+        # Half precision, exact to 1e-3 rad, halves the memory of a large bank.
         poses = jnp.asarray(bank.axis_angle, jnp.float16)
     needs_prior = poses is None or config.prior_fraction > 0
     prior = load_pose_prior(config.pose_prior or None) if needs_prior else None
@@ -64,21 +71,23 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.Pat
     """Trains a keypoint-conditioned model until `num_steps`, or resumes it.
 
     Args:
-      config: see `configs/prohmr_keypoints.py` and `configs/regression_keypoints.py`.
-      workdir: gets states, TensorBoard events and, at the end, `weights.npz`.
+      config: settings, as in `configs/prohmr_keypoints.py` and
+        `configs/regression_keypoints.py`.
+      workdir: training directory. States, TensorBoard events and, at the end,
+        `weights.npz` are written there.
 
     Returns:
-      The weights file.
+      The path of the weights file.
 
     Raises:
-      InputError: something that the config names cannot be used; the weights to start
-        from are of a model of other sizes.
+      InputError: something that the config names cannot be used, or the weights to
+        start from belong to a model of other sizes.
     """
-    people_per_device = shares_of(config.batch_size)
+    num_people = people_per_device(config.batch_size)
     spec = ModelSpec(**config.model)
     model = build_model(spec, AXIS)
     maker = PairMaker(
-        people_per_device=people_per_device,
+        people_per_device=num_people,
         prior_fraction=config.prior_fraction,
         settings=KeypointPairSettings(**config.synthesis),
         unseen_weight=config.unseen_weight,
@@ -93,7 +102,8 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.Pat
     checkpoints = StateCheckpoints(workdir, spec)
 
     variables = init_variables(build_model(spec), jax.random.key(config.seed))
-    resumed = checkpoints.latest_step is not None  # all comes from the saved state
+    # The saved state of a run that is resumed will replace the variables.
+    resumed = checkpoints.latest_step is not None
     if config.weights and not resumed:
         variables = load_starting_model(config.weights, variables)
     elif not spec.deterministic and not resumed:
@@ -118,7 +128,7 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.Pat
         spec,
         create_train_state(variables, optimizer),
         step_function,
-        # Pairs are made inside the step: what it reads stays the same.
+        # The pairs are made inside the step: its inputs stay the same.
         itertools.repeat(jax_utils.replicate(inputs)),
         settings,
         checkpoints,

@@ -1,4 +1,4 @@
-"""The body: its arrays, joints, vertices and gradients."""
+"""Compares the body model: its arrays, joints, vertices and gradients."""
 
 import functools
 
@@ -14,7 +14,7 @@ from prohmr_jax.parity.report import GRADIENTS, Report
 from prohmr_jax.structs import SmplParams
 
 BODY_FILE = "smpl_synth.npz"
-_HEAD = "the first guess of shape and camera: head of the image model"
+_HEAD = "start of the shape and the camera in the head of the image model"
 
 
 @functools.lru_cache(maxsize=1)
@@ -24,7 +24,7 @@ def golden_body(directory: GoldenDirectory) -> BodyModel:
 
 
 def mean_camera_and_betas(directory: GoldenDirectory) -> tuple[np.ndarray, np.ndarray]:
-    """Returns what the official head starts from: camera [3] and betas [10]."""
+    """Returns the camera [3] and the betas [10] that the official head starts from."""
     case = directory.open(BODY_FILE)
     return case.input("mean_cam"), case.input("mean_shape")
 
@@ -60,7 +60,7 @@ def _dense(case: GoldenFile, name: str, rows: int) -> np.ndarray:
 
 
 def check_smpl_synth(case: GoldenFile, report: Report) -> None:
-    """Builds the body and checks the laws that its arrays must obey."""
+    """Builds the body model, and checks the laws that its arrays must obey."""
     model = _read_body(case)
     joints = _dense(case, "J_regressor", len(skeleton.SMPL_24))
     extra = _dense(case, "extra_regressor", len(skeleton.EXTRA_19))

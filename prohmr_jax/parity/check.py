@@ -1,4 +1,7 @@
-"""Which golden files there are, and what is compared of each."""
+"""Assigns every file of a golden directory to the check of its family, and runs it.
+
+`tools/check_parity.py` calls `check_directory`.
+"""
 
 import fnmatch
 import os
@@ -27,7 +30,7 @@ from prohmr_jax.parity.report import Report, Row
 
 Check = Callable[[GoldenFile, Report], None]
 
-# The first pattern that a file name matches decides.
+# Pattern of file names and check of the family; the first match decides.
 FAMILIES: tuple[tuple[str, Check], ...] = (
     ("recipe_check.json", recipe.check_recipe),
     ("param_tables.json", tables.check_param_tables),
@@ -54,21 +57,21 @@ FAMILIES: tuple[tuple[str, Check], ...] = (
     ("synthetic*.png", detections.check_picture),
 )
 
-# Families that other parts of the project compare.
+# Pattern of file names and part of the project that will compare them.
 LATER: tuple[tuple[str, str], ...] = (("proskeleton_*.npz", "skeleton lifting"),)
 
 _DOCUMENTATION = ("*.md", "*.txt")
 
 
 def check_directory(path: str | os.PathLike, report: Report) -> Iterator[list[Row]]:
-    """Compares every file of a directory; yields the rows of each as it is done.
+    """Compares every file of a directory, and yields the rows of one after another.
 
     Args:
-      path: a directory of golden files.
+      path: directory of golden files.
       report: collects rows, counts and the verdict.
 
     Raises:
-      InputError: it is not a directory, or there is nothing in it.
+      InputError: the path is not a directory, or it holds no golden files.
     """
     directory = GoldenDirectory(Path(path).resolve())
     names = [n for n in directory.names() if not _matches(n, _DOCUMENTATION)]

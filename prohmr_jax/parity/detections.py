@@ -1,4 +1,4 @@
-"""Boxes, normalised keypoints and crops as the official OpenPose reader makes them."""
+"""Compares boxes, keypoints and crops with those of the official OpenPose reader."""
 
 import dataclasses
 import functools
@@ -18,7 +18,7 @@ from prohmr_jax.parity.report import Report
 from prohmr_jax.structs import Box, Keypoints2D
 
 _CROP_PX = 224
-# The official code keeps box sizes in this unit, as LSP and MPII did.
+# Unit of box sizes in the official code, in pixels, as in LSP and MPII.
 _SCALE_PX = 200.0
 _GREY_LEVELS = 2.0
 _MEAN = 255.0 * np.array([0.485, 0.456, 0.406])
@@ -28,6 +28,8 @@ _SUFFIX = "_keypoints.json"
 
 @dataclasses.dataclass(frozen=True)
 class _Person:
+    """Holds one detected person."""
+
     file: Path
     index: int
     keypoints: Keypoints2D
@@ -45,9 +47,9 @@ class _Person:
 
 @functools.lru_cache(maxsize=1)
 def _people(directory: GoldenDirectory) -> tuple[_Person, ...]:
-    """All people whose detections stand in the directory, or in data beside it."""
-    beside = directory.path.parent / "data"
-    files = [*directory.path.glob("openpose_*" + _SUFFIX), *beside.glob("*" + _SUFFIX)]
+    """Returns the people detected in files of the directory, or of `data` beside it."""
+    data = directory.path.parent / "data"
+    files = [*directory.path.glob("openpose_*" + _SUFFIX), *data.glob("*" + _SUFFIX)]
     return tuple(
         _Person(file, person.person_index, person.keypoints)
         for file in sorted(files)
@@ -61,7 +63,7 @@ def _same(person: _Person, official: np.ndarray) -> bool:
 
 
 def check_openpose(case: GoldenFile, report: Report) -> None:
-    """Compares every person: box by the official rule, keypoints, crop."""
+    """Compares box, keypoints and crop of every person of a file."""
     for key in case.keys():
         if key.endswith("/orig_keypoints_2d"):
             _check_person(case, report, key.removesuffix("orig_keypoints_2d"))
@@ -101,7 +103,10 @@ def _check_person(case: GoldenFile, report: Report, prefix: str) -> None:
 
 
 def _clipped(official: np.ndarray) -> np.ndarray:
-    """Detectors may pass a confidence of 1 by a little; our reader does not."""
+    """Returns keypoints with confidences of at most 1, as our reader does.
+
+    Detectors may exceed 1 by a little.
+    """
     return np.column_stack([official[:, :2], np.clip(official[:, 2], 0.0, 1.0)])
 
 
@@ -127,60 +132,61 @@ def crop_square(pixels: np.ndarray, box: Box, fixed_point: bool = False) -> np.n
     The box centre falls on pixel (112, 112).
 
     Args:
-      pixels: [H, W, 3], uint8.
-      box: in pixels of that image.
-      fixed_point: samples at whole 32nds of a pixel, as OpenCV did before 5.0.
+      pixels: image, [H, W, 3], uint8.
+      box: box of the crop, pixels of the image.
+      fixed_point: whether to sample at multiples of 1/32 pixel, as OpenCV before 5.0.
     """
     center = np.float32(box.center)
-    # The official matrix is that of three float32 points: centre and half a side off.
+    # The official map is computed from three points in float32: the centre, and two
+    # that are half a side away.
     half = (center + np.float32(box.size) / 2).astype(np.float64) - center
     crop = pixels
     for axis, (middle, reach) in enumerate(zip(center[::-1], half[::-1], strict=True)):
         start, step = middle - reach, 2 * reach / _CROP_PX
-        where = start + step * np.arange(_CROP_PX)
+        positions = start + step * np.arange(_CROP_PX)
         if fixed_point:
             fine = np.rint(1024 * start) + np.rint(1024 * step * np.arange(_CROP_PX))
-            where = np.floor((fine + 16) / 32) / 32
-        crop = _interpolate(crop, where, axis)
+            positions = np.floor((fine + 16) / 32) / 32
+        crop = _interpolate(crop, positions, axis)
     return crop
 
 
-def _interpolate(values: np.ndarray, where: np.ndarray, axis: int) -> np.ndarray:
-    """Linear interpolation along an axis, zero beyond its ends."""
-    low = np.floor(where).astype(int)
-    share = np.expand_dims(where - low, tuple(i for i in range(3) if i != axis))
+def _interpolate(values: np.ndarray, positions: np.ndarray, axis: int) -> np.ndarray:
+    """Returns values interpolated linearly along an axis, zero beyond its ends."""
+    low = np.floor(positions).astype(int)
+    share = np.expand_dims(positions - low, tuple(i for i in range(3) if i != axis))
 
     def at(index):
         inside = (index >= 0) & (index < values.shape[axis])
-        taken = np.take(values, np.clip(index, 0, values.shape[axis] - 1), axis)
-        return taken * np.expand_dims(inside, tuple(i for i in range(3) if i != axis))
+        nearest = np.take(values, np.clip(index, 0, values.shape[axis] - 1), axis)
+        return nearest * np.expand_dims(inside, tuple(i for i in range(3) if i != axis))
 
     return at(low) * (1 - share) + at(low + 1) * share
 
 
 def check_keypoints_file(case: GoldenFile, report: Report) -> None:
-    """Asks that every person of a detections file is compared in openpose*.npz."""
+    """Reports whether every person of a detections file is in openpose*.npz."""
     official = _official_people(case.directory)
-    here = [p for p in _people(case.directory) if p.file.name == case.name]
-    for person in here:
+    people = [p for p in _people(case.directory) if p.file.name == case.name]
+    for person in people:
         matches = sum(_same(person, values) for values in official)
         if matches != 1:
             what = f"{matches} entries of openpose*.npz have these positions"
             report.fail(case.name, f"person {person.index}", what)
-    report.confirm(case, "people", bool(here), f"{len(here)} people")
+    report.confirm(case, "people", bool(people), f"{len(people)} people")
     for key in case.forgotten():
         case.input(key)  # the format's version and the like
 
 
 def check_photo(case: GoldenFile, report: Report) -> None:
-    """Asks that a photograph is one that `check_openpose` crops people from."""
-    read = {p.image.name for p in _people(case.directory)}
-    used = case.name in read
+    """Reports whether `check_openpose` cuts people from a photograph."""
+    photographs = {p.image.name for p in _people(case.directory)}
+    used = case.name in photographs
     report.confirm(case, "content", used, "read by openpose*.npz")
 
 
 def check_picture(case: GoldenFile, report: Report) -> None:
-    """Asks that a picture, which other families start from, can be decoded."""
+    """Reports whether a picture, which other checks read, can be decoded."""
     with Image.open(io.BytesIO(case.golden("content"))) as image:
         image.load()
         report.confirm(case, "content", True, f"a picture of {image.size} pixels")

@@ -1,4 +1,4 @@
-"""The image encoder: features, what its stages give, and batch statistics."""
+"""Compares the image encoder: its features, its stages, and batch statistics."""
 
 import functools
 
@@ -14,7 +14,7 @@ from prohmr_jax.parity.report import VALUES, Report
 from prohmr_jax.weights.official_layers import resnet_to_official
 from prohmr_jax.weights.official_models import BACKBONE_PREFIX
 
-# Few positions of few images: their statistics amplify rounding.
+# Looser tolerance: statistics of few positions in few images amplify rounding.
 BATCH_STATISTICS = 5e-5
 _AMPLIFIED = "statistics of a small batch amplify rounding"
 _CORNER = (slice(0, 4), slice(0, 5), slice(0, 5))
@@ -22,7 +22,11 @@ _LEVELS = np.float32(32)
 
 
 def images_of(levels: np.ndarray) -> np.ndarray:
-    """Returns normalised images, channels last, of what the files hold of them."""
+    """Returns normalised images, [B, H, W, 3], float32.
+
+    Args:
+      levels: images as the files hold them, [B, 3, H, W], integers in units of 1/32.
+    """
     return np.moveaxis(levels.astype(np.float32) / _LEVELS, 1, -1)
 
 
@@ -32,16 +36,24 @@ def _encode(model: ProHMR, variables, images):
 
 
 def encode(directory: GoldenDirectory, levels: np.ndarray) -> np.ndarray:
-    """Returns the features of images `[B, 2048]`, in evaluation, one by one."""
+    """Returns the features of images, [B, 2048], which are evaluated one by one.
+
+    Args:
+      directory: golden directory with the recipe of the weights.
+      levels: images as the files hold them; see `images_of`.
+    """
     model, variables, _ = recipe_model(directory)
-    # Each alone: compiled once for all batch sizes.
+    # With one image at a time, one compiled program serves all batch sizes.
     return np.concatenate(
         [_encode(model, variables, image[None]) for image in images_of(levels)]
     )
 
 
 def compare_regression(case: GoldenFile, report: Report) -> None:
-    """Compares what the images of a fit became: features, first shape and camera."""
+    """Compares what the model regresses from the images of a fit.
+
+    These are the features, and the shape and the camera that the fit starts from.
+    """
     if "in/img_int8" not in case:
         return
     model, variables, _ = recipe_model(case.directory)
@@ -56,11 +68,11 @@ def compare_regression(case: GoldenFile, report: Report) -> None:
             )
     key = "in/noise"
     report.confirm(case, key, len(case.golden(key)) == len(features),
-                   "of samples of which nothing else is kept")  # fmt: skip
+                   "noise of samples that the file does not hold")  # fmt: skip
 
 
 def check_resnet(case: GoldenFile, report: Report) -> None:
-    """Compares features and stages at every size, and a pass in training."""
+    """Compares features and stages at every image size, and a training pass."""
     model, variables, _ = recipe_model(case.directory)
     encoder = {name: t["encoder"] for name, t in variables.items() if "encoder" in t}
     for key in case.keys("in/img_int8_"):
@@ -79,10 +91,10 @@ def check_resnet(case: GoldenFile, report: Report) -> None:
 
 @functools.partial(jax.jit, static_argnames="encoder")
 def _stages(encoder, variables, images):
-    """Features, and what the goldens name: each stage's last block, and the stem."""
+    """Returns the features, and outputs of stem and stages by their golden names."""
     features, state = encoder.apply(variables, images, capture_intermediates=True)
-    found = state["intermediates"]
-    output = lambda name: found[name]["__call__"][0]  # noqa: E731
+    intermediates = state["intermediates"]
+    output = lambda name: intermediates[name]["__call__"][0]  # noqa: E731
     stages = {"conv1": output("conv1")}
     stages["maxpool"] = max_pool(jax.nn.relu(output("bn1")))
     for stage, blocks in enumerate(encoder.stages, start=1):

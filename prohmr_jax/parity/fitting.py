@@ -1,8 +1,8 @@
-"""Fits to keypoints and fusions of views: objectives, gradients, and where they end.
+"""Compares fits to keypoints and fusions of views.
 
-What depends on the optimiser's path (its unknowns at the end, its counts) is not
-comparable. Instead our objective, joints and vertices are held against the official
-ones at the official end, and our own end must be as low.
+What depends on the optimiser's path (its unknowns at the end, its counts) cannot be
+compared. Instead our objective, joints and vertices are compared with the official ones
+at the official end, and the objective at our own end must be as low.
 """
 
 import functools
@@ -40,13 +40,14 @@ from prohmr_jax.parity.report import GRADIENTS, VALUES, Report
 from prohmr_jax.solver.problem import Minimum, Reason
 from prohmr_jax.structs import Box, Keypoints2D, WeakCamera
 
-# Our end over the official one: a perturbation of 1e-6 moves the latter by 0.05 %.
+# Largest objective at our end over that at the official end, which a perturbation of
+# 1e-6 changes by 0.05 %.
 ENDS_AT_MOST = 1.005
 _AT_THE_END = " (ours at the official end)"
 _VERTEX_STEP = 10
-# What float32 leaves of the flow's 6D entries, official and ours together.
+# Rounding error of the flow's 6D entries in float32, official and ours together.
 _ROUNDING_6D = 2e-6
-# A rectifier's input of 1.7e-7 stands on either side of zero.
+# File in which a rectifier's input of 1.7e-7 may lie on either side of zero.
 _AT_A_KINK = {"multiview_hard.npz": (1e-3, "a rectifier's input of 1.7e-7")}
 
 
@@ -63,12 +64,12 @@ def check_gmof(case: GoldenFile, report: Report) -> None:
 
 @jax.jit
 def _values_and_gradients(objective, params, data):
-    """Of a batch; the official loss is the sum over it."""
+    """Returns the objectives of a batch, which add up officially, and gradients."""
     return jax.vmap(jax.value_and_grad(objective))(params, data)
 
 
 def check_fit(case: GoldenFile, report: Report) -> None:
-    """Compares a fit to keypoints: start, a random point, the official end, our end."""
+    """Compares a fit to keypoints at its start, a random point and both ends."""
     model = fitting_model(case.directory)
     compare_regression(case, report)
     view = _view(case, report)
@@ -111,9 +112,10 @@ def check_fit(case: GoldenFile, report: Report) -> None:
 
 
 def _posed_options(model: FittingModel, z, context) -> dict:
-    """How tightly poses compare: Gram-Schmidt divides by what may be small.
+    """Returns tolerance and reason for comparing poses.
 
-    A fit may end where the two columns of a joint are short and nearly collinear.
+    A fit may end where the two columns of a joint are nearly collinear; Gram-Schmidt
+    then divides by a small number, which amplifies rounding.
     """
     flat, _ = prepared_flow.inverse(model.flow, z, context)
     columns = np.asarray(flat, np.float64).reshape(-1, 6)
@@ -137,12 +139,12 @@ def _params(case: GoldenFile, prefix: str, translation: str) -> KeypointParams:
 
 
 def _view(case: GoldenFile, report: Report) -> View:
-    """The keypoints and first camera of a case, and its camera compared."""
+    """Returns the keypoints and the first camera of a case, and compares the camera."""
     predicted = case.input("in/pred_cam")
     weak = WeakCamera(predicted[..., 0], predicted[..., 1:])
     report.compare(case, "in/pred_cam_t", cameras.crop_camera(weak).translation)
     weak = WeakCamera(weak.scale[:, 0], weak.xy[:, 0])
-    # In crop mode nothing reads where the crop was.
+    # A fit in the crop does not use the place of the crop.
     box = Box(case.input("in/data/box_center"), case.input("in/data/box_size"))
     image_size = case.input("in/data/img_size")
     if case.input("full_frame"):
@@ -154,12 +156,13 @@ def _view(case: GoldenFile, report: Report) -> View:
 
 
 def _runs(case: GoldenFile) -> list[str]:
-    found = [group for group in case.groups() if group.startswith("run")]
-    return sorted(found, key=lambda run: int(run.removeprefix("run")))
+    """Returns the names of the official runs, by their number of iterations."""
+    runs = [group for group in case.groups() if group.startswith("run")]
+    return sorted(runs, key=lambda run: int(run.removeprefix("run")))
 
 
 def _compare_run(case, report, run, initial, minimum: Minimum) -> None:
-    """Initial and final objective of a run; its counts stand beside ours."""
+    """Compares initial and final objective of a run, and reports its counts."""
     outer = case.golden(f"{run}/outer_losses")
     report.measure(case, f"{run}/outer_losses[0]", initial, outer[0].astype("f4"))
     ours, theirs = float(np.sum(minimum.loss)), float(case.golden(f"{run}/final_loss"))
@@ -183,7 +186,7 @@ def _compare_run(case, report, run, initial, minimum: Minimum) -> None:
 
 
 def check_multiview(case: GoldenFile, report: Report) -> None:
-    """Compares a fusion of views: start, a random point, the official end, our end."""
+    """Compares a fusion of views at its start, a random point and both ends."""
     model = fitting_model(case.directory)
     compare_regression(case, report)
     context, betas = case.input("in/feats"), case.input("in/pred_betas")[:, 0]

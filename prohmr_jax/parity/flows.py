@@ -1,4 +1,7 @@
-"""Whole flows: densities, samples, gradients and statistics, linen and prepared."""
+"""Compares whole flows: densities, samples, gradients and statistics.
+
+The Flax module and the flow that is prepared for inference are both compared.
+"""
 
 import functools
 
@@ -17,9 +20,9 @@ from prohmr_jax.weights.official_layers import flow_from_official, flow_to_offic
 from prohmr_jax.weights.official_models import FLOW_PREFIX
 
 PREPARED = " (prepared)"
-# Their standard deviation is floored at 1e-3.
+# The standard deviation of constant columns is floored at 1e-3.
 _AFTER_CONSTANT = "constant columns amplify rounding 1000 times"
-# A linear layer before a batch norm: the norm takes its bias out again.
+# End of the names of biases before a batch norm, which takes them out again.
 _BIAS_BEFORE_NORM = "linear_layers.0.bias"
 
 
@@ -55,13 +58,24 @@ def _inputs(case: GoldenFile):
 
 
 def _per_image(context):
-    """One context for all samples of an image."""
+    """Returns the context with an axis for the samples of an image."""
     return None if context is None else context[:, None]
 
 
 @functools.partial(jax.jit, static_argnames=("flow", "train"))
 def density_and_gradients(flow, variables, x, context, train=False):
-    """Returns (nll, (log_prob, z, updates)) and gradients by params, context, x."""
+    """Returns the negative log-likelihood of poses, and its gradients.
+
+    Args:
+      flow: the Flax module.
+      variables: `{params, batch_stats}` of the flow.
+      x: flattened 6D poses, [B, N, 144].
+      context: context vectors, [B, 1, C]; None for a flow without context.
+      train: whether batches are normalised by their own statistics.
+
+    Returns:
+      (nll, (log_prob, z, updates)), and the gradients by params, context and x.
+    """
 
     def nll(params, context, x):
         (log_prob, z), updates = flow.apply(
@@ -214,8 +228,8 @@ def _whiten(flow, variables, x, context):
 def _check_actnorm_init(case, report, flow, variables) -> None:
     _, context = _inputs(case)
     x = case.input("actnorm_init/x")
-    (found, z), updates = _whiten(flow, variables, x, context)
-    params = initialize_actnorm(variables["params"], found)
+    (actnorms, z), updates = _whiten(flow, variables, x, context)
+    params = initialize_actnorm(variables["params"], actnorms)
     (_, (log_prob, again, _)), _ = density_and_gradients(
         flow, {**variables, "params": params}, x, context, True
     )
@@ -223,7 +237,8 @@ def _check_actnorm_init(case, report, flow, variables) -> None:
     report.compare(case, "actnorm_init/z", z, **options)
     report.compare(case, "actnorm_init/z", again, note=" (another pass)", **options)
     report.compare(case, "actnorm_init/log_prob", log_prob)
-    ours = flow_to_official(found) | flow_to_official(updates.get("batch_stats", {}))
+    statistics = updates.get("batch_stats", {})
+    ours = flow_to_official(actnorms) | flow_to_official(statistics)
     prefix = "actnorm_init/after_sd/"
     special = {"_transforms.3.shift": (2e-3, _AFTER_CONSTANT)}
     states.compare_state(case, report, prefix, ours, before="sd/", special=special)

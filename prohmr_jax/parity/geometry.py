@@ -1,4 +1,4 @@
-"""Rotations, projection, alignment and errors."""
+"""Compares rotations, projection, alignment and errors."""
 
 import jax
 import jax.numpy as jnp
@@ -56,7 +56,7 @@ def _check_6d(case: GoldenFile, report: Report) -> None:
 
 
 def _are_collinear(pose_6d: np.ndarray) -> np.ndarray:
-    """Whether the columns are parallel and not zero."""
+    """Returns whether the two columns of 6D vectors are parallel and not zero."""
     first, second = np.split(pose_6d.astype(np.float64), 2, axis=-1)
     lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
     area = np.linalg.norm(np.cross(first, second), axis=-1)

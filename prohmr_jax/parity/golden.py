@@ -1,4 +1,7 @@
-"""A directory of golden files, and files that remember what was used of them."""
+"""Reads golden files, which remember what was used of them.
+
+All checks are given a `GoldenFile`.
+"""
 
 import dataclasses
 import functools
@@ -14,18 +17,24 @@ from prohmr_jax.errors import InputError
 
 
 class GoldenFile:
-    """One file: entries by name, and what became of each.
+    """Holds the entries of one file by name, and remembers how each was used.
 
     Attributes:
-      name: file name.
-      directory: where it stands, for what other files provide.
-      inputs: entries that went into a computation.
-      compared: entries that were held against a result of ours.
-      later: entries that another part of the project will compare.
+      name: name of the file.
+      directory: directory of the file, in which other files are found.
+      inputs: names of entries that were used in a computation.
+      compared: names of entries that were compared with a result of ours.
+      later: names of entries that a later part of the project will compare.
     """
 
     def __init__(self, directory: "GoldenDirectory", name: str, entries: dict):
-        """Wraps entries that `GoldenDirectory.open` has read."""
+        """Keeps entries that `GoldenDirectory.open` has read.
+
+        Args:
+          directory: directory of the file.
+          name: name of the file.
+          entries: name -> value of each entry.
+        """
         self.directory = directory
         self.name = name
         self._entries = entries
@@ -42,7 +51,7 @@ class GoldenFile:
         return len(self._entries)
 
     def input(self, key: str) -> Any:
-        """Returns an entry that a computation uses.
+        """Returns an entry, and counts it as used in a computation.
 
         Raises:
           InputError: the file has no such entry.
@@ -52,11 +61,15 @@ class GoldenFile:
         return value
 
     def optional_input(self, key: str) -> Any | None:
-        """Returns an entry that a computation uses, or None if there is none."""
+        """Returns an entry as `input` does, or None if the file has no such entry."""
         return self.input(key) if key in self else None
 
     def golden(self, key: str) -> Any:
-        """Returns an entry that is a result, and counts it as compared."""
+        """Returns an entry, and counts it as compared.
+
+        Raises:
+          InputError: the file has no such entry.
+        """
         value = self._get(key)
         self.compared.add(key)
         return value
@@ -66,15 +79,18 @@ class GoldenFile:
         return [key for key in self._entries if key.startswith(prefix)]
 
     def groups(self) -> list[str]:
-        """Returns what stands before the first slash of the names, each once."""
+        """Returns the first parts of names with a slash, up to it, each once."""
         return list(dict.fromkeys(k.split("/")[0] for k in self.keys() if "/" in k))
 
     def state(self, prefix: str) -> dict[str, np.ndarray]:
-        """Returns the entries under a prefix by the rest of their name, as inputs."""
+        """Returns the entries whose names start with a prefix, by the rest of the name.
+
+        They are counted as used in a computation.
+        """
         return {key.removeprefix(prefix): self.input(key) for key in self.keys(prefix)}
 
     def forgotten(self) -> list[str]:
-        """Returns the entries that nothing has used or compared."""
+        """Returns the names of the entries that were neither used nor compared."""
         done = self.inputs | self.compared | self.later
         return [key for key in self._entries if key not in done]
 
@@ -86,25 +102,32 @@ class GoldenFile:
 
 @dataclasses.dataclass(frozen=True)
 class GoldenDirectory:
-    """A directory in the golden format; hashable, so that what it gives is cached."""
+    """Opens the files of a golden directory.
+
+    It is hashable, so that functions of it can be cached.
+    """
 
     path: Path
+    """Path of the directory."""
 
     def names(self, pattern: str = "*") -> list[str]:
-        """Returns the names of the files that match, sorted.
+        """Returns the names of the files that match a pattern, sorted.
 
         Raises:
-          InputError: this is not a directory.
+          InputError: the path is not a directory.
         """
         if not self.path.is_dir():
             raise InputError(self.path, "is not a directory")
         return sorted(p.name for p in self.path.glob(pattern))
 
     def open(self, name: str) -> GoldenFile:
-        """Reads a file: arrays of an npz, entries of a JSON, anything else whole.
+        """Returns a file with its entries.
+
+        These are the arrays of an `.npz` file, the entries of a `.json` file, and the
+        bytes of any other file as the entry "content".
 
         Raises:
-          InputError: the file is missing or broken.
+          InputError: the file is missing or damaged.
         """
         path = self.path / name
         try:
@@ -116,7 +139,7 @@ class GoldenDirectory:
 
     @functools.cached_property
     def seed(self) -> int:
-        """The seed of the full-size weights."""
+        """Seed of the full-size weights."""
         return int(self._recipe.input("seed"))
 
     @functools.cached_property
@@ -139,7 +162,10 @@ def _read_entries(path: Path) -> dict[str, Any]:
 
 
 def _flatten(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields tables of tables under joined names, down to what describes a tensor."""
+    """Yields the entries of nested tables under joined names.
+
+    A table that describes a tensor is an entry itself.
+    """
     for key, value in tree.items():
         if isinstance(value, dict) and "shape" not in value:
             yield from _flatten(value, f"{prefix}{key}/")

@@ -1,4 +1,4 @@
-"""Gradients of a whole model: norms by module and tensor, and leading entries."""
+"""Compares gradients of a whole model: norms, and the leading entries of tensors."""
 
 import dataclasses
 from collections.abc import Callable
@@ -15,33 +15,34 @@ from prohmr_jax.weights.official_models import (
     HEAD_PREFIX,
 )
 
-# Float32 through fifty layers, on both sides.
+# Tolerance of gradients through fifty layers in float32, official and ours.
 DEEP = 1e-3
 
 
 @dataclasses.dataclass(frozen=True)
 class Tolerances:
-    """Largest relative errors of gradients, and why they are what they are."""
+    """Holds the largest relative errors of gradients, and the reason for them."""
 
     module: float = DEEP
-    """Of the norm of a whole module."""
+    """Largest error of the norm of a whole module."""
     norm: float = DEEP
-    """Of a tensor's norm."""
+    """Largest error of the norm of a tensor."""
     entry: float = DEEP
-    """Of single entries, relative to the largest."""
+    """Largest error of an entry, relative to the largest entry of the tensor."""
     reason: str = ""
+    """Reason of a looser tolerance."""
 
 
 STRICT = Tolerances()
 BATCHED = Tolerances(
     5e-3, 5e-3, 3e-2, "float32 batch statistics differ as much from float64"
 )
-# Two machines may take an input within rounding of zero to be on different sides:
-# that moves entries, norms of tensors less, and those of modules least.
+# On another machine an input that is zero within rounding may lie on the other side of
+# zero. That changes entries most, norms of tensors less, and norms of modules least.
 RECTIFIED = Tolerances(
     DEEP, 5e-3, 3e-2, "float32: a rectifier may lie on the other side of zero"
 )
-# A linear layer before a batch norm: the norm takes its bias out again.
+# End of the names of biases before a batch norm, which takes them out again.
 _BIAS_BEFORE_NORM = "linear_layers.0.bias"
 MODULES = {
     "backbone": BACKBONE_PREFIX,
@@ -63,12 +64,12 @@ def compare_module_norms(
     """Compares the norm of all gradients of each module.
 
     Args:
-      case: the file.
-      report: takes the rows.
-      prefix: of the entries.
-      ours: official name -> our gradient; all that there are.
-      tolerances: of the tensors under a prefix of official names.
-      note: appended to the names of the rows.
+      case: the golden file.
+      report: collects the rows.
+      prefix: first part of the entries' names.
+      ours: official name -> our gradient, for all parameters.
+      tolerances: function of the prefix of a module's official names.
+      note: text that is appended to the names in the report.
     """
     for module, start in MODULES.items():
         key = f"{prefix}module_norm/{module}"
@@ -94,14 +95,14 @@ def compare_gradients(
     """Compares norms and leading entries of gradients by official name.
 
     Args:
-      case: the file.
-      report: takes the rows.
-      prefix: of the entries.
-      ours: official name -> our gradient; all that there are.
-      backbone: of the encoder's; all others are held to `STRICT`.
+      case: the golden file.
+      report: collects the rows.
+      prefix: first part of the entries' names.
+      ours: official name -> our gradient, for all parameters.
+      backbone: tolerances of the encoder's gradients; all others have `STRICT`.
       batch_norm: whether batches were normalised by their own statistics.
-      note: appended to the names of the rows.
-      reason: what else there is to say of all of them.
+      note: text that is appended to the names in the report.
+      reason: remark that is added to the reason of every row.
     """
     ours = {name: np.asarray(value, np.float64) for name, value in ours.items()}
     norms = {name: float(np.linalg.norm(value)) for name, value in ours.items()}
@@ -118,16 +119,16 @@ def compare_gradients(
         report.measure(case, f"{prefix}names ({len(names)}){note}", same, True)
         for name, golden in zip(names, case.golden(f"{prefix}norms"), strict=True):
             what = f"{prefix}norms {name}{note}"
-            found = norms.get(name, np.nan)
+            norm = norms.get(name, np.nan)
             if batch_norm and name.endswith(_BIAS_BEFORE_NORM):
                 weight = norms[name.removesuffix("bias") + "weight"]
                 limit = ROUNDING * max(1.0, weight)
-                zero = max(found, golden) < limit
+                zero = max(norm, golden) < limit
                 report.measure(case, what, zero, True,
                                reason="zero before a batch norm")  # fmt: skip
             else:
                 allowed = tolerances(name)
-                report.measure(case, what, found, golden, allowed.norm,
+                report.measure(case, what, norm, golden, allowed.norm,
                                reason=allowed.reason)  # fmt: skip
     for key in case.keys(f"{prefix}first256/"):
         name = key.removeprefix(f"{prefix}first256/")

@@ -1,4 +1,4 @@
-"""Single layers of the flow, each in both directions."""
+"""Compares single layers of the flow, each in both directions."""
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ _FLOORED = "columns whose std is floored at 1e-3 amplify rounding 1000 times"
 
 
 def check_layers(case: GoldenFile, report: Report) -> None:
-    """Compares every layer that the file holds, by the kind that its name tells."""
+    """Compares every layer that the file holds; its name tells the kind."""
     for layer in case.groups():
         for kind, check in _KINDS:
             if layer.startswith(kind):
@@ -67,8 +67,8 @@ def _check_actnorm_from_data(case: GoldenFile, report: Report, layer: str) -> No
     features = x.shape[-1]
     flow = ConditionalGlow(features, 4, 0, num_layers=1, num_blocks=1)
     variables = flow.init(jax.random.key(0), x, method="forward")
-    found, _ = flow.apply(variables, x, None, False, method="actnorm_from_data")
-    params = found["layers_0"]
+    actnorms, _ = flow.apply(variables, x, None, False, method="actnorm_from_data")
+    params = actnorms["layers_0"]
     y, log_det = ActNorm(features).apply({"params": params}, x, None, method="forward")
     floored = np.std(x, axis=0, ddof=1) < 1e-3
     floored = np.broadcast_to(floored, x.shape)
@@ -131,7 +131,7 @@ def _check_coupling(case: GoldenFile, report: Report, layer: str) -> None:
 
 
 def _check_directions(case, report, layer, module, variables, context) -> None:
-    """Data to noise, back, and noise to data; values and log-determinants."""
+    """Compares data to noise, back, and noise to data: values and log-determinants."""
     x, u = case.input(f"{layer}/in/x"), case.input(f"{layer}/in/u")
     apply = jax.jit(module.apply, static_argnames="method")
     y, log_det = apply(variables, x, context, method="forward")
@@ -146,7 +146,8 @@ def _check_directions(case, report, layer, module, variables, context) -> None:
     states.check_flags(case, report, f"{layer}/sd/")
 
 
-# The first that a name starts with decides: longer ones stand before their stems.
+# First part of a layer's name and its check. The first match decides, so that longer
+# names stand before shorter ones.
 _KINDS = (
     ("lulinear_default", _check_lulinear_default),
     ("lulinear", _check_lulinear),

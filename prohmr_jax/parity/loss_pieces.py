@@ -1,4 +1,4 @@
-"""Pieces of the objective: keypoint and parameter losses, head, discriminator."""
+"""Compares pieces of the objective: losses, head and discriminator."""
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ from prohmr_jax.parity.recipe import FULL_SIZE, recipe_tensor
 from prohmr_jax.parity.report import GRADIENTS, Report
 from prohmr_jax.training.losses import (
     betas_loss,
-    deception_loss,
+    generator_loss,
     keypoint_2d_loss,
     keypoint_3d_loss,
 )
@@ -22,7 +22,7 @@ from prohmr_jax.weights.official_layers import (
 )
 from prohmr_jax.weights.official_models import DISCRIMINATOR_PREFIX, official_shapes
 
-_SQUARES = "squared errors, which no objective here uses; by their definition"
+_SQUARES = "squared errors by their definition; no objective here uses them"
 
 
 def check_loss_pieces(case: GoldenFile, report: Report) -> None:
@@ -91,7 +91,7 @@ def _check_discriminator(case: GoldenFile, report: Report) -> None:
 
     def loss(body_pose, betas):
         scores = Discriminator().apply(variables, body_pose, betas)
-        return jnp.sum(deception_loss(scores)), scores
+        return jnp.sum(generator_loss(scores)), scores
 
     inputs = case.input("disc/body_pose"), case.input("disc/betas")
     gradient = jax.jit(jax.value_and_grad(loss, argnums=(0, 1), has_aux=True))

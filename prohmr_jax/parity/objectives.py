@@ -1,4 +1,4 @@
-"""The objective on photos: every term, and the gradients of all weights."""
+"""Compares the objective on photos: every term, and the gradients of all weights."""
 
 import functools
 
@@ -18,11 +18,18 @@ from prohmr_jax.parity.predictions import compare_outputs, forward, latents_of
 from prohmr_jax.parity.recipe import recipe_model
 from prohmr_jax.parity.report import VALUES, Report
 from prohmr_jax.structs import Keypoints2D, Keypoints3D, LossTerms, SmplParams
+from prohmr_jax.training.labels import Labels
 from prohmr_jax.training.losses import orthogonality_loss
-from prohmr_jax.training.objective import Draws, Labels, Objective, objective_value
+from prohmr_jax.training.objective import (
+    Draws,
+    Examples,
+    Objective,
+    ObjectiveOfModel,
+    objective_value,
+)
 from prohmr_jax.weights.official_models import prohmr_to_official
 
-# The official defaults.
+# Weights of the terms in the official code.
 WEIGHTS = LossTerms(
     nll=1e-3,
     keypoints_2d_exp=1e-3,
@@ -49,7 +56,7 @@ def smpl_of(case: GoldenFile) -> SmplParams:
 
 
 def labels_of(case: GoldenFile) -> Labels:
-    """Returns what a case knows of its people."""
+    """Returns the labels of the people of a case."""
     two, three = case.input("in/keypoints_2d"), case.input("in/keypoints_3d")
     return Labels(
         keypoints_2d=Keypoints2D(two[..., :-1], two[..., -1]),
@@ -64,9 +71,10 @@ def labels_of(case: GoldenFile) -> Labels:
 def check_losses_eval(case: GoldenFile, report: Report) -> None:
     """Compares terms and gradients in evaluation mode, without noise on the labels.
 
-    A as it is, A0 without a labelled body, A1 with the mode alone.
+    The entries A belong to the whole objective, A0 to people without a labelled body,
+    and A1 to the mode alone.
     """
-    model, variables, critic_params = recipe_model(case.directory)
+    model, variables, discriminator_params = recipe_model(case.directory)
     body = golden_body(case.directory)
     images, labels = images_of(case.input("in/img_int8")), labels_of(case)
     z = latents_of(case.input("in/noise"))
@@ -74,12 +82,14 @@ def check_losses_eval(case: GoldenFile, report: Report) -> None:
     compare_outputs(case, report, "A/out/", context, hypotheses)
     smpl = hypotheses.smpl
     scores = Discriminator().apply(
-        {"params": critic_params}, smpl.body_pose, smpl.betas
+        {"params": discriminator_params}, smpl.body_pose, smpl.betas
     )
     report.compare(case, "A/disc_out", scores.reshape(-1, scores.shape[-1]))
 
     inputs = images, labels, z, body
-    value = functools.partial(value_and_gradients, model, variables, critic_params)
+    value = functools.partial(
+        value_and_gradients, model, variables, discriminator_params
+    )
     (total, terms), gradients = value(0.0, inputs)
     report.compare(case, "A/total_loss", total)
     compare_terms(case, report, "A/losses/", terms, hypotheses.pose_6d)
@@ -92,7 +102,7 @@ def check_losses_eval(case: GoldenFile, report: Report) -> None:
     report.compare(case, "A/total_with_adv", total)
     ours = prohmr_to_official({"params": gradients[0]}, gradients[1])
     compare_gradients(case, report, "A/grad_total_with_adv/", ours, **as_is)
-    _check_gradients(case, report, model, (variables, critic_params, inputs))
+    _check_gradients(case, report, model, (variables, discriminator_params, inputs))
 
     if case.keys("A0/"):
         unknown = jnp.zeros_like(labels.has_pose)
@@ -106,21 +116,23 @@ def check_losses_eval(case: GoldenFile, report: Report) -> None:
 
 
 def _check_gradients(case, report, model: ProHMR, given) -> None:
-    """Compares every gradient strictly, with encoder and all after it in float64.
+    """Compares every gradient strictly, with the whole model in float64.
 
-    Of its half a million rectifiers a few have inputs within float32's rounding of
-    zero, and each moves single gradients by 1e-3. On which side they lie is not left
-    to the kernels of the machine that compares.
+    A few of the encoder's half a million rectifiers have inputs that are zero within
+    the rounding of float32, and each of them changes single gradients by 1e-3. In
+    float64 their side of zero does not depend on the machine that compares.
     """
     model = model.clone(encoder=model.encoder.clone(dtype="float64"))
     with jax.enable_x64(True):
-        variables, critic_params, inputs = double(given)
-        value = functools.partial(value_and_gradients, model, variables, critic_params)
+        variables, discriminator_params, inputs = double(given)
+        value = functools.partial(
+            value_and_gradients, model, variables, discriminator_params
+        )
         _, (alone, _) = value(0.0, inputs)
-        _, (params, critic) = value(WEIGHTS.adversarial, inputs)
+        _, (params, discriminator) = value(WEIGHTS.adversarial, inputs)
     alone = prohmr_to_official({"params": alone})
     compare_gradients(case, report, "A/grad_total/", alone, reason=_EXACT)
-    ours = prohmr_to_official({"params": params}, critic)
+    ours = prohmr_to_official({"params": params}, discriminator)
     compare_gradients(case, report, "A/grad_total_with_adv/", ours, reason=_EXACT)
 
 
@@ -135,34 +147,44 @@ def _check_one_sample(case, report, model, variables, inputs) -> None:
         report.confirm(case, key, bool(officially), "no number officially; ours is")
 
 
-def _objective(model, variables, critic_params, adversarial, inputs):
-    """The objective in evaluation mode, and its terms."""
+def _objective(model, variables, discriminator_params, adversarial, inputs):
+    """Returns the objective in evaluation mode, and its terms."""
     images, labels, z, body = inputs
     draws = Draws(z, jnp.zeros((len(z), 24, 6)), jax.random.key(0))
+    objective = Objective(WEIGHTS.replace(adversarial=adversarial))
     loss, aux = objective_value(
-        model,
-        Objective(WEIGHTS.replace(adversarial=adversarial)),
+        ObjectiveOfModel(model, objective, train=False),
         variables,
+        Examples(images, labels, body),
         draws,
-        images,
-        labels,
-        body,
-        critic_params=critic_params,
-        train=False,
+        discriminator_params=discriminator_params,
     )
     return loss, aux.terms
 
 
 @functools.partial(jax.jit, static_argnames="model")
-def value_and_gradients(model: ProHMR, variables, critic_params, adversarial, inputs):
-    """Returns (objective, terms) and gradients by model's and critic's parameters."""
+def value_and_gradients(
+    model: ProHMR, variables, discriminator_params, adversarial, inputs
+):
+    """Returns the objective of a batch, and its gradients.
 
-    def value(params, critic_params):
+    Args:
+      model: the Flax module.
+      variables: `{params, batch_stats, mean_params}` of the model.
+      discriminator_params: parameters of the discriminator.
+      adversarial: weight of the adversarial term.
+      inputs: (images, labels, latents, body model).
+
+    Returns:
+      (objective, terms), and the gradients by the parameters of both networks.
+    """
+
+    def value(params, discriminator_params):
         given = {**variables, "params": params}
-        return _objective(model, given, critic_params, adversarial, inputs)
+        return _objective(model, given, discriminator_params, adversarial, inputs)
 
     return jax.value_and_grad(value, argnums=(0, 1), has_aux=True)(
-        variables["params"], critic_params
+        variables["params"], discriminator_params
     )
 
 
@@ -174,7 +196,16 @@ def compare_terms(
     pose_6d,
     tolerance: float = VALUES,
 ) -> None:
-    """Compares every term; orthogonality apart for draws and mode, as officially."""
+    """Compares every term, and the orthogonality term for samples and mode apart.
+
+    Args:
+      case: the golden file.
+      report: collects the rows.
+      prefix: first part of the entries' names.
+      terms: our terms.
+      pose_6d: our 6D poses, [B, K, 24, 6].
+      tolerance: largest relative error.
+    """
     orthogonality = orthogonality_loss(pose_6d)
     ours = {
         f"loss_{name}": getattr(terms, name) for name in LossTerms.__dataclass_fields__

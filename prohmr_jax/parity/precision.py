@@ -1,4 +1,4 @@
-"""The same mathematics in float64, where float32 decides by its rounding."""
+"""Converts arrays to float64, for quantities that the rounding of float32 decides."""
 
 from typing import Any
 
@@ -7,7 +7,10 @@ import jax.numpy as jnp
 
 
 def double(tree: Any) -> Any:
-    """Returns a pytree with its floating arrays in float64; under `jax.enable_x64`."""
+    """Returns a pytree with its floating-point arrays in float64.
+
+    It has to be called under `jax.enable_x64`.
+    """
 
     def widen(leaf):
         floating = jnp.issubdtype(jnp.result_type(leaf), jnp.floating)

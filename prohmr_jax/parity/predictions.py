@@ -1,4 +1,4 @@
-"""What the whole model answers: hypotheses, camera, joints, vertices, densities."""
+"""Compares what the whole model predicts: hypotheses, camera, joints, densities."""
 
 import functools
 
@@ -20,12 +20,19 @@ PREPARED = " (prepared)"
 
 
 def latents_of(noise: np.ndarray) -> np.ndarray:
-    """Returns latents with the mode first, as `models.prohmr.latents` orders them."""
+    """Returns latents with the mode first, as `models.prohmr.latents` orders them.
+
+    Args:
+      noise: latents of the samples, [B, N, 144].
+    """
     return np.concatenate([np.zeros_like(noise[:, :1]), noise], axis=1)
 
 
 def check_forward(case: GoldenFile, report: Report) -> None:
-    """Compares everything that images and noise become, linen and prepared."""
+    """Compares everything that the model makes of images and noise.
+
+    The Flax module and the model that is prepared for inference are both compared.
+    """
     model, variables, _ = recipe_model(case.directory)
     images = images_of(case.input("in/img_int8"))
     z = latents_of(case.input("in/noise"))
@@ -43,7 +50,14 @@ def check_forward(case: GoldenFile, report: Report) -> None:
 
 @functools.partial(jax.jit, static_argnames="model")
 def forward(model: ProHMR, variables, images, z):
-    """Returns context, hypotheses, and (log_prob, z) of their poses, in evaluation."""
+    """Returns context, hypotheses, and (log_prob, z) of their poses.
+
+    Args:
+      model: the Flax module, which is evaluated, not trained.
+      variables: `{params, batch_stats, mean_params}` of the model.
+      images: normalised images, [B, H, W, 3].
+      z: latents, [B, K, 144].
+    """
 
     def run(module: ProHMR):
         context = module.encode(images)
@@ -68,26 +82,26 @@ def compare_outputs(
     """Compares the entries of an official output dictionary.
 
     Args:
-      case: the file.
-      report: takes the rows.
-      prefix: of the entries.
-      context: features of the images.
-      hypotheses: leading axes [B, K].
-      tolerance: of all of them.
-      reason: why it is looser.
-      note: appended to the names.
+      case: the golden file.
+      report: collects the rows.
+      prefix: first part of the entries' names.
+      context: our features of the images, [B, C].
+      hypotheses: our hypotheses, leading axes [B, K].
+      tolerance: largest relative error of all entries.
+      reason: reason of a looser tolerance.
+      note: text that is appended to the names in the report.
     """
     smpl, camera = hypotheses.smpl, cameras.crop_camera(hypotheses.camera)
     joints = jax.jit(body_joints)(golden_body(case.directory), smpl).joints
     xy = cameras.project(joints, jax.tree.map(lambda a: a[:, None], camera))
-    # The image's camera is the same for all of its samples.
+    # The camera of an image is that of all of its samples.
     samples = hypotheses.log_prob.shape
-    spread = lambda a: jnp.broadcast_to(a[:, None], (*samples, a.shape[-1]))  # noqa: E731
+    repeat = lambda a: jnp.broadcast_to(a[:, None], (*samples, a.shape[-1]))  # noqa: E731
     weak = hypotheses.camera
     weak = jnp.concatenate([weak.scale[:, None], weak.xy], axis=-1)
     ours = {
-        "pred_cam": spread(weak),
-        "pred_cam_t": spread(camera.translation),
+        "pred_cam": repeat(weak),
+        "pred_cam_t": repeat(camera.translation),
         "pred_smpl_params/global_orient": smpl.global_orient[..., None, :, :],
         "pred_smpl_params/body_pose": smpl.body_pose,
         "pred_smpl_params/betas": smpl.betas,

@@ -1,4 +1,4 @@
-"""Crops, augmentations and labels of training images."""
+"""Compares crops, augmentations and labels of training images."""
 
 import cv2
 import numpy as np
@@ -18,25 +18,25 @@ from prohmr_jax.data.augmentation import (
 from prohmr_jax.data.examples import augmented_window, make_example
 from prohmr_jax.data.records import PersonRecord
 from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
-from prohmr_jax.models import image_input as pixels
+from prohmr_jax.models import image_input
 from prohmr_jax.parity.golden import GoldenFile
 from prohmr_jax.parity.report import Report
 from prohmr_jax.skeleton import JOINTS_44
 
 # Grey levels by which versions of OpenCV differ among themselves.
 _GREY_LEVELS = 2.0
-# Of the pixels that are stored of a normalised image.
+# Only every so many pixels of a normalised image are stored.
 _STRIDE = 4
 
 
 def check_preprocessing(case: GoldenFile, report: Report) -> None:
-    """Compares crops, labels, flips, rotations, extreme crops and drawn values."""
+    """Compares crops, labels, flips, rotations, extreme crops and random draws."""
     name = case.name.replace("preprocessing", "synthetic").replace(".npz", ".png")
     photo = cv2.imread(str(case.directory.path / name), cv2.IMREAD_COLOR_RGB)
     shape = np.array(photo.shape[:2])
     report.compare(case, "image_bgr_in_png", shape)
-    report.compare(case, "mean", pixels.LARGEST * pixels.MEAN, 1e-6)
-    report.compare(case, "std", pixels.LARGEST * pixels.STD, 1e-6)
+    report.compare(case, "mean", image_input.LARGEST * image_input.MEAN, 1e-6)
+    report.compare(case, "std", image_input.LARGEST * image_input.STD, 1e-6)
     flips = np.array(JOINTS_44.mirror)
     report.compare(case, "flip_keypoint_permutation", flips)
     for group in case.groups():
@@ -73,7 +73,7 @@ def _draw_of(case: GoldenFile, group: str) -> Draw:
 
 
 def _check_crop(case: GoldenFile, report: Report, group: str, photo) -> None:
-    """One whole example, with given values of the augmentation."""
+    """Compares one whole example with a given augmentation."""
     *center, size = map(float, case.input(f"{group}/center_box"))
     drawn = _draw_of(case, group)
     official = f"{group}/patch_uint8_bgr_cv5"
@@ -93,11 +93,11 @@ def _check_crop(case: GoldenFile, report: Report, group: str, photo) -> None:
         matrix[:, 2] += matrix[:, 0] * (photo.shape[1] - 1)
         matrix[:, 0] *= -1
     report.compare(case, f"{prefix}affine_2x3", matrix)
-    normalised = np.asarray(pixels.normalize(example.image, example.color_scale))
+    normalised = np.asarray(image_input.normalize(example.image, example.color_scale))
     chw = np.moveaxis(normalised, -1, 0)
     step = _STRIDE
     levels = _GREY_LEVELS * max(drawn.color_scale)
-    tolerance = levels / (pixels.LARGEST * pixels.STD.min())
+    tolerance = levels / (image_input.LARGEST * image_input.STD.min())
     report.compare(case, f"{prefix}img_chw_stride4", chw[:, ::step, ::step],
                    tolerance, absolute=True, reason="two grey levels")  # fmt: skip
     for key, ours in (("mean", chw.mean((1, 2))), ("std", chw.std((1, 2)))):
@@ -126,7 +126,7 @@ def _compare_pose(case, report, prefix, rotmats) -> None:
 
 
 def _check_functions(case: GoldenFile, report: Report) -> None:
-    """Flips and rotations by themselves."""
+    """Compares flips and rotations by themselves."""
     pose = np.concatenate([case.input("in/global_orient"), case.input("in/body_pose")])
     points, keypoints = case.input("in/keypoints_3d"), case.input("in/keypoints_2d")
     mirrored = mirror_points(keypoints[:, :2])
@@ -156,21 +156,21 @@ def _check_extreme_crops(case: GoldenFile, report: Report) -> None:
     center, extent = np.array(center), np.array([width, height])
     keypoints = case.input("crop/keypoints_2d")
     for part in ("hips", "shoulders", "head"):
-        found = np.concatenate(crop_to(part, center, extent, keypoints))
-        report.compare(case, f"crop/crop_to_{part}", found)
+        box = np.concatenate(crop_to(part, center, extent, keypoints))
+        report.compare(case, f"crop/crop_to_{part}", box)
     confidence = keypoints[:, 2]
     report.compare(case, "crop/full_body", np.array(is_full_body(confidence)))
     report.compare(case, "crop/upper_body", np.array(is_upper_body(confidence)))
     upper = case.input("crop/upper_keypoints_2d")
     for key in case.keys("crop/extreme_"):
         chance = float(key.rpartition("_p")[2])
-        of = upper if "upper" in key else keypoints
-        where, size = extreme_crop(chance, center, float(extent.max()), of)
-        report.compare(case, key, np.array([*where, size, size]))
+        labelled = upper if "upper" in key else keypoints
+        middle, size = extreme_crop(chance, center, float(extent.max()), labelled)
+        report.compare(case, key, np.array([*middle, size, size]))
 
 
 def _check_draws(case: GoldenFile, report: Report) -> None:
-    """Official draws and ours obey the same bounds, rates and spreads."""
+    """Checks that official draws and ours have the same bounds, rates and spreads."""
     rng = np.random.default_rng(0)
     official = case.golden("augmentation_draws")
     count = len(official)
@@ -181,7 +181,7 @@ def _check_draws(case: GoldenFile, report: Report) -> None:
          *d.translation]
         for d in ours
     ])  # fmt: skip
-    # Of a mean of that many draws, five standard deviations; and the extreme values.
+    # Means agree within five standard deviations of a mean of so many draws.
     close = np.abs(rows.mean(0) - official.mean(0)) <= (
         5.0 * rows.std(0) / np.sqrt(count)
     )

@@ -1,4 +1,7 @@
-"""Full-size weights that anyone can re-create: a seed and a rule per tensor."""
+"""Draws the full-size weights of the official results again, from their seed.
+
+A rule per tensor draws them; every check at full size uses them.
+"""
 
 import dataclasses
 import functools
@@ -24,7 +27,7 @@ from prohmr_jax.weights.official_models import (
 )
 
 FULL_SIZE = ModelSpec(encoder="resnet50")
-# The draws are the same bits; products may differ in the last one.
+# Draws are equal bit by bit; products of them may differ in the last bit.
 RECIPE = 1e-6
 _CONTEXT = 2048
 _IDENTITY_6D = np.array([1, 0, 0, 0, 1, 0], np.float32)
@@ -33,7 +36,14 @@ _IDENTITY_6D = np.array([1, 0, 0, 0, 1, 0], np.float32)
 def recipe_tensor(
     seed: int, pose_sigma: float, name: str, shape: tuple[int, ...]
 ) -> np.ndarray:
-    """Returns the tensor of an official name, float32 (or bool, for a flag)."""
+    """Returns the tensor of an official name, float32 (or bool, for a flag).
+
+    Args:
+      seed: seed of the weights.
+      pose_sigma: standard deviation of the 6D entries that the flow shall sample.
+      name: official name of the tensor.
+      shape: shape of the tensor.
+    """
     leaf = name.rpartition(".")[2]
     if leaf == "initialized":
         return np.ones(shape, bool)
@@ -63,12 +73,12 @@ def recipe_tensor(
 
 
 def _unit(name: str) -> np.float32:
-    """What a batch norm's gain lies around."""
+    """Returns the value around which the gains of a batch norm are drawn."""
     return np.float32(0.25 if ".bn3." in name else 1.0)
 
 
 def _gain(name: str, shape: tuple[int, ...]):
-    """Standard deviation of a weight's entries."""
+    """Returns the standard deviation of a weight's entries."""
     fan_in = math.prod(shape[1:])
     if len(shape) == 1:
         return np.float32(0.1) * _unit(name)
@@ -90,7 +100,7 @@ def _gain(name: str, shape: tuple[int, ...]):
 
 
 def flow_shapes(flow: ConditionalGlow) -> dict[str, dict[str, tuple[int, ...]]]:
-    """Returns collection -> official name -> shape of a flow, without computing it."""
+    """Returns collection -> official name -> shape of a flow, computing no array."""
     x = jnp.zeros((1, flow.features))
     context = jnp.zeros((1, flow.context_features)) if flow.context_features else None
     init = lambda key: flow.init(key, x, context, method="forward")  # noqa: E731
@@ -106,13 +116,18 @@ def flow_shapes(flow: ConditionalGlow) -> dict[str, dict[str, tuple[int, ...]]]:
 
 
 def recipe_flow(directory: GoldenDirectory) -> tuple[ConditionalGlow, dict]:
-    """Returns the paper's flow with the recipe weights of a directory."""
+    """Returns the paper's flow and its weights, by the recipe of a directory."""
     return recipe_weights(directory.seed, directory.pose_sigma)
 
 
 @functools.lru_cache(maxsize=1)
 def recipe_weights(seed: int, pose_sigma: float) -> tuple[ConditionalGlow, dict]:
-    """Returns the paper's flow, without dropout, and its recipe weights."""
+    """Returns the paper's flow, without dropout, and its weights by the recipe.
+
+    Args:
+      seed: seed of the weights.
+      pose_sigma: standard deviation of the 6D entries that the flow shall sample.
+    """
     flow = ConditionalGlow(dropout_rate=0.0)
     state = {
         FLOW_PREFIX + name: recipe_tensor(seed, pose_sigma, FLOW_PREFIX + name, shape)
@@ -124,9 +139,13 @@ def recipe_weights(seed: int, pose_sigma: float) -> tuple[ConditionalGlow, dict]
 
 @functools.lru_cache(maxsize=1)
 def recipe_model(directory: GoldenDirectory) -> tuple[ProHMR, dict, dict]:
-    """Returns the paper's model, without dropout, its and the critic's weights.
+    """Returns the paper's model and all weights, by the recipe of a directory.
 
-    The head's means are those that the directory's body brings.
+    The constants that the head starts from are those of the directory's body.
+
+    Returns:
+      The Flax module, without dropout, its `{params, batch_stats, mean_params}`, and
+      the parameters of the discriminator.
     """
     camera, betas = mean_camera_and_betas(directory)
     state = {
@@ -138,13 +157,13 @@ def recipe_model(directory: GoldenDirectory) -> tuple[ProHMR, dict, dict]:
             state[name] = recipe_tensor(
                 directory.seed, directory.pose_sigma, name, shape
             )
-    spec, variables, critic_params = prohmr_from_official(state)
+    spec, variables, discriminator_params = prohmr_from_official(state)
     model = build_model(dataclasses.replace(spec, flow_dropout=0.0))
-    return model, jax.tree.map(jnp.asarray, variables), critic_params
+    return model, jax.tree.map(jnp.asarray, variables), discriminator_params
 
 
 def check_recipe(case: GoldenFile, report: Report) -> None:
-    """Re-creates every tensor of the recipe and compares its sums and first entries."""
+    """Re-creates every tensor, and compares its sums and its first entries."""
     seed, sigma = int(case.input("seed")), float(case.input("pose_sigma"))
     for key in case.keys("tensors/"):
         golden = case.golden(key)

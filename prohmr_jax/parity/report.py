@@ -1,4 +1,7 @@
-"""What a comparison found: one row per quantity, then counts per file."""
+"""Collects the result of a comparison: one row per quantity, then counts per file.
+
+The checks of all families add rows to a `Report`.
+"""
 
 import dataclasses
 
@@ -6,7 +9,7 @@ import numpy as np
 
 from prohmr_jax.parity.golden import GoldenFile
 
-# Largest errors, relative to the largest entry of each tensor.
+# Default tolerances: largest errors, relative to the largest entry of each tensor.
 VALUES = 1e-5
 GRADIENTS = 1e-4
 VALUES_FLOAT64 = 1e-10
@@ -16,19 +19,22 @@ OK, FAIL, LATER = "ok", "FAIL", "later"
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One quantity of one file."""
+    """Holds the result of comparing one quantity of one file."""
 
     file: str
+    """Name of the file."""
     what: str
+    """Name of the quantity."""
     verdict: str
-    """OK, FAIL or LATER."""
+    """One of OK, FAIL and LATER."""
     absolute: float | None = None
     """Largest absolute error; None where nothing was measured."""
     relative: float | None = None
-    """The same over the largest entry of the golden tensor."""
+    """Largest absolute error over the largest entry of the golden tensor."""
     tolerance: str = ""
+    """Largest error that is allowed, as text."""
     reason: str = ""
-    """Why it fails, why the tolerance is looser, or what else was found."""
+    """Reason of a failure or of a looser tolerance, or another remark."""
 
     def __str__(self) -> str:
         """Returns the row as a line of a table."""
@@ -41,16 +47,21 @@ class Row:
 
 
 class Report:
-    """Collects rows; `failed` says whether any of them failed."""
+    """Collects the rows and counts of a comparison.
+
+    Attributes:
+      rows: results, in the order of comparison.
+      counts: one line per file with the numbers of its entries.
+    """
 
     def __init__(self):
-        """Starts empty."""
+        """Makes a report without rows."""
         self.rows: list[Row] = []
         self.counts: list[str] = []
 
     @property
     def failed(self) -> bool:
-        """Whether anything differed, or was not compared."""
+        """Whether any quantity differed, or was not compared."""
         return any(row.verdict == FAIL for row in self.rows)
 
     def verdict(self) -> str:
@@ -70,18 +81,20 @@ class Report:
         note: str = "",
         reason: str = "",
     ) -> None:
-        """Holds a result of ours against the golden entry `key`.
+        """Compares a result of ours with a golden entry, and adds a row.
 
         Args:
-          case: the file.
-          key: the entry; counted as compared.
-          ours: array of the same shape.
-          tolerance: largest error, relative to the golden tensor's largest entry;
-            whole numbers, flags and names must be equal whatever it is.
-          where: mask of what can be compared, broadcast from the first axes.
-          absolute: takes the tolerance as an absolute one.
-          note: appended to the name, where an entry is compared more than once.
-          reason: why the tolerance is looser or something is left out.
+          case: the golden file.
+          key: name of the entry, which is counted as compared.
+          ours: our array, of the same shape.
+          tolerance: largest error, relative to the golden tensor's largest entry.
+            Integers, flags and names must be equal.
+          where: mask of the entries that can be compared, over the first axes; None for
+            all.
+          absolute: whether the tolerance is an absolute one.
+          note: text that is appended to the name, where an entry is compared more than
+            once.
+          reason: reason of a looser tolerance or of a mask.
         """
         golden = case.golden(key)
         self.measure(case, key + note, ours, golden, tolerance, where=where,
@@ -99,7 +112,18 @@ class Report:
         absolute: bool = False,
         reason: str = "",
     ) -> None:
-        """Adds the row of two arrays; see `compare`."""
+        """Adds the row of two arrays.
+
+        Args:
+          case: the golden file.
+          what: name of the quantity.
+          ours: our array.
+          golden: official array.
+          tolerance: see `compare`, as for the next.
+          where: mask of the entries that can be compared.
+          absolute: whether the tolerance is an absolute one.
+          reason: reason of a looser tolerance or of a mask.
+        """
         ours, golden = np.asarray(ours), np.asarray(golden)
         if ours.shape != golden.shape:
             shapes = f"shape {ours.shape} instead of {golden.shape}"
@@ -116,31 +140,43 @@ class Report:
         worst = float(np.max(np.abs(ours - golden), initial=0.0))
         largest = float(np.max(np.abs(golden), initial=0.0))
         relative = worst / largest if largest else (np.inf if worst else 0.0)
-        # Written so that NaN fails.
+        # An error that is NaN is not within the tolerance, and fails.
         good = worst <= tolerance if absolute else relative <= tolerance
         shown = f"{tolerance:.0e}" + (" abs" if absolute else "")
         self._add(case, what, OK if good else FAIL, worst, relative, shown, reason)
 
     def confirm(self, case: GoldenFile, key: str, holds: bool, what: str) -> None:
-        """Adds the row of an entry that must obey a law; counted as compared.
+        """Adds the row of an entry that must obey a law.
 
         Args:
-          case: the file.
-          key: the entry.
-          holds: whether it does.
+          case: the golden file.
+          key: name of the entry, which is counted as compared.
+          holds: whether the entry obeys the law.
           what: the law, in words.
         """
         case.golden(key)
         self._add(case, key, OK if holds else FAIL, tolerance="law", reason=what)
 
     def postpone(self, case: GoldenFile, keys: list[str], part: str) -> None:
-        """Adds a row for entries that another part of the project compares."""
+        """Adds a row for entries that a later part of the project will compare.
+
+        Args:
+          case: the golden file.
+          keys: names of the entries.
+          part: the part of the project, in words.
+        """
         case.later.update(keys)
         what = keys[0] if len(keys) == 1 else f"{len(keys)} entries"
         self._add(case, what, LATER, reason=f"{part} (later)")
 
     def fail(self, file: str, what: str, reason: str) -> None:
-        """Adds a row for something that could not be compared at all."""
+        """Adds a row for something that could not be compared at all.
+
+        Args:
+          file: name of the file.
+          what: name of the quantity.
+          reason: why it could not be compared.
+        """
         self.rows.append(Row(file, what, FAIL, reason=reason))
 
     def close(self, case: GoldenFile) -> None:

@@ -1,4 +1,7 @@
-"""Entries of official state dicts: weights into our layers, results back by name."""
+"""Converts single layers from and to official state dicts, and compares the results.
+
+`layers` and `flows` call it.
+"""
 
 import re
 
@@ -12,10 +15,10 @@ from prohmr_jax.weights.official_layers import (
     is_layout_buffer,
 )
 
-# A single layer's names become a flow's by this prefix, and back.
+# With this prefix the names of a single layer are those of a flow.
 _AS_FLOW = "_transform._transforms.0."
 
-# Below this, what is zero in exact arithmetic may be rounding; in units of the
+# Largest rounding error of a gradient that is zero in exact arithmetic, in units of the
 # gradient of the same layer's weights where that is above one.
 ROUNDING = 1e-5
 
@@ -26,9 +29,10 @@ def layer_variables(
     """Returns `{params, batch_stats}` of one layer from its official state.
 
     Args:
-      state: official names within the layer.
-      context_features: width of the context; 0 for none.
-      inner: our name of the submodule that the state belongs to, with a dot.
+      state: official name within the layer -> array.
+      context_features: width of the context; 0 for a layer without one.
+      inner: our name of the submodule that the state belongs to, followed by a dot;
+        empty for the layer itself.
     """
     named = {_AS_FLOW + inner + name: value for name, value in state.items()}
     tree = flow_from_official(named, context_features)
@@ -40,15 +44,15 @@ def layer_variables(
 
 
 def layer_to_official(tree: dict) -> dict[str, np.ndarray]:
-    """Returns official name -> array of one layer's `params` or `batch_stats`."""
+    """Returns the `params` or `batch_stats` of one layer as official name -> array."""
     named = flow_to_official({"layers_0": tree})
     return {name.removeprefix(_AS_FLOW): value for name, value in named.items()}
 
 
 def count_blocks(state: dict[str, np.ndarray]) -> int:
     """Returns how many residual blocks the conditioner of a state has."""
-    found = {match[0] for name in state if (match := re.search(r"blocks\.\d+", name))}
-    return len(found)
+    matches = (re.search(r"blocks\.\d+", name) for name in state)
+    return len({match[0] for match in matches if match})
 
 
 def has_batch_norm(state: dict[str, np.ndarray]) -> bool:
@@ -57,7 +61,13 @@ def has_batch_norm(state: dict[str, np.ndarray]) -> bool:
 
 
 def check_flags(case: GoldenFile, report: Report, prefix: str) -> None:
-    """Checks the buffers that restate the layout, which our trees leave out."""
+    """Checks the official buffers that restate the layout, which our trees leave out.
+
+    Args:
+      case: the golden file.
+      report: collects the rows.
+      prefix: first part of the entries' names.
+    """
     for key in case.keys(prefix):
         leaf = key.removeprefix(prefix).rpartition(".")[2]
         if not is_layout_buffer(leaf):
@@ -76,7 +86,7 @@ def check_flags(case: GoldenFile, report: Report, prefix: str) -> None:
 
 
 def _is_alternating(case: GoldenFile, key: str) -> bool:
-    """Whether a half holds every second feature and its twin the others."""
+    """Returns whether a half has every second feature, and its twin the others."""
     swap = {"identity": "transform", "transform": "identity"}
     twin = re.sub("identity|transform(?=_features)", lambda m: swap[m[0]], key)
     half, other = case.golden(key), case.golden(twin)
@@ -97,13 +107,14 @@ def compare_state(
     """Compares parameters and buffers after a training pass, by official name.
 
     Args:
-      case: the file.
-      report: takes the rows.
-      prefix: of the entries after the pass.
+      case: the golden file.
+      report: collects the rows.
+      prefix: first part of the names of the entries after the pass.
       ours: official name -> our array.
-      before: prefix of the state before it; counts of batches must be one more.
-      note: appended to the names.
-      special: ends of names that have a looser tolerance -> it, and why.
+      before: first part of the names of the state before the pass; counts of batches
+        must be one more than there.
+      note: text that is appended to the names in the report.
+      special: end of a name -> looser tolerance, and the reason for it.
     """
     for key in case.keys(prefix):
         name = key.removeprefix(prefix)
@@ -130,12 +141,12 @@ def compare_gradients(
     """Compares gradients by official name.
 
     Args:
-      case: the file.
-      report: takes the rows.
-      prefix: of the entries.
+      case: the golden file.
+      report: collects the rows.
+      prefix: first part of the entries' names.
       ours: official name -> our gradient.
-      zero: end of the names whose gradient is zero in exact arithmetic, if any; the
-        official ones are rounding noise, and ours must be too.
+      zero: end of the names whose gradient is zero in exact arithmetic, if any. The
+        official ones are rounding noise there, and ours must be as small.
     """
     for key in case.keys(prefix):
         name = key.removeprefix(prefix)

@@ -1,17 +1,15 @@
-"""One whole training step on photos, and what is initialised before the first."""
+"""Compares one whole training step on photos, and the initialisation before it."""
 
 import dataclasses
 import functools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import struct
 
 from prohmr_jax.body import BodyModel
 from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
-from prohmr_jax.models.discriminator import Discriminator
 from prohmr_jax.models.prohmr import ProHMR
 from prohmr_jax.parity.bodies import golden_body
 from prohmr_jax.parity.encoders import BATCH_STATISTICS, images_of
@@ -32,21 +30,22 @@ from prohmr_jax.parity.predictions import compare_outputs, latents_of
 from prohmr_jax.parity.recipe import recipe_model
 from prohmr_jax.parity.report import VALUES, Report
 from prohmr_jax.structs import MocapPoses
-from prohmr_jax.training.losses import deception_loss
+from prohmr_jax.training.adversarial import discriminator_term, generator_term
+from prohmr_jax.training.labels import Labels
 from prohmr_jax.training.objective import (
     Draws,
-    Labels,
-    discriminator_loss,
+    Examples,
+    ObjectiveOfModel,
     objective_value,
-    whitened_variables,
 )
 from prohmr_jax.training.train_state import (
-    Critic,
+    DiscriminatorTraining,
     StepMetrics,
     TrainState,
     create_train_state,
     make_train_step,
 )
+from prohmr_jax.training.whitening import whitened_variables
 from prohmr_jax.weights.official_layers import flow_to_official, is_layout_buffer
 from prohmr_jax.weights.official_models import (
     BACKBONE_PREFIX,
@@ -59,9 +58,10 @@ _AMPLIFIED = "statistics of a small batch amplify rounding"
 _FROM_FEATURES = "of the official features"
 # The flow's batch norms amplify what one rectifier moves; see `FromFeatures`.
 _AS_IS = dataclasses.replace(RECTIFIED, module=RECTIFIED.norm)
-# An update is a sign times the learning rate, unless the gradient is tiny.
+# AdamW's first update is the sign of the gradient times the learning rate, unless the
+# gradient is tiny: tolerance in units of the rate, and the smallest relative gradient.
 _OF_THE_RATE, _TINY = 0.02, 1e-3
-# How often a step runs each: the backbone once; the flow on draws, mode and labels.
+# Prefix -> passes per step: the flow has one for samples, mode and labels each.
 _PASSES = {BACKBONE_PREFIX: 1, FLOW_PREFIX: 3}
 _FLOORED = "columns whose std is floored at 1e-3 amplify rounding 1000 times"
 _WHITENED = {"_transforms.3.shift": 2e-3}
@@ -69,10 +69,10 @@ _WHITENED = {"_transforms.3.shift": 2e-3}
 
 @struct.dataclass
 class _Inputs:
-    """Of the step: normalised images, and the official draws."""
+    """Holds the inputs of the step, with the official random numbers."""
 
     images: jax.Array | tuple[jax.Array, jax.Array]
-    """And the features of `FromFeatures`."""
+    """Normalised images; for `FromFeatures`, with the features of the encoder."""
     labels: Labels
     draws: Draws
     mocap: MocapPoses
@@ -80,24 +80,24 @@ class _Inputs:
 
 
 class FromFeatures(ProHMR):
-    """The model, going on from given features as if its encoder had found them.
+    """Replaces the encoder's features by given ones; gradients still reach the encoder.
 
-    The gradient still flows into the encoder. Batch norms over few rows that differ
-    little amplify the rounding of its fifty layers, which then decides on which side
-    of zero a rectifier's input lies: one of them moves gradients by 1e-2. From equal
-    features on, what rounds differently is the flow alone.
+    Batch norms over few rows that differ little amplify the rounding of the encoder's
+    fifty layers, which then decides on which side of zero a rectifier's input lies: one
+    of them changes gradients by 1e-2. From equal features on, only the flow rounds
+    differently.
     """
 
     def encode(self, inputs, train: bool = False):
         """Returns the features of `(images, features)`."""
         images, features = inputs
-        found = super().encode(images, train)
-        return features + (found - jax.lax.stop_gradient(found))
+        own = super().encode(images, train)
+        return features + (own - jax.lax.stop_gradient(own))
 
 
 def check_train_step(case: GoldenFile, report: Report) -> None:
-    """Compares a step in all that it reads, makes and changes, then the first one."""
-    model, variables, critic_params = recipe_model(case.directory)
+    """Compares a step: outputs, terms, gradients, updates, and the initialisation."""
+    model, variables, discriminator_params = recipe_model(case.directory)
     inputs = _inputs(case, report)
     (context, hypotheses), _ = _train_forward(
         model, variables, inputs.images, inputs.draws.z
@@ -105,9 +105,11 @@ def check_train_step(case: GoldenFile, report: Report) -> None:
     options = {"tolerance": BATCH_STATISTICS, "reason": _AMPLIFIED}
     if case.keys("B/"):
         compare_outputs(case, report, "B/out/", context, hypotheses, **options)
-        state = variables, critic_params
-        through_critic = _critic_gradients(critic_params, hypotheses.smpl)
-        of_step = case, report, model, state, inputs, through_critic
+        state = variables, discriminator_params
+        through_discriminator = _adversarial_gradients(
+            discriminator_params, hypotheses.smpl
+        )
+        of_step = case, report, model, state, inputs, through_discriminator
         _check_step(*of_step, hypotheses)
         _check_gradients(*of_step, context)
     if case.keys("C/"):
@@ -118,7 +120,7 @@ def check_train_step(case: GoldenFile, report: Report) -> None:
 def _inputs(case: GoldenFile, report: Report) -> _Inputs:
     labels = labels_of(case)
     z = latents_of(case.input("in/noise"))
-    # Drawn for the labelled people alone.
+    # The official code draws noise for the labelled people alone.
     noise = np.zeros((len(z), 24, 6), np.float32)
     parts = [case.input(f"in/param_noise/{name}")[:, 0]
              for name in ("global_orient", "body_pose")]  # fmt: skip
@@ -146,12 +148,14 @@ def _train_forward(model: ProHMR, variables, images, z):
     return model.apply(variables, method=forward, mutable=["batch_stats"])
 
 
-def _check_step(case, report, model, state, inputs, through_critic, hypotheses) -> None:
-    """Compares what a step tells, and the running averages it leaves."""
+def _check_step(
+    case, report, model, state, inputs, through_discriminator, hypotheses
+) -> None:
+    """Compares the terms of a step, and the running averages after it."""
     after, metrics = _step(case, model, state, inputs)
     ours = {"params": _gradients(case, after.opt_state)}
     compare_module_norms(case, report, "B/grad_gen/",
-                         prohmr_to_official(ours, through_critic),
+                         prohmr_to_official(ours, through_discriminator),
                          lambda _: _AS_IS, note=" (as is)")  # fmt: skip
     terms = metrics.terms
     compare_terms(case, report, "B/losses/", terms, hypotheses.pose_6d,
@@ -159,14 +163,16 @@ def _check_step(case, report, model, state, inputs, through_critic, hypotheses) 
     total = metrics.loss - WEIGHTS.adversarial * terms.adversarial
     report.compare(case, "B/losses/loss", total, BATCH_STATISTICS)
     report.compare(case, "B/losses/loss_gen", terms.adversarial, BATCH_STATISTICS)
-    report.compare(case, "B/losses/loss_disc", metrics.critic_loss, BATCH_STATISTICS)
+    report.compare(
+        case, "B/losses/loss_disc", metrics.discriminator_loss, BATCH_STATISTICS
+    )
     _compare_buffers(case, report, prohmr_to_official({"s": after.batch_stats}))
 
 
 def _check_gradients(
-    case, report, model, state, inputs, through_critic, context
+    case, report, model, state, inputs, through_discriminator, context
 ) -> None:
-    """Compares gradients and what they make of the weights, of equal features."""
+    """Compares gradients and updates, from equal features on."""
     key = "B/out/conditioning_feats"
     features = case.golden(key)
     report.compare(case, key, context, VALUES, note=" (before gradients)")
@@ -176,24 +182,29 @@ def _check_gradients(
     gradients = _gradients(case, after.opt_state)
     compare = functools.partial(compare_gradients, case, report, backbone=BATCHED,
                                 batch_norm=True, reason=_FROM_FEATURES)  # fmt: skip
-    compare("B/grad_gen/", prohmr_to_official({"params": gradients}, through_critic))
-    ours = prohmr_to_official({}, _gradients(case, after.critic_opt_state))
+    compare(
+        "B/grad_gen/", prohmr_to_official({"params": gradients}, through_discriminator)
+    )
+    ours = prohmr_to_official({}, _gradients(case, after.discriminator_opt_state))
     compare("B/grad_disc/", ours)
-    ours = prohmr_to_official({"params": after.params}, after.critic_params)
+    ours = prohmr_to_official({"params": after.params}, after.discriminator_params)
     _compare_updates(case, report, ours)
 
 
 def _gradients(case, opt_state):
-    """The first moments after one step: the gradients, but for a factor."""
+    """Returns the gradients of the first step, from the first moments of AdamW."""
     beta1 = case.input("B/adamw")[1]
     return jax.tree.map(lambda m: m / (1.0 - beta1), optax.tree.get(opt_state, "mu"))
 
 
 def _step(case, model, state, inputs: _Inputs) -> tuple[TrainState, StepMetrics]:
-    """What one step makes of (variables, critic's parameters), and what it tells."""
+    """Returns the state after one step, and the step's metrics.
+
+    The step starts from `state`, which is (variables, discriminator's parameters).
+    """
     rate, beta1, beta2, epsilon, decay = case.input("B/adamw")
     optimizer = optax.adamw(rate, beta1, beta2, eps=epsilon, weight_decay=decay)
-    variables, critic_params = state
+    variables, discriminator_params = state
 
     def loss_function(params, state: TrainState, key, inputs: _Inputs):
         given = {
@@ -202,30 +213,41 @@ def _step(case, model, state, inputs: _Inputs) -> tuple[TrainState, StepMetrics]
             "mean_params": state.mean_params,
         }
         return objective_value(
-            model, OBJECTIVE, given, inputs.draws, inputs.images, inputs.labels,
-            inputs.body, critic_params=state.critic_params,
-        )  # fmt: skip
+            ObjectiveOfModel(model, OBJECTIVE),
+            given,
+            Examples(inputs.images, inputs.labels, inputs.body),
+            inputs.draws,
+            discriminator_params=state.discriminator_params,
+        )
 
-    def critic_loss(critic_params, made, inputs: _Inputs):
-        return discriminator_loss(critic_params, made, inputs.mocap)
+    def discriminator_loss(discriminator_params, predicted, inputs: _Inputs):
+        return discriminator_term(discriminator_params, predicted, inputs.mocap)
 
-    critic = Critic(critic_loss, WEIGHTS.adversarial, optimizer)
-    start = create_train_state(
-        variables, optimizer, averaged=False, critic=critic, critic_params=critic_params
+    discriminator = DiscriminatorTraining(
+        discriminator_loss, WEIGHTS.adversarial, optimizer
     )
-    step = make_train_step(loss_function, optimizer, 0, 0.0, critic=critic)
+    start = create_train_state(
+        variables,
+        optimizer,
+        averaged=False,
+        discriminator=discriminator,
+        discriminator_params=discriminator_params,
+    )
+    step = make_train_step(
+        loss_function, optimizer, 0, 0.0, discriminator=discriminator
+    )
     return jax.jit(step)(start, inputs)
 
 
 @jax.jit
-def _critic_gradients(critic_params, made):
-    """Of the model's adversarial term by the critic's weights, which a step leaves."""
+def _adversarial_gradients(discriminator_params, predicted):
+    """Returns the gradients of the model's adversarial term by the discriminator.
 
-    def deception(params):
-        scores = Discriminator().apply({"params": params}, made.body_pose, made.betas)
-        return WEIGHTS.adversarial * jnp.mean(jnp.sum(deception_loss(scores), axis=1))
-
-    return jax.grad(deception)(critic_params)
+    The official code has them after its backward pass of the model's objective; a step
+    does not use them.
+    """
+    weighted = lambda params: WEIGHTS.adversarial * generator_term(params, predicted)  # noqa: E731
+    return jax.grad(weighted)(discriminator_params)
 
 
 def _compare_updates(case, report, ours) -> None:
@@ -233,8 +255,8 @@ def _compare_updates(case, report, ours) -> None:
     prefix = "B/after_param_first256/"
     for key in case.keys(prefix):
         name = key.removeprefix(prefix)
-        player = "disc" if name.startswith(DISCRIMINATOR_PREFIX) else "gen"
-        gradient = np.abs(case.golden(f"B/grad_{player}/first256/{name}"))
+        network = "disc" if name.startswith(DISCRIMINATOR_PREFIX) else "gen"
+        gradient = np.abs(case.golden(f"B/grad_{network}/first256/{name}"))
         clear = gradient > _TINY * gradient.max()
         leading = ours[name].ravel()[: len(gradient)]
         report.compare(
@@ -257,8 +279,8 @@ def _compare_buffers(case, report, ours) -> None:
 
 
 def _check_first(case, report, model, variables, inputs: _Inputs) -> None:
-    found = whitened_variables(model, variables, inputs.images, inputs.labels)
-    ours = flow_to_official(found["params"]["flow"], FLOW_PREFIX)
+    whitened = whitened_variables(model, variables, inputs.images, inputs.labels)
+    ours = flow_to_official(whitened["params"]["flow"], FLOW_PREFIX)
     for key in case.keys("C/after/"):
         name = key.removeprefix("C/after/")
         if is_layout_buffer(name):

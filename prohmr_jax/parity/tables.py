@@ -1,4 +1,4 @@
-"""Names and shapes of the official weights against our trees."""
+"""Compares names and shapes of the official weights with those of our trees."""
 
 import math
 import re
@@ -59,7 +59,7 @@ def _check_flow(
 
 
 def _check_model(case: GoldenFile, report: Report, prefix: str) -> None:
-    """Checks all but the flow's entries, which have been."""
+    """Compares all entries but those of the flow, which were compared before."""
     shapes = official_shapes(FULL_SIZE)
     ours = {name for name in shapes if not name.startswith(FLOW_PREFIX)}
     table = {
@@ -79,8 +79,11 @@ def _check_model(case: GoldenFile, report: Report, prefix: str) -> None:
             is_buffer = re.search(r"\.(running_\w+|init_\w+)$", name) is not None
             kind = "buffer" if is_buffer else "parameter"
             expected = (shapes[name], kind, "float32", math.prod(shapes[name]))
-            found = (tuple(entry["shape"]), *(entry[k] for k in ("kind", "dtype", "n")))
-            report.measure(case, key, found == expected, True, reason="shape and kind")
+            actual = (
+                tuple(entry["shape"]),
+                *(entry[k] for k in ("kind", "dtype", "n")),
+            )
+            report.measure(case, key, actual == expected, True, reason="shape and kind")
 
 
 def _layout_shape(name: str, flow: ConditionalGlow) -> tuple[int, ...]:

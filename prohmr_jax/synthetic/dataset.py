@@ -26,8 +26,8 @@ import jax
 import numpy as np
 import tensorflow_datasets as tfds
 
+from prohmr_jax.data.dataset_reader import dataset_directory
 from prohmr_jax.data.datasets.builder import write_dataset
-from prohmr_jax.data.pipeline import dataset_directory
 from prohmr_jax.data.prefetch import map_ahead
 from prohmr_jax.data.records import PersonRecord
 from prohmr_jax.errors import InputError

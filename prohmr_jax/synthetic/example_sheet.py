@@ -7,7 +7,7 @@ import os
 
 import numpy as np
 
-from prohmr_jax.data.pipeline import People, Source
+from prohmr_jax.data.dataset_reader import DatasetReader, Source
 from prohmr_jax.rendering.contact_sheet import contact_sheet
 from prohmr_jax.rendering.drawing import draw_keypoints
 from prohmr_jax.skeleton import BODY_25, JOINTS_44
@@ -29,7 +29,7 @@ def example_sheet(
     Raises:
       InputError: the dataset cannot be used.
     """
-    people = People(Source(os.fspath(directory), split, 1.0))
+    people = DatasetReader(Source(os.fspath(directory), split, 1.0))
     rng = np.random.default_rng(seed)
     chosen = rng.choice(len(people), min(num_people, len(people)), replace=False)
     body_25 = list(BODY_25.positions_in(JOINTS_44))

@@ -1,1 +1,1 @@
-"""Training: objectives, the state and its one step, the loop, and both models."""
+"""Holds what trains models: objectives, the step, the loop and each model's part."""

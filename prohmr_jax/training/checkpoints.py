@@ -1,4 +1,7 @@
-"""The states of a training run on disk, saved in the background by Orbax."""
+"""Saves the states of a training run on disk, in the background, and restores them.
+
+`loop` calls it; Orbax does the work.
+"""
 
 import dataclasses
 import json
@@ -8,17 +11,23 @@ import pathlib
 import grain
 import jax
 import orbax.checkpoint as ocp
+from etils import epath
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.models.spec import ModelSpec
 from prohmr_jax.training.train_state import TrainState
 from prohmr_jax.weights.headers import FORMAT_VERSION, SPEC_FILE, read_spec
+from prohmr_jax.weights.state_names import with_current_names, with_saved_names
 from prohmr_jax.weights.weight_files import STATES, storage_errors_as_input_errors
 
 
 class StateCheckpoints:
-    """The states of one training directory; saves run in the background."""
+    """Keeps the latest states of one training directory.
+
+    Attributes:
+      directory: absolute path of the training directory.
+    """
 
     def __init__(
         self,
@@ -27,13 +36,15 @@ class StateCheckpoints:
         keep: int = 2,
         data: grain.DatasetIterator | None = None,
     ):
-        """Opens or starts a training directory.
+        """Opens a training directory, or makes it.
 
         Args:
-          directory: made where absent.
-          spec: must agree with the one that is already there.
+          directory: path of the training directory.
+          spec: describes the model; it must be the one that the directory was made
+            with.
           keep: number of latest states to keep.
-          data: what the run reads; its position is saved and restored with the state.
+          data: iterator that the run reads its batches from; its position is saved and
+            restored with the state.
 
         Raises:
           InputError: the directory cannot be written or belongs to another model.
@@ -56,14 +67,14 @@ class StateCheckpoints:
 
     @property
     def latest_step(self) -> int | None:
-        """The step of the latest whole state; None if there is none yet."""
+        """Returns the step of the latest complete state; None if there is none yet."""
         return self._manager.latest_step()
 
     def restore(self, state: TrainState) -> TrainState:
-        """Returns the latest state, or the given one where none was saved.
+        """Returns the latest saved state, or the given one where none was saved.
 
         Args:
-          state: of the right structure and shapes.
+          state: a state of the structure and shapes that the saved one has to have.
 
         Raises:
           InputError: the saved state is damaged, or of another kind of run.
@@ -71,18 +82,25 @@ class StateCheckpoints:
         step = self.latest_step
         if step is None:
             return state
-        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
-        items = {"state": ocp.args.StandardRestore(abstract)}
-        if self._data is not None:
-            items["data"] = grain.checkpoint.CheckpointRestore(self._data)
-        fault = f"cannot go on from step {step}"
-        with storage_errors_as_input_errors(self.directory, fault):
-            return self._manager.restore(step, args=ocp.args.Composite(**items))[
-                "state"
-            ]
+        with storage_errors_as_input_errors(
+            self.directory, f"cannot go on from step {step}"
+        ):
+            # Fields by name: older versions saved some under other names.
+            fields = with_saved_names(vars(state), self._saved_names(step))
+            abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, fields)
+            items = {"state": ocp.args.StandardRestore(abstract)}
+            if self._data is not None:
+                items["data"] = grain.checkpoint.CheckpointRestore(self._data)
+            restored = self._manager.restore(step, args=ocp.args.Composite(**items))
+        return TrainState(**with_current_names(restored["state"]))
+
+    def _saved_names(self, step: int) -> set[str]:
+        """Returns the names of the fields of a saved state."""
+        path = epath.Path(self.directory / STATES / str(step) / "state")
+        return set(ocp.StandardCheckpointHandler().metadata(path).tree)
 
     def save(self, state: TrainState) -> None:
-        """Starts to save a state; the previous save is waited for.
+        """Starts to save a state, once the previous save has ended.
 
         Raises:
           InputError: the disk is full or the directory not writable; what was saved
@@ -94,12 +112,15 @@ class StateCheckpoints:
         items = {"state": ocp.args.StandardSave(state)}
         if self._data is not None:
             items["data"] = grain.checkpoint.CheckpointSave(self._data)
-        fault = f"cannot save step {step}"
-        with storage_errors_as_input_errors(self.directory, fault):
+        with storage_errors_as_input_errors(self.directory, f"cannot save step {step}"):
             self._manager.save(step, args=ocp.args.Composite(**items))
 
     def close(self) -> None:
-        """Waits for the last save."""
+        """Waits for the end of the last save.
+
+        Raises:
+          InputError: see `save`.
+        """
         with storage_errors_as_input_errors(self.directory, "cannot save"):
             self._manager.wait_until_finished()
         self._manager.close()

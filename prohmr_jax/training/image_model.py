@@ -1,41 +1,50 @@
-"""Training of the image-conditioned ProHMR: photos to bodies, as in the paper."""
+"""Trains the image-conditioned ProHMR on photos, as in the paper.
+
+`modes.train_images` calls `make_training` and gives the result to `loop.run`.
+"""
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import optax
+from jaxtyping import Array, Float
 
 from prohmr_jax.body import BodyModel
-from prohmr_jax.models import image_input as pixels
+from prohmr_jax.models.image_input import normalize
 from prohmr_jax.models.prohmr import ProHMR
 from prohmr_jax.structs import ImageBatch, ImageTrainingBatch
+from prohmr_jax.training.adversarial import discriminator_term, init_discriminator
+from prohmr_jax.training.labels import Labels
 from prohmr_jax.training.objective import (
-    Labels,
+    Examples,
     Objective,
-    discriminator_loss,
-    init_critic,
+    ObjectiveOfModel,
     make_objective,
-    whitened_variables,
 )
 from prohmr_jax.training.train_state import (
-    Critic,
+    DiscriminatorTraining,
+    LossFunction,
     TrainState,
     create_train_state,
     make_train_step,
 )
+from prohmr_jax.training.whitening import whitened_variables
 
 # What every step reads.
-RecoveryInputs = tuple[ImageTrainingBatch, BodyModel]
+ImageTrainingInputs = tuple[ImageTrainingBatch, BodyModel]
 
 
-def encoder_input(images: ImageBatch):
-    """Returns what the encoder reads; made on the device, from bytes."""
-    return pixels.normalize(images.image, images.color_scale)
+def encoder_input(images: ImageBatch) -> Float[Array, "*b H W 3"]:
+    """Returns the normalised images that the encoder is given.
+
+    They are computed from bytes on the device, so that the host sends a quarter of the
+    data.
+    """
+    return normalize(images.image, images.color_scale)
 
 
 def labels_of(images: ImageBatch) -> Labels:
-    """Returns what is known of the people of a batch."""
+    """Returns the labels of the people of a batch."""
     return Labels(
         keypoints_2d=images.keypoints_2d,
         mode_confidence_2d=images.keypoints_2d.confidence,
@@ -48,34 +57,45 @@ def labels_of(images: ImageBatch) -> Labels:
 
 def make_loss_function(
     model: ProHMR, objective: Objective, axis_name: str | None = None
-) -> Callable:
-    """Returns the loss of one step on photos; see `train_state.LossFunction`.
+) -> LossFunction:
+    """Returns the loss of one step on photos, a `train_state.LossFunction`.
+
+    Its inputs are `ImageTrainingInputs`.
 
     Args:
-      model: the module.
-      objective: weights; the adversarial one counts where the state has a critic.
-      axis_name: mapped axis over devices, if any.
+      model: the Flax module.
+      objective: weights of the terms; the adversarial one counts where the training
+        state has a discriminator.
+      axis_name: name of the mapped axis over devices, if any.
     """
-    value = make_objective(model, objective, axis_name)
+    value = make_objective(ObjectiveOfModel(model, objective, axis_name))
 
-    def loss_function(params, state, key, inputs: RecoveryInputs):
+    def loss_function(params, state, key, inputs: ImageTrainingInputs):
         batch, body = inputs
         images = batch.images
-        return value(params, state, key, encoder_input(images), labels_of(images), body)
+        examples = Examples(encoder_input(images), labels_of(images), body)
+        return value(params, state, key, examples)
 
     return loss_function
 
 
-def make_critic(
+def make_discriminator_training(
     objective: Objective, optimizer: optax.GradientTransformation
-) -> Critic:
-    """Returns the discriminator's side: its loss on captured and on made bodies."""
+) -> DiscriminatorTraining:
+    """Returns how the discriminator is trained on captured and on predicted bodies.
 
-    def loss_function(critic_params, made, inputs: RecoveryInputs):
+    Args:
+      objective: holds the weight of the discriminator's loss, that of the adversarial
+        term.
+      optimizer: optimizer of the discriminator's parameters.
+    """
+
+    def loss_function(discriminator_params, predicted, inputs: ImageTrainingInputs):
         batch, _ = inputs
-        return discriminator_loss(critic_params, made, batch.mocap)
+        return discriminator_term(discriminator_params, predicted, batch.mocap)
 
-    return Critic(loss_function, objective.weights.adversarial, optimizer)
+    weight = objective.weights.adversarial
+    return DiscriminatorTraining(loss_function, weight, optimizer)
 
 
 def make_training(
@@ -87,55 +107,64 @@ def make_training(
     seed: int,
     average_decay: float = 0.0,
     axis_name: str | None = None,
-    critic_params: Any = None,
+    discriminator_params: dict | None = None,
 ) -> tuple[TrainState, Callable]:
     """Returns the state before the first step, and the step.
 
-    A critic plays, unless its term has no weight.
+    A discriminator is trained too, unless the adversarial term has no weight.
 
     Args:
-      model: the module, with the same mapped axis.
-      variables: what it starts from.
-      objective: weights and noise.
-      optimizers: of the model and of the critic.
-      seed: of the run.
-      average_decay: of the parameters' average; 0: none is kept.
-      axis_name: mapped axis over devices, if any.
-      critic_params: what the critic starts from; None: fresh weights.
+      model: the Flax module, built with the same mapped axis.
+      variables: `{params, batch_stats, mean_params}` that the training starts from.
+      objective: weights of the terms, and noise.
+      optimizers: optimizer of the model and optimizer of the discriminator.
+      seed: seed of all random numbers of the run.
+      average_decay: decay of the parameters' average per step; 0 keeps no average.
+      axis_name: name of the mapped axis over devices, if any.
+      discriminator_params: parameters that the discriminator starts from; None for
+        fresh ones.
+
+    Returns:
+      The state, and the step as `train_state.make_train_step` returns it.
     """
-    optimizer, critic_optimizer = optimizers
-    critic = None
+    optimizer, discriminator_optimizer = optimizers
+    discriminator = None
     if objective.weights.adversarial:
-        critic = make_critic(objective, critic_optimizer)
-    if critic_params is None:
-        critic_params = fresh_critic(model, seed)
+        discriminator = make_discriminator_training(objective, discriminator_optimizer)
+    if discriminator_params is None:
+        discriminator_params = fresh_discriminator(model, seed)
     state = create_train_state(
         variables,
         optimizer,
         averaged=average_decay > 0,
-        critic=critic,
-        critic_params=critic_params,
+        discriminator=discriminator,
+        discriminator_params=discriminator_params,
     )
     loss_function = make_loss_function(model, objective, axis_name)
     step = make_train_step(
-        loss_function, optimizer, seed, average_decay, axis_name, critic
+        loss_function, optimizer, seed, average_decay, axis_name, discriminator
     )
     return state, step
 
 
-def fresh_critic(model: ProHMR, seed: int) -> Any:
-    """Returns the discriminator's weights before the first step of a run."""
+def fresh_discriminator(model: ProHMR, seed: int) -> dict:
+    """Returns the parameters of the discriminator before the first step of a run.
+
+    Args:
+      model: tells the number of shape coefficients.
+      seed: seed of the run.
+    """
     key = jax.random.fold_in(jax.random.key(seed), 1)
-    return init_critic(key, model.head.num_betas)
+    return init_discriminator(key, model.head.num_betas)
 
 
 def whitened(model: ProHMR, variables: dict, images: ImageBatch) -> dict:
-    """Returns the variables with ActNorms that whiten the first photos' true poses.
+    """Returns the variables with ActNorms that whiten the first photos' labelled poses.
 
     Args:
-      model: built without a mapped axis.
-      variables: fresh ones.
-      images: the first batch, of all devices.
+      model: the Flax module, built without a mapped axis.
+      variables: fresh `{params, batch_stats, mean_params}` of the model.
+      images: the first batch, of all devices together.
     """
     return whitened_variables(
         model, variables, encoder_input(images), labels_of(images)

@@ -1,4 +1,7 @@
-"""How parameters are updated: AdamW or Muon, schedule, clipping, accumulation."""
+"""Makes the optimizer of a training: AdamW or Muon, schedule, clipping, accumulation.
+
+The modes that train call `make_optimizer`.
+"""
 
 import dataclasses
 from typing import Any, Literal
@@ -16,29 +19,35 @@ _MUON_ITERATIONS = 4
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerSettings:
-    """The defaults are the official ones: AdamW, constant rate, no clipping."""
+    """Holds how parameters are updated.
+
+    The defaults are those of the official code: AdamW at a constant rate, no clipping.
+    """
 
     learning_rate: float = 1e-4
+    """Learning rate of AdamW."""
     muon_learning_rate: float = 0.0
-    """Of the encoder's kernels, by Muon (Jordan et al., 2024): half the examples do
-    for a ResNet from scratch, at a fixed cost per step that large batches repay. 0:
-    AdamW updates everything."""
+    """Learning rate of the encoder's kernels, which Muon updates (Jordan et al., 2024);
+    0 leaves everything to AdamW. With Muon a ResNet from scratch needs half as many
+    examples, at a fixed cost per step that large batches repay."""
     encoder_rate_ratio: float = 1.0
-    """Rates of the encoder over those of the rest: below 1 where it starts from weights
-    that know much and the rest from none."""
+    """Learning rates of the encoder over those of the rest; below 1 where the encoder
+    starts from trained weights and the rest from random ones."""
     weight_decay: float = 1e-4
-    """On every parameter, biases and batch norms included, as officially."""
+    """Decay of every parameter, biases and batch norms included, as officially."""
     schedule: Literal["constant", "cosine"] = "constant"
+    """How the learning rate changes after the warm-up."""
     warmup_steps: int = 0
+    """Number of updates in which the learning rate rises from 0."""
     final_learning_rate_ratio: float = 0.0
-    """Where the cosine ends."""
+    """Learning rate at the end of the cosine, over the largest."""
     max_gradient_norm: float = 0.0
-    """Gradients longer than this are scaled down to it; 0: never."""
+    """Largest norm of a gradient; longer ones are scaled down to it. 0 never does."""
     accumulate_steps: int = 1
-    """Steps whose mean gradient makes one update."""
+    """Number of steps whose mean gradient makes one update."""
 
     def __post_init__(self):
-        """Refuses a schedule that there is not."""
+        """Refuses an unknown schedule with a `ValueError`."""
         if self.schedule not in ("constant", "cosine"):
             raise ValueError(f"schedule {self.schedule!r}: 'constant' or 'cosine'")
 
@@ -48,9 +57,13 @@ def make_optimizer(
 ) -> optax.GradientTransformation:
     """Returns the optimizer; its schedules count updates, not steps.
 
+    Args:
+      settings: how parameters are updated.
+      num_steps: number of steps of the run, which the cosine spans.
+
     Raises:
-      InputError: a warm-up leaves nothing of the run for the cosine; no step makes an
-        update.
+      InputError: the warm-up is as long as the run, which leaves nothing for the
+        cosine; or fewer than one step makes an update.
     """
     if settings.accumulate_steps < 1:
         raise InputError("accumulate_steps", f"{settings.accumulate_steps}: at least 1")
@@ -72,7 +85,7 @@ def make_optimizer(
     else:
         optimizer = optax.adamw(rate, weight_decay=settings.weight_decay)
     if settings.encoder_rate_ratio != 1.0:
-        slower = optax.masked(optax.scale(settings.encoder_rate_ratio), _of_encoder)
+        slower = optax.masked(optax.scale(settings.encoder_rate_ratio), _is_encoder)
         optimizer = optax.chain(optimizer, slower)
     if settings.max_gradient_norm:
         clip = optax.clip_by_global_norm(settings.max_gradient_norm)
@@ -85,7 +98,7 @@ def make_optimizer(
 def _accumulated(
     optimizer: optax.GradientTransformation, steps: int
 ) -> optax.GradientTransformation:
-    """The optimizer on the mean gradient of so many steps.
+    """Returns an optimizer that makes one update of the mean gradient of some steps.
 
     `optax.MultiSteps` would compute the update at every step, and throw most away.
     """
@@ -111,15 +124,15 @@ def _schedule(settings: OptimizerSettings, peak: float, updates: int) -> optax.S
     return optax.warmup_constant_schedule(0.0, peak, settings.warmup_steps)
 
 
-def _of_encoder(params: Any) -> Any:
-    """Which parameters are the encoder's."""
+def _is_encoder(params: Any) -> Any:
+    """Returns a tree that says which parameters are the encoder's."""
     return jax.tree_util.tree_map_with_path(
         lambda path, _: path[0].key == "encoder", params
     )
 
 
 def _encoder_kernels(params: Any) -> Any:
-    """Which parameters are matrices to Muon: inputs by outputs, of the encoder."""
+    """Returns the axes of the encoder's kernels as matrices, and None for the rest."""
 
     def matrix(path: tuple, value: jax.Array) -> MuonDimensionNumbers | None:
         first, last = path[0].key, path[-1].key

@@ -1,4 +1,8 @@
-"""What a training run carries from step to step, and how a step changes it."""
+"""Defines the state that a training run carries along, and the step that changes it.
+
+`loop` takes the steps; `keypoint_model`, `image_model` and `pose_flow_model` make the
+loss functions.
+"""
 
 import dataclasses
 from collections.abc import Callable
@@ -15,24 +19,36 @@ from prohmr_jax.structs import LossTerms, SmplParams
 
 @struct.dataclass
 class TrainState:
-    """All that a checkpoint must hold; randomness is a function of seed and step."""
+    """Holds all that a checkpoint must hold.
+
+    Random numbers are not part of it: they are a function of the seed and the step.
+    """
 
     step: Int[Array, ""]
+    """Number of steps taken."""
     params: Any
+    """Trained parameters of the model."""
     batch_stats: Any
+    """Running statistics of the batch norms."""
     mean_params: Any
+    """Constants that the head's predictions start from; they are not trained."""
     opt_state: Any
+    """State of the model's optimizer."""
     average_params: Any
-    """Exponential average of `params`: what is evaluated; None: no average."""
+    """Exponential average of `params`, which is what is evaluated; None without one."""
     skipped: Int[Array, ""]
-    """Steps with a gradient that was not finite; they changed nothing."""
-    critic_params: Any = None
-    """Of the discriminator; None where the objective has none."""
-    critic_opt_state: Any = None
+    """Number of steps whose loss or gradient was not finite; they changed nothing."""
+    discriminator_params: Any = None
+    """Parameters of the discriminator; None where the objective has none."""
+    discriminator_opt_state: Any = None
+    """State of the discriminator's optimizer; None where there is no discriminator."""
 
     @property
     def variables(self) -> dict:
-        """The weights to evaluate: parameters, averaged if they are, and statistics."""
+        """Returns `{params, batch_stats, mean_params}` of the model to evaluate.
+
+        The parameters are the averaged ones, where there is an average.
+        """
         averaged = self.average_params is not None
         return {
             "params": self.average_params if averaged else self.params,
@@ -43,38 +59,44 @@ class TrainState:
 
 @struct.dataclass
 class StepMetrics:
-    """What a step reports; scalars."""
+    """Holds what a step reports; every value is a scalar, a mean over all devices."""
 
     loss: Float[Array, ""]
+    """Objective of the model."""
     terms: LossTerms
+    """Unweighted terms of the objective."""
     gradient_norm: Float[Array, ""]
-    critic_loss: Float[Array, ""] = 0.0
-    """Unweighted."""
+    """Euclidean norm of the gradient of all parameters of the model."""
+    discriminator_loss: Float[Array, ""] = 0.0
+    """Unweighted loss of the discriminator; 0 where there is none."""
 
 
 @struct.dataclass
 class LossAux:
-    """What a loss function tells beside the loss."""
+    """Holds what a loss function returns beside the loss."""
 
     terms: LossTerms
+    """Unweighted terms of the loss."""
     batch_stats: Any
-    made: SmplParams | None = None
-    """Bodies for the critic to judge, where there is one."""
+    """Running statistics of the batch norms after this batch."""
+    predicted_bodies: SmplParams | None = None
+    """Bodies for the discriminator to judge, leading axes [B, K]; None without any."""
 
 
-# (params, state, key, inputs) -> (loss, aux)
+# (params, state, key, inputs) -> (loss, LossAux)
 LossFunction = Callable[..., tuple[jax.Array, LossAux]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Critic:
-    """The other player of an adversarial objective, with weights of its own."""
+class DiscriminatorTraining:
+    """Holds how the discriminator of an adversarial objective is trained."""
 
     loss_function: Callable[[Any, SmplParams, Any], jax.Array]
-    """(critic_params, made bodies, inputs) -> loss."""
+    """Function `(discriminator_params, predicted_bodies, inputs) -> loss`."""
     weight: float
-    """Of its loss."""
+    """Factor of the loss."""
     optimizer: optax.GradientTransformation
+    """Optimizer of the discriminator's parameters."""
 
 
 def create_train_state(
@@ -82,19 +104,28 @@ def create_train_state(
     optimizer: optax.GradientTransformation,
     *,
     averaged: bool = True,
-    critic: Critic | None = None,
-    critic_params: Any = None,
+    discriminator: DiscriminatorTraining | None = None,
+    discriminator_params: Any = None,
 ) -> TrainState:
     """Returns the state before the first step.
 
     Args:
-      variables: of the model.
-      optimizer: of all its parameters.
+      variables: `{params, batch_stats, mean_params}` of the model; all but `params` may
+        be missing.
+      optimizer: optimizer of all parameters of the model.
       averaged: whether an average of the parameters is kept.
-      critic: the other player, if any.
-      critic_params: its weights.
+      discriminator: how the discriminator is trained; None where there is none.
+      discriminator_params: parameters of the discriminator.
     """
     params = variables["params"]
+    with_discriminator = {}
+    if discriminator is not None:
+        with_discriminator = {
+            "discriminator_params": discriminator_params,
+            "discriminator_opt_state": discriminator.optimizer.init(
+                discriminator_params
+            ),
+        }
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         params=params,
@@ -104,10 +135,7 @@ def create_train_state(
         # A copy: the step donates its state, and a buffer is donated once.
         average_params=jax.tree.map(jnp.copy, params) if averaged else None,
         skipped=jnp.zeros((), jnp.int32),
-        critic_params=None if critic is None else critic_params,
-        critic_opt_state=None
-        if critic is None
-        else critic.optimizer.init(critic_params),
+        **with_discriminator,
     )
 
 
@@ -117,21 +145,23 @@ def make_train_step(
     seed: int,
     average_decay: float,
     axis_name: str | None = None,
-    critic: Critic | None = None,
+    discriminator: DiscriminatorTraining | None = None,
 ) -> Callable[[TrainState, Any], tuple[TrainState, StepMetrics]]:
-    """Returns the pure function of one training step.
+    """Returns one training step as a pure function of state and inputs.
 
-    The model is updated against the critic of before; then the critic, on the bodies
-    that the model of before has made.
+    The model is updated against the discriminator as it was before the step; then the
+    discriminator is updated on the bodies that the model predicted before the step.
 
     Args:
-      loss_function: see `LossFunction`; its key depends on seed and step alone.
-      optimizer: of all parameters.
-      seed: of the run.
-      average_decay: of the parameter average, if the state has one; lower in the
-        first steps.
-      axis_name: mapped axis over which gradients and metrics are averaged.
-      critic: the other player, if any.
+      loss_function: loss of the model; the key that it is given depends on the seed and
+        the number of the step alone.
+      optimizer: optimizer of all parameters of the model.
+      seed: seed of all random numbers of the run.
+      average_decay: decay of the parameters' average per step, where the state has one;
+        it is lower in the first steps.
+      axis_name: name of the mapped axis over which gradients and metrics are averaged;
+        None on one device.
+      discriminator: how the discriminator is trained; None where there is none.
     """
 
     def mean(tree):
@@ -152,10 +182,12 @@ def make_train_step(
         norm = optax.tree.norm(grads)
         metrics = StepMetrics(loss=loss, terms=terms, gradient_norm=norm)
         finite = jnp.isfinite(norm) & jnp.isfinite(loss)
-        if critic is not None:
-            proposed, critic_loss, critic_norm = play(proposed, aux.made, inputs)
-            metrics = metrics.replace(critic_loss=critic_loss)
-            finite &= jnp.isfinite(critic_norm)
+        if discriminator is not None:
+            proposed, discriminator_loss, discriminator_norm = update_discriminator(
+                proposed, aux.predicted_bodies, inputs
+            )
+            metrics = metrics.replace(discriminator_loss=discriminator_loss)
+            finite &= jnp.isfinite(discriminator_norm)
         # One bad step must not poison the run: it is counted and left out.
         state = jax.tree.map(lambda new, old: jnp.where(finite, new, old), proposed,
                              state)  # fmt: skip
@@ -164,19 +196,24 @@ def make_train_step(
         )
         return state, metrics
 
-    def play(state: TrainState, made: SmplParams, inputs: Any):
-        """The critic's turn: the state, its loss, and its gradient's norm."""
+    def update_discriminator(state: TrainState, predicted: SmplParams, inputs: Any):
+        """Returns the state, the discriminator's loss and its gradient's norm."""
 
-        def weighted(critic_params):
-            loss = critic.loss_function(critic_params, made, inputs)
-            return critic.weight * loss, loss
+        def weighted(discriminator_params):
+            loss = discriminator.loss_function(discriminator_params, predicted, inputs)
+            return discriminator.weight * loss, loss
 
-        grads, loss = jax.grad(weighted, has_aux=True)(state.critic_params)
+        grads, loss = jax.grad(weighted, has_aux=True)(state.discriminator_params)
         grads, loss = mean((grads, loss))
         params, opt_state = _updated(
-            critic.optimizer, grads, state.critic_opt_state, state.critic_params
+            discriminator.optimizer,
+            grads,
+            state.discriminator_opt_state,
+            state.discriminator_params,
         )
-        state = state.replace(critic_params=params, critic_opt_state=opt_state)
+        state = state.replace(
+            discriminator_params=params, discriminator_opt_state=opt_state
+        )
         return state, loss, optax.tree.norm(grads)
 
     return train_step

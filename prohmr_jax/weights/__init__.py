@@ -1,1 +1,1 @@
-"""Weights on disk: this project's own files, and conversion of official checkpoints."""
+"""Reads and writes weights: this project's own files, and official checkpoints."""

@@ -1,4 +1,7 @@
-"""Weights of the official release and of torchvision, turned into this project's."""
+"""Converts weights of the official release and of torchvision into this project's.
+
+`tools/convert_checkpoint.py` calls it.
+"""
 
 import dataclasses
 import hashlib
@@ -20,29 +23,31 @@ from prohmr_jax.weights.official_models import (
 )
 from prohmr_jax.weights.weight_files import save_encoder_weights, save_weights_directory
 
-# What is left out -> which entries that is.
+# Rule by which entries are left out -> whether it applies to an entry's name.
 _DROPPED: dict[str, Callable[[str], bool]] = {
     "buffers that restate the layout": is_layout_buffer,
     "the body, which comes from its own file": lambda n: n.startswith(BODY_PREFIX),
     "the classifier of ImageNet": lambda n: n.startswith(CLASSIFIER_PREFIX),
 }
+# Number of ignored names that a report lists.
 _MAX_UNKNOWN = 5
 
 
 @dataclasses.dataclass(frozen=True)
 class Conversion:
-    """What was read and what became of it."""
+    """Holds what a conversion has read, and what became of it."""
 
     state: StateDict
+    """Tensors of the source by their official names."""
     sha256: str
-    """Of the file that was read."""
+    """SHA-256 of the source, in hexadecimal digits."""
     model: str
-    """What the weights are of, in words."""
+    """Kind of model that the weights belong to, in words."""
     dropped: dict[str, int]
-    """Rule -> number of tensors that it leaves out; all others were mapped."""
+    """Rule -> number of tensors that it left out; all others were converted."""
 
     def __str__(self) -> str:
-        """Returns the report, a few lines."""
+        """Returns a report of a few lines."""
         arrays, unknown = self.state.arrays, self.state.unknown
         size = sum(array.nbytes for array in arrays.values()) / 1e6
         mapped = len(arrays) - sum(self.dropped.values())
@@ -64,40 +69,45 @@ class Conversion:
 def convert_checkpoint(
     source: str | os.PathLike, target: str | os.PathLike
 ) -> Conversion:
-    """Converts a file of weights into a weights directory; see `checkpoint`.
+    """Converts a file of weights into a weights directory; see `weight_files`.
 
     Args:
-      source: official ProHMR, or a ResNet of torchvision: of `torch.save` or
-        safetensors.
-      target: directory to make; a model for `load_weights`, or an encoder for
-        `load_starting_encoder`.
+      source: weights of the official ProHMR or of a ResNet of torchvision, written by
+        `torch.save` or as safetensors.
+      target: directory to make. It holds a model, which `load_weights` reads, or an
+        encoder, which `load_starting_encoder` reads.
+
+    Returns:
+      What was read, and what became of it.
 
     Raises:
-      InputError: the source is damaged, refused, or not of such a model, every entry
-        of which must be there, of the right shape and finite, and no other; or the
-        target cannot be written.
+      InputError: the source is damaged, asks for code to be run, or is of another kind
+        of model; an entry of the model is missing, unknown, of another shape or not
+        finite; or the target cannot be written.
     """
     state = read_state_dict(source)
-    of_model = any(name.startswith(BACKBONE_PREFIX) for name in state.arrays)
-    if not of_model and "conv1.weight" not in state.arrays:
-        some = ", ".join(map(quoted, list(state.arrays)[:3]))
-        raise InputError(source, f"is neither a ProHMR nor a ResNet: it has {some}")
+    is_prohmr = any(name.startswith(BACKBONE_PREFIX) for name in state.arrays)
+    if not is_prohmr and "conv1.weight" not in state.arrays:
+        examples = ", ".join(map(quoted, list(state.arrays)[:3]))
+        raise InputError(source, f"is neither a ProHMR nor a ResNet: it has {examples}")
     weights = _float32(source, state.arrays)
-    rename = prohmr_from_official if of_model else resnet_from_torchvision
+    convert = prohmr_from_official if is_prohmr else resnet_from_torchvision
     try:
-        renamed = rename(weights)
-    except (TypeError, ValueError) as error:  # how a model says that sizes clash
+        converted = convert(weights)
+    except (TypeError, ValueError) as error:  # a model raises these for wrong sizes
         raise InputError(source, str(error)) from error
-    if of_model:
-        spec, _, _ = renamed
+    if is_prohmr:
+        spec, _, _ = converted
         model = f"a ProHMR on {spec.encoder}, with its discriminator"
-        save_weights_directory(target, *renamed)
+        save_weights_directory(target, *converted)
     else:
-        model = f"a {renamed[0]}, to start training from"
-        save_encoder_weights(target, *renamed)
+        model = f"a {converted[0]}, to start training from"
+        save_encoder_weights(target, *converted)
     with open(source, "rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    counts = {rule: sum(map(is_of, state.arrays)) for rule, is_of in _DROPPED.items()}
+    counts = {
+        rule: sum(map(applies, state.arrays)) for rule, applies in _DROPPED.items()
+    }
     dropped = {rule: count for rule, count in counts.items() if count}
     return Conversion(state, sha256, model, dropped)
 
@@ -105,12 +115,12 @@ def convert_checkpoint(
 def _float32(
     source: str | os.PathLike, arrays: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Returns the weights as float32, and what is dropped as it is."""
-    found = {}
+    """Returns the weights as float32, and what will be left out as it is."""
+    weights = {}
     for name, array in arrays.items():
-        if not any(is_of(name) for is_of in _DROPPED.values()):
+        if not any(applies(name) for applies in _DROPPED.values()):
             if array.dtype.kind != "f":
                 raise InputError(source, f"{quoted(name)} is of type {array.dtype}")
             array = array.astype(np.float32, copy=False)
-        found[name] = array
-    return found
+        weights[name] = array
+    return weights

@@ -1,12 +1,13 @@
-"""Parts of the official PyTorch model in this project's trees, and back.
+"""Converts parts of the official PyTorch model into this project's trees, and back.
 
-Each part has `<part>_from_official`, which returns `{collection: tree}` of entries
-named within the part, and `<part>_to_official`, which takes one collection, or any
-tree of its structure, such as gradients.
+`official_models` and `parity` call it. Each part has `<part>_from_official`, which
+takes entries named within the part and returns `{collection: tree}`, and
+`<part>_to_official`, which takes one collection, or any tree of its structure, such as
+gradients.
 
-torch keeps linear weights as (out, in) and those of convolutions as (out, in, h, w);
-here they are (in, out) and (h, w, in, out). torch feeds the first layer of each
-conditioner the concatenation [identity half, context]; here those are two layers.
+PyTorch keeps linear weights as (out, in) and those of convolutions as (out, in, h, w);
+here they are (in, out) and (h, w, in, out). The official model feeds the first layer of
+each conditioner the concatenation [identity half, context]; here those are two layers.
 """
 
 import re
@@ -17,7 +18,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from prohmr_jax.models.discriminator import NUM_JOINTS
 
-# Official entries that restate the layout and hold no weights.
+# Last parts of the names of official entries that restate the layout of the model.
 _LAYOUT_BUFFERS = (
     "dummy_buffer",
     "identity_features",
@@ -25,11 +26,11 @@ _LAYOUT_BUFFERS = (
     "initialized",
     "num_batches_tracked",
 )
-# Ours -> official.
+# Our name of a leaf or module -> the official one.
 _STATISTICS = {"mean": "running_mean", "var": "running_var"}
 _WEIGHTS = {"kernel": "weight", "scale": "weight"}
 _MEANS = {"betas": "init_betas", "camera": "init_cam"}
-_CRITIC_MODULES = {
+_DISCRIMINATOR_MODULES = {
     "joint_fc1": "D_conv1",
     "joint_fc2": "D_conv2",
     "all_joints_fc1": "D_alljoints_fc1",
@@ -37,8 +38,9 @@ _CRITIC_MODULES = {
     "all_joints_out": "D_alljoints_out",
 }
 
+# Official name -> array.
 State = Mapping[str, np.ndarray]
-# (module, ..., leaf) -> array, after the collection where there is one.
+# (collection, module, ..., leaf) -> array; some functions leave the collection out.
 Leaves = dict[tuple[str, ...], np.ndarray]
 
 
@@ -48,7 +50,12 @@ def is_layout_buffer(name: str) -> bool:
 
 
 def under(state: State, prefix: str) -> dict[str, np.ndarray]:
-    """Returns the weights under a prefix, by the rest of their name."""
+    """Returns the weights whose names start with a prefix, by the rest of the name.
+
+    Args:
+      state: official name -> array.
+      prefix: first part of the names; empty for all weights.
+    """
     return {
         name.removeprefix(prefix): np.asarray(value)
         for name, value in state.items()
@@ -57,12 +64,16 @@ def under(state: State, prefix: str) -> dict[str, np.ndarray]:
 
 
 def resnet_from_official(state: State) -> dict:
-    """Returns `{params, batch_stats}` of a `ResNet`; torchvision's names are these."""
+    """Returns `{params, batch_stats}` of a `ResNet`.
+
+    Args:
+      state: torchvision's name -> array, without the classifier.
+    """
     return unflatten_dict(_from_torch(under(state, "")))
 
 
 def resnet_to_official(tree: Mapping) -> dict[str, np.ndarray]:
-    """Returns torchvision's name -> array."""
+    """Returns one collection of a `ResNet` as torchvision's name -> array."""
     return _to_torch(flatten_dict(tree))
 
 
@@ -70,12 +81,13 @@ def flow_from_official(state: State, context_features: int, prefix: str = "") ->
     """Returns `{params, batch_stats}` of a `ConditionalGlow`.
 
     Args:
-      state: official name -> array; names that do not start with `prefix` are left.
-      context_features: width of the context; 0 for a flow without.
-      prefix: for instance "flow.flow." in a whole ProHMR.
+      state: official name -> array; entries whose names do not start with `prefix` are
+        ignored.
+      context_features: width of the context; 0 for a flow without one.
+      prefix: first part of the flow's names, such as "flow.flow." in a whole ProHMR.
 
     Raises:
-      ValueError: an entry under the prefix has no place here.
+      ValueError: an entry under the prefix has no place in the flow.
     """
     layers = {}
     for name, value in under(state, prefix).items():
@@ -93,7 +105,12 @@ def flow_from_official(state: State, context_features: int, prefix: str = "") ->
 
 
 def flow_to_official(tree: Mapping, prefix: str = "") -> dict[str, np.ndarray]:
-    """Returns official name -> array."""
+    """Returns one collection of a `ConditionalGlow` as official name -> array.
+
+    Args:
+      tree: `params` or `batch_stats` of the flow, or a tree of their structure.
+      prefix: first part of the names.
+    """
     leaves = flatten_dict(tree)
     for path in [path for path in leaves if path[-2] == "context_layer"]:
         own = (*path[:-2], "initial_layer", "kernel")
@@ -105,14 +122,18 @@ def flow_to_official(tree: Mapping, prefix: str = "") -> dict[str, np.ndarray]:
 
 
 def head_from_official(state: State) -> dict:
-    """Returns `{params, mean_params}` of a `ShapeCameraHead`."""
+    """Returns `{params, mean_params}` of a `ShapeCameraHead`.
+
+    Args:
+      state: official name within the head -> array.
+    """
     layers = under(state, "")
     means = {leaf: layers.pop(name).reshape(-1) for leaf, name in _MEANS.items()}
     return {**unflatten_dict(_from_torch(layers)), "mean_params": means}
 
 
 def head_to_official(tree: Mapping) -> dict[str, np.ndarray]:
-    """Returns official name -> array."""
+    """Returns one collection of a `ShapeCameraHead` as official name -> array."""
     means = {name: tree[leaf] for leaf, name in _MEANS.items() if leaf in tree}
     if means:
         return {name: np.reshape(mean, (1, 1, -1)) for name, mean in means.items()}
@@ -120,14 +141,18 @@ def head_to_official(tree: Mapping) -> dict[str, np.ndarray]:
 
 
 def discriminator_from_official(state: State) -> dict:
-    """Returns `{params}` of a `Discriminator`."""
+    """Returns `{params}` of a `Discriminator`.
+
+    Args:
+      state: official name within the discriminator -> array.
+    """
     layers = under(state, "")
     scores = [
         np.concatenate([layers.pop(f"pose_out.{joint}.{leaf}") for joint in _JOINTS])
         for leaf in ("weight", "bias")
     ]
     params = {("joint_out_kernel",): scores[0], ("joint_out_bias",): scores[1]}
-    ours = {official: module for module, official in _CRITIC_MODULES.items()}
+    ours = {official: module for module, official in _DISCRIMINATOR_MODULES.items()}
     for (_, module, leaf), value in _from_torch(layers).items():
         # A convolution of one pixel is a linear layer.
         params[ours.get(module, module), leaf] = value.reshape(value.shape[-2:])
@@ -135,14 +160,14 @@ def discriminator_from_official(state: State) -> dict:
 
 
 def discriminator_to_official(tree: Mapping) -> dict[str, np.ndarray]:
-    """Returns official name -> array."""
+    """Returns the parameters of a `Discriminator` as official name -> array."""
     layers = dict(tree)
     kernels = np.asarray(layers.pop("joint_out_kernel"))
     biases = np.asarray(layers.pop("joint_out_bias"))
     named = {f"pose_out.{joint}.weight": kernels[joint][None] for joint in _JOINTS}
     named |= {f"pose_out.{joint}.bias": biases[joint][None] for joint in _JOINTS}
     for (module, leaf), value in flatten_dict(layers).items():
-        module = _CRITIC_MODULES.get(module, module)
+        module = _DISCRIMINATOR_MODULES.get(module, module)
         if module.startswith("D_conv") and leaf == "kernel":
             value = np.asarray(value)[None, None]
         named |= _to_torch({(module, leaf): value})
@@ -153,7 +178,10 @@ _JOINTS = range(NUM_JOINTS)
 
 
 def _from_torch(state: State) -> Leaves:
-    """'a.0.b.weight' -> ('params', 'a_0', 'b', 'kernel'): torch's layers."""
+    """Returns PyTorch's layers as leaves of our trees.
+
+    'a.0.b.weight' becomes ('params', 'a_0', 'b', 'kernel').
+    """
     ours = {official: leaf for leaf, official in _STATISTICS.items()}
     leaves = {}
     for name, value in state.items():
@@ -169,7 +197,7 @@ def _from_torch(state: State) -> Leaves:
 
 
 def _to_torch(leaves: Leaves) -> dict[str, np.ndarray]:
-    """The way back, for paths without their collection."""
+    """Returns leaves of our trees, without their collection, by PyTorch's names."""
     named = {}
     for (*module, leaf), value in leaves.items():
         value = np.asarray(value)

@@ -1,8 +1,9 @@
-"""Weights of the official PyTorch implementation as ours: whole models, checked.
+"""Converts whole models of the official PyTorch implementation, and checks them.
 
-Every entry of a state dict is either taken or dropped by a rule. Dropped are buffers
-that only restate the layout (`official_parts.is_layout_buffer`), the body (`smpl.*`:
-it comes from its own file) and the classifier of an ImageNet network (`fc.*`).
+`conversion` and `parity` call it. Every entry of a state dict is either converted or
+dropped by a rule. Dropped are buffers that only restate the layout
+(`official_layers.is_layout_buffer`), the body (`smpl.*`, which comes from its own file)
+and the classifier of an ImageNet network (`fc.*`).
 """
 
 import re
@@ -36,7 +37,7 @@ HEAD_PREFIX = "flow.fc_head."
 DISCRIMINATOR_PREFIX = "discriminator."
 BODY_PREFIX = "smpl."
 CLASSIFIER_PREFIX = "fc."
-# Our name of each part, where it stands officially, and its way there.
+# Our name of each part, the prefix of its official names, and its conversion to them.
 _PARTS = (
     ("encoder", BACKBONE_PREFIX, resnet_to_official),
     ("flow", FLOW_PREFIX, flow_to_official),
@@ -45,21 +46,25 @@ _PARTS = (
 
 
 def is_dropped(name: str) -> bool:
-    """Returns whether an entry of a whole model has, by rule, no place here."""
+    """Returns whether an entry of a whole official model is dropped by a rule."""
     return name.startswith(BODY_PREFIX) or is_layout_buffer(name)
 
 
 def prohmr_from_official(state: State) -> tuple[ModelSpec, dict, dict]:
-    """Returns spec, variables and the discriminator's parameters of a whole model.
+    """Returns a whole official model as this project's weights.
 
-    Sizes are read off the shapes. Dropout leaves no trace in weights: the spec has
-    the official rate.
+    Sizes are read off the shapes. Dropout leaves no trace in weights: the spec has the
+    official rate.
 
     Args:
-      state: official name -> array, all of them.
+      state: official name -> array, of all entries.
+
+    Returns:
+      The description of the model, its `{params, batch_stats, mean_params}`, and the
+      parameters of its discriminator.
 
     Raises:
-      ValueError: an entry is missing, unknown or of another shape; names it.
+      ValueError: an entry is missing, unknown or of another shape; it is named.
     """
     spec = _spec_of(state)
     _require_entries(state, official_shapes(spec), is_dropped)
@@ -73,52 +78,57 @@ def prohmr_from_official(state: State) -> tuple[ModelSpec, dict, dict]:
         for part, collections in parts.items()
         for (collection, *path), value in flatten_dict(collections).items()
     }
-    critic = discriminator_from_official(under(state, DISCRIMINATOR_PREFIX))
-    return spec, unflatten_dict(variables), critic["params"]
+    discriminator = discriminator_from_official(under(state, DISCRIMINATOR_PREFIX))
+    return spec, unflatten_dict(variables), discriminator["params"]
 
 
 def prohmr_to_official(
     variables: Mapping, discriminator_params: Mapping | None = None
 ) -> dict[str, np.ndarray]:
-    """Returns official name -> array, all but what is dropped.
+    """Returns a whole model as official name -> array, without what is dropped.
 
     Args:
       variables: any of `{params, batch_stats, mean_params}` of a `ProHMR`, or trees of
         their structure, such as gradients.
-      discriminator_params: of a `Discriminator`, or a tree of their structure.
+      discriminator_params: parameters of a `Discriminator`, or a tree of their
+        structure; None leaves them out.
     """
-    found = [
+    parts = [
         (prefix, to_official(tree[part]))
         for tree in variables.values()
         for part, prefix, to_official in _PARTS
         if part in tree
     ]
     if discriminator_params is not None:
-        critic = discriminator_to_official(discriminator_params)
-        found.append((DISCRIMINATOR_PREFIX, critic))
-    return {prefix + name: a for prefix, named in found for name, a in named.items()}
+        discriminator = discriminator_to_official(discriminator_params)
+        parts.append((DISCRIMINATOR_PREFIX, discriminator))
+    return {prefix + name: a for prefix, named in parts for name, a in named.items()}
 
 
 def official_shapes(spec: ModelSpec) -> dict[str, tuple[int, ...]]:
-    """Returns official name -> shape of all weights of a model, computing none."""
+    """Returns official name -> shape of all weights of a model, computing none.
+
+    Args:
+      spec: describes the model.
+    """
 
     def init(key):
         body_pose, betas = jnp.zeros((NUM_JOINTS, 3, 3)), jnp.zeros(spec.num_betas)
-        critic = Discriminator().init(key, body_pose, betas)
-        return init_variables(build_model(spec), key), critic["params"]
+        discriminator = Discriminator().init(key, body_pose, betas)
+        return init_variables(build_model(spec), key), discriminator["params"]
 
     views = _views(jax.eval_shape(init, jax.random.key(0)))
     return {name: view.shape for name, view in prohmr_to_official(*views).items()}
 
 
 def resnet_from_torchvision(state: State) -> tuple[str, dict]:
-    """Returns the name in `RESNETS` and `{params, batch_stats}` of a ResNet.
+    """Returns the name of a ResNet in `RESNETS`, and its `{params, batch_stats}`.
 
     Args:
       state: torchvision's name -> array, with the classifier or without.
 
     Raises:
-      ValueError: an entry is missing, unknown or of another shape; names it.
+      ValueError: an entry is missing, unknown or of another shape; it is named.
     """
     name = _resnet_of(state)
     module = resnet(name, "float32")
@@ -135,7 +145,7 @@ def resnet_from_torchvision(state: State) -> tuple[str, dict]:
 
 
 def _views(tree):
-    """Abstract arrays as views of one zero: shapes without memory."""
+    """Returns abstract arrays as views of one zero, which have shapes and no memory."""
     return jax.tree.map(lambda s: np.broadcast_to(np.float32(0), s.shape), tree)
 
 
@@ -148,9 +158,9 @@ def _require_entries(
         faults = {"has no entry": missing, "unknown entry": unknown}
         raise ValueError("; ".join(_first_few(f, n) for f, n in faults.items() if n))
     for name, shape in shapes.items():
-        found = _shape(state, name)
-        if found != shape:
-            raise ValueError(f"entry {name!r} has shape {found}, not {shape}")
+        actual = _shape(state, name)
+        if actual != shape:
+            raise ValueError(f"entry {name!r} has shape {actual}, not {shape}")
 
 
 def _first_few(fault: str, names: list[str]) -> str:
@@ -172,12 +182,17 @@ def _size(state: State, name: str, axis: int) -> int:
 
 
 def _count(state: State, pattern: str) -> int:
-    """How many different numbers the group of a pattern takes at the start of names."""
+    """Returns how many different texts the group of a pattern matches in names.
+
+    Args:
+      state: official name -> array.
+      pattern: regular expression with one group, matched at the start of a name.
+    """
     return len({match[1] for name in state if (match := re.match(pattern, name))})
 
 
 def _resnet_of(state: State) -> str:
-    """The ResNet of a state, from the number and kind of its blocks."""
+    """Returns the name of a ResNet, told by the number and kind of its blocks."""
     bottleneck = any(re.match(r"layer1\.\d+\.conv3\.", name) for name in state)
     stages = tuple(_count(state, rf"layer{n}\.(\d+)\.") for n in range(1, 5))
     for name, layout in RESNETS.items():
@@ -187,7 +202,7 @@ def _resnet_of(state: State) -> str:
 
 
 def _spec_of(state: State) -> ModelSpec:
-    """The sizes that a whole model's entries tell."""
+    """Returns the description of a whole model, with sizes read off the shapes."""
     transforms = FLOW_PREFIX + "_transform._transforms."
     net = transforms + "2.transform_net."
     numbered = re.escape(transforms) + r"(\d+)\.transform_net\."

@@ -17,7 +17,7 @@ from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 from prohmr_jax.training.image_model import make_training
 from prohmr_jax.training.loop import AXIS
 from prohmr_jax.training.objective import Objective
-from tests.support.recovery_cases import WEIGHTS, random_batch, tiny_model
+from tests.support.image_training import WEIGHTS, random_batch, tiny_model
 
 
 @pytest.mark.parametrize(

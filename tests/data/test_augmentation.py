@@ -95,8 +95,8 @@ def test_extreme_crop_survives_nobody():
     center, size = extreme_crop(0.5, np.array([3.0, 4.0]), 10.0, nobody)
     assert (*center, size) == (3.0, 4.0, 10.0)
     for part in ("hips", "shoulders", "head"):
-        found, extent = crop_to(part, np.array([3.0, 4.0]), np.full(2, 10.0), nobody)
-        assert (*found, *extent) == (3.0, 4.0, 10.0, 10.0)
+        actual, extent = crop_to(part, np.array([3.0, 4.0]), np.full(2, 10.0), nobody)
+        assert (*actual, *extent) == (3.0, 4.0, 10.0, 10.0)
 
 
 def encode(image, suffix):

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from prohmr_jax.data.augmentation import AugmentationSettings
-from prohmr_jax.data.pipeline import Source, evaluation_batches, training_batches
+from prohmr_jax.data.dataset_reader import Source
+from prohmr_jax.data.pipeline import (
+    BatchSettings,
+    ReadingSettings,
+    evaluation_batches,
+    training_batches,
+)
 from prohmr_jax.data.records import MocapArrays
 from prohmr_jax.errors import InputError
 from tests.support.datasets_case import make_record, write_people
@@ -27,27 +33,25 @@ def mocap():
     return MocapArrays(rng.normal(size=(7, 69)), rng.normal(size=(7, 10)))
 
 
-def batches(directory, mocap, hosts=1, host=0, **options):
-    settings = {
+def batches(directory, mocap, *, augmentation=None, reading=None, **sizes):
+    settings = BatchSettings(**{
         "batch_size": BATCH,
         "input_size": SIZE,
         "num_betas": 10,
         "samples_per_image": 2,
-        "seed": 3,
-        "augmentation": AugmentationSettings(extreme_crop_rate=0.3),
-        "process_index": host,
-        "process_count": hosts,
-        **options,
-    }
-    return training_batches([Source(str(directory), "train", 1.0)], mocap, **settings)
+        **sizes,
+    })  # fmt: skip
+    augmentation = augmentation or AugmentationSettings(extreme_crop_rate=0.3)
+    sources = [Source(str(directory), "train", 1.0)]
+    return training_batches(sources, mocap, settings, augmentation, 3, reading)
 
 
 def take(iterator, count):
     return [next(iterator) for _ in range(count)]
 
 
-def assert_equal(found, expected):
-    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+def assert_equal(actual, expected):
+    for a, b in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
@@ -69,7 +73,10 @@ def test_batches_have_the_shapes_that_a_step_reads(directory, mocap):
 
 def test_hosts_share_the_batch_of_one(directory, mocap):
     whole = take(batches(directory, mocap), 3)
-    parts = [take(batches(directory, mocap, 2, host), 3) for host in (0, 1)]
+    parts = [
+        take(batches(directory, mocap, reading=ReadingSettings(host, 2)), 3)
+        for host in (0, 1)
+    ]
     for one, *two in zip(whole, *parts, strict=True):
         joined = jax.tree.map(lambda *leaves: np.concatenate(leaves), *two)
         assert_equal(joined, one)
@@ -77,20 +84,21 @@ def test_hosts_share_the_batch_of_one(directory, mocap):
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_position_restores_exactly(directory, mocap, workers):
-    iterator = batches(directory, mocap, num_workers=workers)
+    reading = ReadingSettings(num_workers=workers)
+    iterator = batches(directory, mocap, reading=reading)
     take(iterator, 2)
     state = iterator.get_state()
     expected = take(iterator, 2)
-    again = batches(directory, mocap, num_workers=workers)
+    again = batches(directory, mocap, reading=reading)
     again.set_state(state)
     assert_equal(take(again, 2), expected)
 
 
 def test_every_pass_meets_everybody_in_another_order(directory, mocap):
     still = AugmentationSettings(0, 0, 0, 0, 0, 0, 0)
-    found = take(batches(directory, mocap, augmentation=still, batch_size=10), 2)
+    actual = take(batches(directory, mocap, augmentation=still, batch_size=10), 2)
     rows = [
-        [tuple(betas) for betas in batch.images.smpl.betas.round(4)] for batch in found
+        [tuple(betas) for betas in batch.images.smpl.betas.round(4)] for batch in actual
     ]
     assert sorted(rows[0]) == sorted(rows[1])
     assert len(set(rows[0])) == 10
@@ -99,11 +107,11 @@ def test_every_pass_meets_everybody_in_another_order(directory, mocap):
 
 def test_first_batches_are_coarse_and_show_the_same(directory, mocap):
     fine = take(batches(directory, mocap), 3)
-    found = take(batches(directory, mocap, coarse_size=SIZE // 2, num_coarse=2), 3)
-    sides = [batch.images.image.shape[1] for batch in found]
+    actual = take(batches(directory, mocap, coarse_size=SIZE // 2, num_coarse=2), 3)
+    sides = [batch.images.image.shape[1] for batch in actual]
     assert sides == [SIZE // 2, SIZE // 2, SIZE]
-    assert_equal(found[2], fine[2])
-    for coarse, whole in zip(found[:2], fine[:2], strict=True):
+    assert_equal(actual[2], fine[2])
+    for coarse, whole in zip(actual[:2], fine[:2], strict=True):
         np.testing.assert_allclose(
             coarse.images.keypoints_2d.xy, whole.images.keypoints_2d.xy, atol=1e-5
         )
@@ -132,13 +140,11 @@ def test_mixture_draws_by_weight(tmp_path, directory, mocap):
     other = write_people(tmp_path, [make_record(n) for n in range(100, 103)])
     sources = [Source(str(directory), "train", 3.0), Source(str(other), "train", 1.0)]
     still = AugmentationSettings(0, 0, 0, 0, 0, 0, 0)
-    iterator = training_batches(
-        sources, mocap, batch_size=40, input_size=SIZE, num_betas=10,
-        samples_per_image=1, seed=0, augmentation=still,
-    )  # fmt: skip
+    settings = BatchSettings(40, SIZE, num_betas=10, samples_per_image=1)
+    iterator = training_batches(sources, mocap, settings, still, seed=0)
     ours = {tuple(make_record(n).betas.astype(np.float32)) for n in range(100, 103)}
-    found = [tuple(b) for b in next(iterator).images.smpl.betas]
-    assert sum(betas in ours for betas in found) == 10
+    actual = [tuple(b) for b in next(iterator).images.smpl.betas]
+    assert sum(betas in ours for betas in actual) == 10
 
 
 @pytest.mark.parametrize("fault", ["nothing", "split", "share"])
@@ -148,18 +154,21 @@ def test_unusable_sources_are_named(tmp_path, directory, mocap, fault):
               "share": Source(str(directory), "train", 1.0)}[fault]  # fmt: skip
     with pytest.raises(InputError):
         training_batches(
-            [source], mocap, batch_size=BATCH, input_size=SIZE, num_betas=10,
-            samples_per_image=1, seed=0, augmentation=AugmentationSettings(),
-            process_count=3 if fault == "share" else 1,
-        )  # fmt: skip
+            [source],
+            mocap,
+            BatchSettings(BATCH, SIZE, num_betas=10, samples_per_image=1),
+            AugmentationSettings(),
+            seed=0,
+            reading=ReadingSettings(process_count=3 if fault == "share" else 1),
+        )
 
 
 def test_evaluation_keeps_order_and_marks_padding(directory):
     source = Source(str(directory), "train", 1.0)
-    found = list(evaluation_batches(source, 4, SIZE))
-    actions = [name for _, names in found for name in names]
+    actual = list(evaluation_batches(source, 4, SIZE))
+    actions = [name for _, names in actual for name in names]
     assert actions == [f"action{n % 3}" for n in range(10)]
-    assert all(len(batch.image) == 4 for batch, _ in found)
+    assert all(len(batch.image) == 4 for batch, _ in actual)
     ((few, names),) = evaluation_batches(source, 8, SIZE, num_people=3)
     assert len(names) == 3
     assert len(few.image) == 8

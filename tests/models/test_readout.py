@@ -11,8 +11,15 @@ from prohmr_jax.models.spec import init_variables
 from prohmr_jax.skeleton import PELVIS_44
 from prohmr_jax.structs import LossTerms
 from prohmr_jax.training.image_model import encoder_input, labels_of
-from prohmr_jax.training.objective import Objective, draw, objective_value, readout_loss
-from tests.support.recovery_cases import WEIGHTS, random_images, tiny_model
+from prohmr_jax.training.objective import (
+    Examples,
+    Objective,
+    ObjectiveOfModel,
+    draw,
+    objective_value,
+)
+from prohmr_jax.training.readout_loss import readout_loss
+from tests.support.image_training import WEIGHTS, random_images, tiny_model
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +43,8 @@ def test_the_truth_costs_nothing_and_the_rest_is_weighted_by_what_is_known(rng, 
     np.testing.assert_allclose(readout_loss(truth, labels), 0.0, atol=1e-4)
 
     off = jax.tree.map(lambda a: a + rng.normal(size=a.shape).astype(np.float32), truth)
-    found = readout_loss(off, labels)
-    for n in range(len(found)):
+    actual = readout_loss(off, labels)
+    for n in range(len(actual)):
         error_2d = off.joints_2d[n] - truth.joints_2d[n]
         error_3d = off.joints[n] - truth.joints[n]
         error_3d = error_3d - error_3d[PELVIS_44]
@@ -45,7 +52,7 @@ def test_the_truth_costs_nothing_and_the_rest_is_weighted_by_what_is_known(rng, 
         expected = 0.1 * labels.mode_confidence_2d[n] @ np.abs(error_2d).sum(axis=1)
         expected += 0.04 * labels.keypoints_3d.confidence[n] @ np.abs(error_3d).sum(1)
         expected += labels.has_pose[n] * (0.3 * squares[0] + 0.05 * squares[1:].sum())
-        np.testing.assert_allclose(found[n], expected, rtol=1e-4)
+        np.testing.assert_allclose(actual[n], expected, rtol=1e-4)
 
 
 def gradients(model, images, body, share, weights):
@@ -58,10 +65,10 @@ def gradients(model, images, body, share, weights):
 
     def loss(params):
         draws = draw(jax.random.key(3), len(images.has_pose), objective)
-        return objective_value(
-            model, objective, {**variables, "params": params}, draws,
-            encoder_input(images), labels_of(images), body, encoder_share=share,
-        )[0]  # fmt: skip
+        examples = Examples(encoder_input(images), labels_of(images), body)
+        task = ObjectiveOfModel(model, objective)
+        given = {**variables, "params": params}
+        return objective_value(task, given, examples, draws, encoder_share=share)[0]
 
     return jax.jit(jax.grad(loss))(variables["params"])
 
@@ -103,17 +110,16 @@ def test_an_encoder_alone_learns_as_it_would_beside_the_rest(model, images, tiny
     def value(params, objective):
         draws = draw(jax.random.key(3), len(images.has_pose), objective)
         given = {**variables, "params": params}
-        return objective_value(
-            model, objective, given, draws, encoder_input(images), labels_of(images),
-            tiny_body,
-        )  # fmt: skip
+        examples = Examples(encoder_input(images), labels_of(images), tiny_body)
+        task = ObjectiveOfModel(model, objective)
+        return objective_value(task, given, examples, draws)
 
-    found = [
+    actual = [
         jax.value_and_grad(value, has_aux=True)(variables["params"], objective)
         for objective in (alone, beside)
     ]
-    (loss, aux), gradient = found[0]
-    (whole_loss, whole), whole_gradient = found[1]
+    (loss, aux), gradient = actual[0]
+    (whole_loss, whole), whole_gradient = actual[1]
     np.testing.assert_allclose(loss, whole_loss, rtol=1e-6)
     np.testing.assert_allclose(aux.terms.readout, whole.terms.readout, rtol=1e-6)
     for part in ("encoder", "readout"):
@@ -127,5 +133,5 @@ def test_an_encoder_alone_learns_as_it_would_beside_the_rest(model, images, tiny
         aux.batch_stats["encoder"],
         whole.batch_stats["encoder"],
     )
-    assert aux.made is None
+    assert aux.predicted_bodies is None
     assert not any(np.any(leaf) for leaf in jax.tree.leaves(gradient["flow"]))

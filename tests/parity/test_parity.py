@@ -21,8 +21,8 @@ from prohmr_jax.parity.recipe import recipe_tensor
 from prohmr_jax.parity.report import FAIL, LATER, OK, Report
 from prohmr_jax.parity.steps import FromFeatures
 from prohmr_jax.weights.official_models import BACKBONE_PREFIX, FLOW_PREFIX
+from tests.support.image_training import tiny_model
 from tests.support.paths import GOLDENS, ROOT
-from tests.support.recovery_cases import tiny_model
 
 TOOL = ROOT / "tools" / "check_parity.py"
 
@@ -98,14 +98,14 @@ def test_given_features_send_their_gradient_into_the_encoder(rng):
         return run({**variables, "params": params}, inputs, True)[0]
 
     def energy(params):
-        found = encode(FromFeatures(**parts), params, (images, features))
-        return 0.5 * jnp.sum(found**2), found
+        actual = encode(FromFeatures(**parts), params, (images, features))
+        return 0.5 * jnp.sum(actual**2), actual
 
     def product(params):
         return jnp.sum(features * encode(model, params, images))
 
-    ours, found = jax.jit(jax.grad(energy, has_aux=True))(variables["params"])
-    np.testing.assert_array_equal(found, features)
+    ours, actual = jax.jit(jax.grad(energy, has_aux=True))(variables["params"])
+    np.testing.assert_array_equal(actual, features)
     theirs = jax.jit(jax.grad(product))(variables["params"])
     largest = max(float(jnp.max(jnp.abs(leaf))) for leaf in jax.tree.leaves(theirs))
     assert largest > 0.1

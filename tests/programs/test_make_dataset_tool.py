@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from prohmr_jax.data.pipeline import People, Source
+from prohmr_jax.data.dataset_reader import DatasetReader, Source
 from tests.support.datasets_files import NAMES, official_arrays, write_photos
 from tests.support.paths import ROOT
 
@@ -39,7 +39,7 @@ def test_annotations_become_a_dataset_of_cut_outs(paths):
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{paths['output']}: 2 people, 1 skipped\n"
     assert f"{NAMES[2]}: does not exist" in done.stderr
-    people = People(Source(str(paths["output"]), "val", 1.0))
+    people = DatasetReader(Source(str(paths["output"]), "val", 1.0))
     assert len(people) == 2
     record, photo = people[0]
     assert photo.shape[0] < 60

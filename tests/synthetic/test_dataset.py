@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-from prohmr_jax.data.pipeline import People, Source, dataset_directory
+from prohmr_jax.data.dataset_reader import DatasetReader, Source, dataset_directory
 from prohmr_jax.errors import InputError
 from prohmr_jax.synthetic.dataset import (
     RenderedPeople,
@@ -43,13 +43,13 @@ def command(output, *more) -> list[str]:
 
 
 def records_of(directory, split) -> list[dict]:
-    people = People(Source(str(directory), split, 1.0))
+    people = DatasetReader(Source(str(directory), split, 1.0))
     return [vars(people[number][0]) for number in range(len(people))]
 
 
 def test_a_dataset_on_disk_holds_what_was_made(dataset):
     for split, count in ((Split.TRAIN, 3), (Split.TEST, 2)):
-        people = People(Source(str(dataset), split.value, 1.0))
+        people = DatasetReader(Source(str(dataset), split.value, 1.0))
         assert len(people) == count
         for number, rendered in enumerate(RenderedPeople(SETTINGS, split, count)):
             record, photo = people[number]
@@ -66,7 +66,7 @@ def test_a_dataset_on_disk_holds_what_was_made(dataset):
 def test_processes_change_nothing_and_longer_splits_begin_with_shorter(dataset):
     more = SyntheticSettings(**{**vars(SETTINGS), "num_train": 9})
     longer = RenderedPeople(more, Split.TRAIN, 9, workers=2)
-    people = People(Source(str(dataset), "train", 1.0))
+    people = DatasetReader(Source(str(dataset), "train", 1.0))
     for number, rendered in zip(range(3), longer, strict=False):
         record, _ = people[number]
         assert record.image == rendered.image

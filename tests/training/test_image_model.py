@@ -1,4 +1,4 @@
-"""Training on photos: terms by loops, running averages, critic, devices, bad steps."""
+"""Training on photos: terms by loops, running averages, discriminator, devices."""
 
 import os
 import subprocess
@@ -16,25 +16,27 @@ from prohmr_jax.models.prohmr import latents
 from prohmr_jax.models.spec import init_variables
 from prohmr_jax.structs import LossTerms
 from prohmr_jax.training import losses
+from prohmr_jax.training.adversarial import discriminator_term
 from prohmr_jax.training.image_model import (
     encoder_input,
     labels_of,
-    make_critic,
+    make_discriminator_training,
     make_loss_function,
     whitened,
 )
 from prohmr_jax.training.objective import (
+    Examples,
     Objective,
-    discriminator_loss,
+    ObjectiveOfModel,
     draw,
     objective_value,
-    supervised_terms,
     without_mode,
 )
+from prohmr_jax.training.supervision import supervised_terms
 from prohmr_jax.training.train_state import create_train_state, make_train_step
-from tests.support.recovery_cases import (
+from tests.support.image_training import (
     WEIGHTS,
-    critic_params,
+    discriminator_params,
     random_batch,
     random_images,
     tiny_model,
@@ -59,12 +61,15 @@ def evaluate(tiny_body):
     model = tiny_model(dropout_rate=0.0)
 
     @jax.jit
-    def value(variables, images, critic=None):
+    def value(variables, images, discriminator=None):
         draws = draw(jax.random.key(3), len(images.has_pose), OBJECTIVE)
         return objective_value(
-            model, OBJECTIVE, variables, draws, encoder_input(images),
-            labels_of(images), tiny_body, critic_params=critic,
-        )  # fmt: skip
+            ObjectiveOfModel(model, OBJECTIVE),
+            variables,
+            Examples(encoder_input(images), labels_of(images), tiny_body),
+            draws,
+            discriminator_params=discriminator,
+        )
 
     return value
 
@@ -82,7 +87,7 @@ def test_terms_are_sums_over_joints_and_means_over_people(
     images, model = batch.images, tiny_model()
     z = latents(jax.random.key(0), (6,), 3)
     hypotheses = jax.jit(model.apply)(variables, encoder_input(images), z)
-    found = jax.jit(supervised_terms)(hypotheses, tiny_body, labels_of(images))
+    actual = jax.jit(supervised_terms)(hypotheses, tiny_body, labels_of(images))
     bodies = body_joints(tiny_body, hypotheses.smpl).joints
     h, camera, truth = jax.device_get((hypotheses, hypotheses.camera, images.smpl))
     expected = dict.fromkeys(LossTerms.__dataclass_fields__, 0.0)
@@ -115,18 +120,18 @@ def test_terms_are_sums_over_joints_and_means_over_people(
             gram = np.einsum("rai,rbi->rab", columns, columns) - np.eye(2)
             expected["orthogonal"] += np.mean(gram**2) / count
     for name, value in expected.items():
-        np.testing.assert_allclose(getattr(found, name), value, rtol=1e-4), name
+        np.testing.assert_allclose(getattr(actual, name), value, rtol=1e-4), name
 
 
 def test_one_sample_leaves_the_expectation_at_zero(variables, batch, tiny_body):
     z = jnp.zeros((6, 1, 144))
     images = batch.images
     hypotheses = tiny_model().apply(variables, encoder_input(images), z)
-    found = supervised_terms(hypotheses, tiny_body, labels_of(images))
+    actual = supervised_terms(hypotheses, tiny_body, labels_of(images))
     for name in LossTerms.__dataclass_fields__:
         if name.endswith("_exp"):
-            assert float(getattr(found, name)) == 0.0
-    assert all(np.isfinite(leaf) for leaf in jax.tree.leaves(found))
+            assert float(getattr(actual, name)) == 0.0
+    assert all(np.isfinite(leaf) for leaf in jax.tree.leaves(actual))
 
 
 def test_the_likelihood_is_of_labelled_poses_alone(variables, batch, evaluate, rng):
@@ -193,7 +198,7 @@ def test_a_batch_without_labelled_poses_has_no_likelihood(variables, batch, eval
 
 def test_actnorms_whiten_the_labelled_poses(variables, batch):
     images = random_images(np.random.default_rng(1), 12)
-    found = whitened(tiny_model(), variables, images)
+    actual = whitened(tiny_model(), variables, images)
     model = tiny_model(dropout_rate=0.0)
 
     def first(module):
@@ -201,7 +206,7 @@ def test_actnorms_whiten_the_labelled_poses(variables, batch):
         flat = labels_of(images).pose_6d.reshape(12, -1)
         return actnorm.forward(flat, None)[0]
 
-    known = np.asarray(model.apply(found, method=first))[images.has_pose > 0]
+    known = np.asarray(model.apply(actual, method=first))[images.has_pose > 0]
     np.testing.assert_allclose(known.mean(0), 0.0, atol=1e-3)
     np.testing.assert_allclose(known.std(0, ddof=1), 1.0, atol=1e-3)
     none = images.replace(has_pose=np.zeros(12, np.float32))
@@ -211,63 +216,75 @@ def test_actnorms_whiten_the_labelled_poses(variables, batch):
 
 def make_step(optimizer, objective=OBJECTIVE, adversarial=True, **options):
     """A step on photos and its first state."""
-    critic = make_critic(objective, optimizer) if adversarial else None
+    discriminator, params = None, None
+    if adversarial:
+        discriminator = make_discriminator_training(objective, optimizer)
+        params = discriminator_params()
     state = create_train_state(
         init_variables(tiny_model(), jax.random.key(0)), optimizer,
-        critic=critic, critic_params=critic_params() if adversarial else None,
+        discriminator=discriminator, discriminator_params=params,
         **options,
     )  # fmt: skip
     loss_function = make_loss_function(tiny_model(), objective)
-    step = make_train_step(loss_function, optimizer, 0, 0.9, critic=critic)
+    step = make_train_step(
+        loss_function, optimizer, 0, 0.9, discriminator=discriminator
+    )
     return jax.jit(step), state
 
 
 @pytest.fixture(scope="module")
-def played(batch, tiny_body):
-    """One step of plain gradient descent with a critic: before, after, metrics."""
+def step_taken(batch, tiny_body):
+    """State before and after a step of gradient descent, its metrics, the step."""
     step, state = make_step(optax.sgd(1.0), averaged=False)
     return (state, *step(state, (batch, tiny_body)), step)
 
 
-def test_the_critic_moves_against_the_bodies_of_before(played, batch, tiny_body):
-    state, after, metrics, _ = played
+def test_the_discriminator_learns_from_bodies_predicted_before_the_step(
+    step_taken, batch, tiny_body
+):
+    state, after, metrics, _ = step_taken
     key = jax.random.fold_in(jax.random.key(0), state.step)
     loss_function = make_loss_function(tiny_model(), OBJECTIVE)
     _, aux = jax.jit(loss_function)(state.params, state, key, (batch, tiny_body))
 
-    def loss(critic):
-        return discriminator_loss(critic, aux.made, batch.mocap)
+    def loss(params):
+        return discriminator_term(params, aux.predicted_bodies, batch.mocap)
 
-    value, gradient = jax.jit(jax.value_and_grad(loss))(state.critic_params)
-    np.testing.assert_allclose(metrics.critic_loss, value, rtol=1e-5)
+    value, gradient = jax.jit(jax.value_and_grad(loss))(state.discriminator_params)
+    np.testing.assert_allclose(metrics.discriminator_loss, value, rtol=1e-5)
     jax.tree.map(
         lambda new, old, g: np.testing.assert_allclose(
             old - new, WEIGHTS.adversarial * g, atol=1e-6
         ),
-        after.critic_params,
-        state.critic_params,
+        after.discriminator_params,
+        state.discriminator_params,
         gradient,
     )
     assert after.average_params is None
     assert after.variables["params"] is after.params
 
 
-def test_losses_of_the_game_by_their_definition(rng):
-    made, real = rng.normal(size=(3, 2, 25)), rng.normal(size=(6, 25))
-    expected = ((made**2).sum() + ((real - 1) ** 2).sum()) / 6
-    np.testing.assert_allclose(losses.critic_loss(made, real), expected, rtol=1e-5)
-    expected = [[((row - 1) ** 2).sum() for row in rows] for rows in made]
-    np.testing.assert_allclose(losses.deception_loss(made), expected, rtol=1e-5)
+def test_adversarial_losses_by_their_definition(rng):
+    predicted, real = rng.normal(size=(3, 2, 25)), rng.normal(size=(6, 25))
+    expected = ((predicted**2).sum() + ((real - 1) ** 2).sum()) / 6
+    result = losses.discriminator_loss(predicted, real)
+    np.testing.assert_allclose(result, expected, rtol=1e-5)
+    expected = [[((row - 1) ** 2).sum() for row in rows] for rows in predicted]
+    np.testing.assert_allclose(losses.generator_loss(predicted), expected, rtol=1e-5)
 
 
-def test_captured_bodies_that_are_no_numbers_change_nobody(played, batch, tiny_body):
-    state, _, _, step = played
+def test_captured_bodies_that_are_no_numbers_change_nobody(
+    step_taken, batch, tiny_body
+):
+    state, _, _, step = step_taken
     mocap = batch.mocap.replace(betas=np.full_like(batch.mocap.betas, np.nan))
     after, _ = step(state, (batch.replace(mocap=mocap), tiny_body))
     assert int(after.skipped) == 1
     jax.tree.map(np.testing.assert_array_equal, after.params, state.params)
     jax.tree.map(
-        np.testing.assert_array_equal, after.critic_params, state.critic_params
+        np.testing.assert_array_equal,
+        after.discriminator_params,
+        state.discriminator_params,
     )
 
 
@@ -276,15 +293,15 @@ def test_the_objective_falls_with_gradients_accumulated_over_steps(batch, tiny_b
     step, state = make_step(optimizer)
     inputs = batch, tiny_body
     first, metrics = step(state, inputs)
-    for name in ("params", "critic_params"):
+    for name in ("params", "discriminator_params"):
         jax.tree.map(
             np.testing.assert_array_equal, getattr(first, name), getattr(state, name)
         )
-    found, state = [float(metrics.loss)], first
+    actual, state = [float(metrics.loss)], first
     for _ in range(40):
         state, metrics = step(state, inputs)
-        found.append(float(metrics.loss))
-    assert np.mean(found[-5:]) < 0.7 * np.mean(found[:3])
+        actual.append(float(metrics.loss))
+    assert np.mean(actual[-5:]) < 0.7 * np.mean(actual[:3])
     assert step._cache_size() == 1  # nothing was compiled again
 
 
@@ -296,23 +313,23 @@ def test_the_ablation_is_a_matter_of_weights():
 
 
 def test_one_and_eight_devices_take_the_same_step(tmp_path, pytestconfig):
-    found = {}
+    actual = {}
     for count in (1, 8):
         file = tmp_path / f"{count}.npz"
         # Little is computed here: it pays not to optimise.
         devices = devices_environment(count, "--xla_backend_optimization_level=0")
         subprocess.run(
-            [sys.executable, "-m", "tests.recovery_devices", file],
+            [sys.executable, "-m", "tests.programs.image_training_step", file],
             env={**os.environ, **devices, "JAX_PLATFORMS": "cpu"},
             cwd=pytestconfig.rootpath,
             check=True,
         )
         with np.load(file) as arrays:
-            found[count] = dict(arrays)
-        assert found[count].pop("devices") == count
-    largest = max(np.abs(v).max() for n, v in found[1].items() if n[:6] == "params")
-    for name, value in found[8].items():
-        expected = found[1][name]
+            actual[count] = dict(arrays)
+        assert actual[count].pop("devices") == count
+    largest = max(np.abs(v).max() for n, v in actual[1].items() if n[:6] == "params")
+    for name, value in actual[8].items():
+        expected = actual[1][name]
         if "loss" in name or name.startswith("terms"):
             np.testing.assert_allclose(value, expected, rtol=1e-5, err_msg=name)
         else:

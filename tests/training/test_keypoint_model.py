@@ -150,7 +150,7 @@ print(devices, float(metrics.loss[0]), float(metrics.gradient_norm[0]))
 
 
 def test_one_and_four_devices_take_the_same_step(pytestconfig):
-    found = {}
+    actual = {}
     for count in (1, 4):
         script = DEVICES_SCRIPT.format(root=str(pytestconfig.rootpath))
         result = subprocess.run(
@@ -163,9 +163,9 @@ def test_one_and_four_devices_take_the_same_step(pytestconfig):
         assert result.returncode == 0, result.stderr
         devices, loss, norm = result.stdout.split()[-3:]
         assert int(devices) == count
-        found[count] = float(loss), float(norm)
-    np.testing.assert_allclose(found[1][0], found[4][0], rtol=1e-5)
-    np.testing.assert_allclose(found[1][1], found[4][1], rtol=1e-4)
+        actual[count] = float(loss), float(norm)
+    np.testing.assert_allclose(actual[1][0], actual[4][0], rtol=1e-5)
+    np.testing.assert_allclose(actual[1][1], actual[4][1], rtol=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -176,10 +176,10 @@ def spec():
 def test_weights_file_brings_the_model_back(tmp_path, spec):
     variables = init_variables(build_model(spec), jax.random.key(0))
     save_weights(tmp_path / "w.npz", spec, variables, dtype=np.float32)
-    found_spec, found = load_weights(tmp_path / "w.npz")
+    found_spec, actual = load_weights(tmp_path / "w.npz")
     assert found_spec == spec
-    assert jax.tree.structure(found) == jax.tree.structure(variables)
-    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(variables), strict=True):
+    assert jax.tree.structure(actual) == jax.tree.structure(variables)
+    for a, b in zip(jax.tree.leaves(actual), jax.tree.leaves(variables), strict=True):
         np.testing.assert_array_equal(a, b)
 
 

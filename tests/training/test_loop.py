@@ -17,7 +17,7 @@ from tests.support.paths import ROOT
 
 def start(directory, *arguments, devices=1):
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", **devices_environment(devices)}
-    command = [sys.executable, "-m", "tests.training_loop_case", str(directory)]
+    command = [sys.executable, "-m", "tests.programs.training_loop", str(directory)]
     return subprocess.Popen(
         [*command, *map(str, arguments)],
         cwd=ROOT,
@@ -87,9 +87,9 @@ def test_full_disk_is_one_line_and_loses_nothing(tmp_path, whole):
 
 @pytest.mark.parametrize("devices", [2, 4])
 def test_devices_agree_with_one(tmp_path, whole, devices):
-    found = finish(start(tmp_path, devices=devices))
-    assert found[0] == whole[0]
-    np.testing.assert_allclose(float(found[1]), float(whole[1]), rtol=1e-5)
+    actual = finish(start(tmp_path, devices=devices))
+    assert actual[0] == whole[0]
+    np.testing.assert_allclose(float(actual[1]), float(whole[1]), rtol=1e-5)
 
 
 def test_two_processes_agree_with_one(tmp_path, whole):
@@ -99,8 +99,8 @@ def test_two_processes_agree_with_one(tmp_path, whole):
     hosts = [
         start(tmp_path, "--hosts", f"localhost:{port},{number},2") for number in (0, 1)
     ]
-    found = finish(hosts[0])
+    actual = finish(hosts[0])
     _, err = hosts[1].communicate(timeout=120)
     assert hosts[1].returncode == 0, err
-    assert found[0] == whole[0]
-    np.testing.assert_allclose(float(found[1]), float(whole[1]), rtol=1e-5)
+    assert actual[0] == whole[0]
+    np.testing.assert_allclose(float(actual[1]), float(whole[1]), rtol=1e-5)

@@ -23,8 +23,8 @@ def test_keypoint_2d_loss_is_a_confidence_weighted_l1_sum():
         )
         for b in range(3)
     ]
-    found = losses.keypoint_2d_loss(predicted, target, confidence)
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    actual = losses.keypoint_2d_loss(predicted, target, confidence)
+    np.testing.assert_allclose(actual, expected, rtol=1e-5)
 
 
 def test_keypoint_3d_loss_ignores_where_the_body_stands():

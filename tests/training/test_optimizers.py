@@ -51,12 +51,12 @@ def test_the_rest_moves_by_adamw(trees):
     adamw = optax.adamw(0.01, weight_decay=1e-4, nesterov=True)
     plain, _ = adamw.update(gradients, adamw.init(params), params)
     for part, name in (("encoder", "norm"), ("flow", "linear")):
-        for found, expected in zip(
+        for actual, expected in zip(
             jax.tree.leaves(mixed[part][name]),
             jax.tree.leaves(plain[part][name]),
             strict=True,
         ):
-            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-8)
+            np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-8)
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
@@ -81,10 +81,10 @@ def test_an_encoder_may_learn_more_slowly(muon_learning_rate, trees):
         trees, muon_learning_rate=muon_learning_rate, encoder_rate_ratio=0.25
     )
     for part, ratio in (("encoder", 0.25), ("flow", 1.0)):
-        for found, whole in zip(
+        for actual, whole in zip(
             jax.tree.leaves(slower[part]), jax.tree.leaves(plain[part]), strict=True
         ):
-            np.testing.assert_allclose(found, ratio * whole, rtol=1e-6)
+            np.testing.assert_allclose(actual, ratio * whole, rtol=1e-6)
 
 
 def test_schedules_count_updates(trees):
@@ -118,10 +118,10 @@ def test_an_accumulated_update_is_that_of_the_mean_gradient(trees, rng):
             updates, state = optimizer.update(part, state, params)
         mean = jax.tree.map(lambda *g: sum(g) / 3, *parts)
         expected, plain_state = plain.update(mean, plain_state, params)
-        for found, value in zip(
+        for actual, value in zip(
             jax.tree.leaves(updates), jax.tree.leaves(expected), strict=True
         ):
-            np.testing.assert_allclose(found, value, rtol=1e-4, atol=1e-7)
+            np.testing.assert_allclose(actual, value, rtol=1e-4, atol=1e-7)
 
 
 def test_steps_that_only_accumulate_compute_no_update(trees):

@@ -60,9 +60,9 @@ def run_tool(*arguments):
     )  # fmt: skip
 
 
-def assert_same(found, expected):
-    assert jax.tree.structure(found) == jax.tree.structure(expected)
-    jax.tree.map(np.testing.assert_array_equal, found, expected)
+def assert_same(actual, expected):
+    assert jax.tree.structure(actual) == jax.tree.structure(expected)
+    jax.tree.map(np.testing.assert_array_equal, actual, expected)
 
 
 def tensors(state):
@@ -74,8 +74,8 @@ def small():
     """Official name -> array of a small model, with buffers that are dropped."""
 
     def init(key):
-        critic = Discriminator().init(key, jnp.zeros((23, 3, 3)), jnp.zeros(10))
-        return init_variables(build_model(SMALL), key), critic["params"]
+        discriminator = Discriminator().init(key, jnp.zeros((23, 3, 3)), jnp.zeros(10))
+        return init_variables(build_model(SMALL), key), discriminator["params"]
 
     rng = np.random.default_rng(0)
     trees = jax.tree.map(
@@ -95,12 +95,12 @@ def small():
 def resnet18(small):
     """The same encoder, as torchvision has it, with a classifier."""
     prefix = "backbone."
-    found = {
+    actual = {
         n.removeprefix(prefix): a for n, a in small.items() if n.startswith(prefix)
     }
-    found |= {"fc.weight": np.ones((7, 512), np.float32), "fc.bias": np.ones(7)}
+    actual |= {"fc.weight": np.ones((7, 512), np.float32), "fc.bias": np.ones(7)}
     # The library that writes safetensors takes the memory as it lies.
-    return {name: np.asarray(a, order="C") for name, a in found.items()}
+    return {name: np.asarray(a, order="C") for name, a in actual.items()}
 
 
 def test_a_small_model(tmp_path, small):
@@ -155,9 +155,9 @@ def test_halves_are_widened(tmp_path, resnet18):
         lambda: init_variables(build_model(SMALL), jax.random.key(0))
     )
     started = load_starting_encoder(tmp_path / "w", SMALL, shapes)
-    found = started["params"]["encoder"]["conv1"]["kernel"]
-    assert found.dtype == np.float32
-    np.testing.assert_array_equal(found, kernel)
+    actual = started["params"]["encoder"]["conv1"]["kernel"]
+    assert actual.dtype == np.float32
+    np.testing.assert_array_equal(actual, kernel)
 
 
 BN = "layer4.1.bn2."
@@ -297,24 +297,24 @@ def test_the_converted_file_reproduces_the_official_forward_pass(
     @jax.jit
     def forward(model, body, image, z):
         context = encode(model, image)
-        found = decode(model, context, z)
+        actual = decode(model, context, z)
         posed = pose_body(
-            shape_body(body, found.smpl.betas),
-            found.smpl.global_orient,
-            found.smpl.body_pose,
+            shape_body(body, actual.smpl.betas),
+            actual.smpl.global_orient,
+            actual.smpl.body_pose,
         )
-        camera = jax.tree.map(lambda a: a[:, None], cameras.crop_camera(found.camera))
-        return context, found, posed, cameras.project(posed.joints, camera)
+        camera = jax.tree.map(lambda a: a[:, None], cameras.crop_camera(actual.camera))
+        return context, actual, posed, cameras.project(posed.joints, camera)
 
-    context, found, posed, joints_2d = forward(model, body, image, z)
+    context, actual, posed, joints_2d = forward(model, body, image, z)
     subset = case.input("vertex_subset")
     for name, ours in {
         "conditioning_feats": context,
-        "pred_pose_6d": found.pose_6d.reshape(*z.shape),
-        "log_prob": found.log_prob,
-        "pred_smpl_params/global_orient": found.smpl.global_orient[..., None, :, :],
-        "pred_smpl_params/body_pose": found.smpl.body_pose,
-        "pred_smpl_params/betas": found.smpl.betas,
+        "pred_pose_6d": actual.pose_6d.reshape(*z.shape),
+        "log_prob": actual.log_prob,
+        "pred_smpl_params/global_orient": actual.smpl.global_orient[..., None, :, :],
+        "pred_smpl_params/body_pose": actual.smpl.body_pose,
+        "pred_smpl_params/betas": actual.smpl.betas,
         "pred_keypoints_3d": posed.joints,
         "pred_vertices": posed.vertices[..., subset, :],
         "pred_keypoints_2d": joints_2d,

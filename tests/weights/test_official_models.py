@@ -36,11 +36,11 @@ def official_table():
 
 @pytest.fixture(scope="module")
 def small():
-    """Variables and critic of a small model, every leaf of its own values."""
+    """Variables and discriminator of a small model, every leaf of its own values."""
 
     def init(key):
-        critic = Discriminator().init(key, jnp.zeros((23, 3, 3)), jnp.zeros(10))
-        return init_variables(build_model(SMALL), key), critic["params"]
+        discriminator = Discriminator().init(key, jnp.zeros((23, 3, 3)), jnp.zeros(10))
+        return init_variables(build_model(SMALL), key), discriminator["params"]
 
     leaves, structure = jax.tree.flatten(jax.eval_shape(init, jax.random.key(0)))
     rng = np.random.default_rng(0)
@@ -64,7 +64,7 @@ def test_the_whole_official_model_is_recognised(official_table):
         name: np.broadcast_to(np.float32(0.5), entry["shape"])
         for name, entry in official_table.items()
     }
-    spec, variables, critic = prohmr_from_official(state)
+    spec, variables, discriminator = prohmr_from_official(state)
     assert spec == ModelSpec(
         encoder="resnet50", mean_betas=(0.5,) * 10, mean_camera=(0.5,) * 3
     )
@@ -72,31 +72,31 @@ def test_the_whole_official_model_is_recognised(official_table):
         lambda: init_variables(build_model(spec), jax.random.key(0))
     )
     assert jax.tree.map(jnp.shape, variables) == jax.tree.map(jnp.shape, expected)
-    assert sum(leaf.size for leaf in jax.tree.leaves(critic)) == sum(
+    assert sum(leaf.size for leaf in jax.tree.leaves(discriminator)) == sum(
         entry["n"] for name, entry in official_table.items()
         if name.startswith("discriminator.")
     )  # fmt: skip
 
 
 def test_values_come_back_and_the_spec_with_them(small):
-    variables, critic = small
-    state = prohmr_to_official(variables, critic)
+    variables, discriminator = small
+    state = prohmr_to_official(variables, discriminator)
     assert {name: value.shape for name, value in state.items()} == official_shapes(
         SMALL
     )
     extra = {"initialized": np.array(True), "smpl.parents": np.zeros(24)}
-    spec, found, found_critic = prohmr_from_official({**state, **extra})
+    spec, actual, found_discriminator = prohmr_from_official({**state, **extra})
     mean = variables["mean_params"]["head"]
     assert spec.mean_camera == tuple(mean["camera"].tolist())
     assert spec.mean_betas == tuple(mean["betas"].tolist())
-    for ours, theirs in (found, variables), (found_critic, critic):
+    for ours, theirs in (actual, variables), (found_discriminator, discriminator):
         assert jax.tree.structure(ours) == jax.tree.structure(theirs)
         jax.tree.map(np.testing.assert_array_equal, ours, theirs)
 
 
 def test_layouts_are_those_of_torch(small):
-    variables, critic = small
-    state = prohmr_to_official(variables, critic)
+    variables, discriminator = small
+    state = prohmr_to_official(variables, discriminator)
     params = variables["params"]
     conv = params["encoder"]["layer2_0"]["conv1"]["kernel"]
     np.testing.assert_array_equal(
@@ -110,7 +110,7 @@ def test_layouts_are_those_of_torch(small):
         ).T,
     )
     np.testing.assert_array_equal(
-        state["discriminator.pose_out.7.weight"], critic["joint_out_kernel"][7:8]
+        state["discriminator.pose_out.7.weight"], discriminator["joint_out_kernel"][7:8]
     )
     assert state["discriminator.D_conv1.weight"].shape == (32, 9, 1, 1)
 

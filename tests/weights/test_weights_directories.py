@@ -67,9 +67,9 @@ def assert_same(result, expected):
 
 def test_a_model_comes_back(tmp_path, spec, variables):
     save_weights_directory(tmp_path / "new" / "w", spec, variables, {"a": np.ones(2)})
-    found_spec, found = load_weights(tmp_path / "new" / "w")
+    found_spec, actual = load_weights(tmp_path / "new" / "w")
     assert found_spec == spec
-    assert_same(found, variables)
+    assert_same(actual, variables)
     assert os.listdir(tmp_path / "new") == ["w"]
 
 

@@ -1,1 +1,1 @@
-"""Builders of datasets: from files as their authors give them to one schema on disk."""
+"""Converts datasets from the files of their authors to one schema on disk."""

@@ -1,12 +1,13 @@
-"""The official annotation files (`.npz`), and those of SPIN, from which they grew.
+"""Reads the annotation files (`.npz`) of the official ProHMR and of SPIN.
 
-Both name photos relative to a folder and have a box per person; in ProHMR's layout
-`scale` is the side of the box in pixels, in SPIN's it is that side / 200.
+`tools/make_dataset.py` calls it. Files of both layouts name photos relative to a folder
+and have a box per person: `imgname`, `center` and `scale`, which is the side of the box
+in pixels in ProHMR's layout, and that side / 200 in SPIN's.
 
 ProHMR: `body_pose` [N, 72], `betas`, `has_body_pose`, `has_betas`, `body_keypoints_2d`
 [N, 25, 3], `extra_keypoints_2d` [N, 19, 3], `body_keypoints_3d` [N, 25, 4],
 `extra_keypoints_3d` [N, 19, 4]. SPIN: `pose` [N, 72], `shape`, `has_smpl`, `openpose`
-[N, 25, 3], `part` [N, 24, 3], `S` [N, 24, 4]. All of these are optional.
+[N, 25, 3], `part` [N, 24, 3], `S` [N, 24, 4]. All of these arrays are optional.
 """
 
 import os
@@ -27,16 +28,16 @@ BoxUnit = Literal["auto", "pixels", "box_200"]
 _NUM_POSE, _NUM_BETAS = 3 * len(SMPL_24), 10
 _MAX_MEMBER_BYTES = 1 << 32
 _SPIN_UNIT = 200.0
-# Half of the people of a dataset have more pixels than this, and fewer than 200 times
-# as many, whichever dataset it is.
-_FEWEST_PIXELS = 20.0
+# The median side of the boxes is above this in pixels, and below it in units of 200
+# pixels, in every dataset of people.
+_LEAST_MEDIAN_PIXELS = 20.0
 
 
 def _label(*shape: int | str) -> Expected:
     return Expected(("N", *shape), "label", optional=True)
 
 
-# Names come first: they say how many people there are.
+# The names come first, since they tell the number N of people to the checks.
 COMMON = {
     "imgname": Expected(("N",), "name"),
     "center": Expected(("N", 2), "label"),
@@ -68,10 +69,10 @@ def read_annotations(
     """Returns the people of an annotation file.
 
     Args:
-      path: `.npz`, without pickles.
-      layout: "auto" tells by the names of the arrays.
-      box_unit: what `scale` is in. "auto" is the layout's, and where that would make
-        people of impossible sizes the file is refused.
+      path: path of the `.npz` file.
+      layout: layout of the file; "auto" tells it by the names of the arrays.
+      box_unit: unit of `scale`; "auto" is the unit of the layout, and refuses a file in
+        which people would then have impossible sizes.
 
     Raises:
       InputError: the file is missing, damaged, empty, of neither layout or of both, or
@@ -88,7 +89,17 @@ def make_table(
     layout: Layout,
     box_unit: BoxUnit,
 ) -> LabelTable:
-    """Returns the people of arrays that have the expected shapes; see above."""
+    """Returns the people of arrays whose shapes have been checked.
+
+    Args:
+      path: path of their file, for errors.
+      arrays: the arrays by name, as listed at the top of this module.
+      layout: layout of the arrays; see `read_annotations`.
+      box_unit: unit of `scale`; see `read_annotations`.
+
+    Raises:
+      InputError: there are no people, or an array does not make sense.
+    """
     if not arrays["imgname"].size:
         raise InputError(path, "holds no people")
     for name, array in arrays.items():
@@ -108,13 +119,13 @@ def _layout(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> Layout
     official, spin = arrays.keys() & PROHMR.keys(), arrays.keys() & SPIN.keys()
     if bool(official) == bool(spin):
         which = "both ProHMR's and SPIN's" if spin else "neither ProHMR's nor SPIN's"
-        raise InputError(path, f"has arrays of {which} layout; say which it is")
+        raise InputError(path, f"has arrays of {which} layout; name the layout")
     return "prohmr" if official else "spin"
 
 
 def _prohmr(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> dict:
     body, extra = BODY_25.positions_in(JOINTS_44), EXTRA_19.positions_in(JOINTS_44)
-    # As officially, parameters count only where there are flags for them.
+    # As in the official code, parameters count only where the file has their flags.
     return {
         "keypoints_2d": _keypoints(
             arrays, 3, {"body_keypoints_2d": body, "extra_keypoints_2d": extra}
@@ -144,13 +155,21 @@ def _keypoints(
     columns: int,
     places: Mapping[str, tuple[int, ...]],
 ) -> np.ndarray:
-    """Joins keypoints; where two arrays have a joint, annotators go before OpenPose."""
-    found = [name for name in places if name in arrays]
+    """Returns the keypoints of several arrays in the order of JOINTS_44.
+
+    Where two arrays label a joint, the later one counts: annotators before OpenPose.
+
+    Args:
+      arrays: the arrays by name.
+      columns: numbers per keypoint, coordinates and confidence.
+      places: name of an array -> positions of its joints in JOINTS_44.
+    """
+    present = [name for name in places if name in arrays]
     shape = (len(arrays["imgname"]), len(JOINTS_44), columns)
-    if not found:
+    if not present:
         return np.broadcast_to(np.float32(0), shape)
     joined = np.zeros(shape, np.float32)
-    for name in found:
+    for name in present:
         with np.errstate(over="ignore"):  # infinite, which counts as missing
             values, joints = arrays[name].astype(np.float32), list(places[name])
         labelled = values[..., -1:] > 0
@@ -190,11 +209,11 @@ def _box_sizes(
         known = sizes[np.isfinite(sizes)]
         median = float(np.median(known)) if known.size else np.nan
         other = "box_200" if unit == "pixels" else "pixels"
-        if (median > _FEWEST_PIXELS) != (unit == "pixels"):
+        if (median > _LEAST_MEDIAN_PIXELS) != (unit == "pixels"):
             raise InputError(
                 path,
-                f"scale is {median:.3g} in the middle, which seems to be in {other}, "
-                f"not in {unit} as usual in this layout; say which it is",
+                f"the median of scale is {median:.3g}, which seems to be in {other}, "
+                f"not in {unit} as usual in this layout; name the unit",
             )
     return sizes * (_SPIN_UNIT if unit == "box_200" else 1.0)
 

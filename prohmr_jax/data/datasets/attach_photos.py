@@ -1,7 +1,8 @@
-"""The photo of a record: found, checked, and kept as it is or as a cut-out.
+"""Reads and checks the photo of a record, and cuts the person out if asked to.
 
-Labels live in the frame of the stored pixels: EXIF's orientation is never applied, as
-in the official code, which annotated them with a reader that ignores it.
+`builder` calls it. Labels refer to the pixels as they are stored: the orientation in
+the EXIF data is never applied, as in the official code, whose labels were made with a
+reader that ignores it.
 """
 
 import dataclasses
@@ -16,10 +17,10 @@ from prohmr_jax.data.crops import decode_image, move_points
 from prohmr_jax.data.records import PersonRecord
 from prohmr_jax.errors import InputError
 
-# The files that a record may hold, by their first bytes.
+# First bytes of the kinds of files that a record may hold.
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 _JPEG_QUALITY = 95
-# One choice of each of the official cuts: to hips, shoulders, head.
+# One number for each of the official extreme crops: to hips, shoulders and head.
 _EXTREME_CROPS = (0.0, 0.8, 0.95)
 # Pixels beyond the window that interpolation may read.
 _BORDER_PX = 2
@@ -29,9 +30,9 @@ def find_image(folder: str | os.PathLike, name: str) -> Path:
     """Returns the file of a photo.
 
     Args:
-      folder: where the photos of a dataset are.
-      name: path below it, with slashes of either kind. Where it starts with the name
-        of the folder itself, as some annotations do, that part may be left out.
+      folder: folder of the dataset's photos.
+      name: path below the folder, with slashes of either kind. It may start with the
+        name of the folder itself, as in some annotations.
 
     Raises:
       InputError: there is no such file, or it would be outside the folder.
@@ -40,26 +41,26 @@ def find_image(folder: str | os.PathLike, name: str) -> Path:
     if inside.is_absolute() or ".." in inside.parts or not inside.parts:
         raise InputError(folder, f"does not hold {name!r}: the name leads elsewhere")
     folder = Path(folder)
-    found = folder / inside
-    below = PurePosixPath(*inside.parts[1:])
-    if inside.parts[0] == folder.resolve().name and not _is_file(found):
-        found = folder / below
-    if not _is_file(found):
+    path = folder / inside
+    if inside.parts[0] == folder.resolve().name and not _is_file(path):
+        path = folder / PurePosixPath(*inside.parts[1:])
+    if not _is_file(path):
         raise InputError(folder / inside, "does not exist")
-    return found
+    return path
 
 
 def with_photo(
     record: PersonRecord, folder: str | os.PathLike | None, box_px: int | None = None
 ) -> PersonRecord:
-    """Returns the record with its photo, which can be decoded.
+    """Returns the record with its photo, which is known to be decodable.
 
     Args:
-      record: `image` may be empty: the photo then is the file `name` of the folder.
-      folder: of photos; needed where records come without.
-      box_px: None keeps the whole file. Otherwise the surroundings of the box are cut
-        out, as far as augmentation may reach, and where the box is larger than this
-        they are made smaller, so that it has this side.
+      record: the person. Where `image` is empty, the photo is the file `name` of the
+        folder.
+      folder: folder of photos; needed where records come without photos.
+      box_px: None keeps the whole file. Otherwise the box is cut out with as much
+        around it as augmentation may reach, and shrunk where the box is larger than so
+        many pixels.
 
     Raises:
       InputError: the photo is missing, damaged, or does not show the box.
@@ -111,7 +112,7 @@ def _cut_out(record: PersonRecord, pixels: np.ndarray, box_px: int) -> PersonRec
 
 
 def _reach(record: PersonRecord) -> tuple[np.ndarray, np.ndarray]:
-    """Corners, (x, y), of all that official augmentation can bring into a crop."""
+    """Returns the corners, (x, y), of all that official augmentation may show."""
     settings, box_size = AugmentationSettings(), float(record.box_size)
     windows = [(record.box_center, box_size)] + [
         extreme_crop(cut, record.box_center, box_size, record.keypoints_2d)

@@ -1,7 +1,8 @@
 """Writes records of people as a dataset that tensorflow-datasets reads.
 
-ArrayRecord files, no TensorFlow. A dataset appears whole or not at all; people whose
-photo is missing or damaged are named, left out and counted.
+`tools/make_dataset.py` and `synthetic.dataset` call it. The files are ArrayRecords;
+TensorFlow is not needed. A dataset appears complete or not at all; people whose photo
+is missing or damaged are logged, left out and counted.
 """
 
 import concurrent.futures
@@ -28,21 +29,21 @@ from prohmr_jax.files.atomic import make_directory_atomically
 
 _LOG = logging.getLogger(__name__)
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-# Where the first so many people have no photo, the folder is the wrong one.
+# If the first people, so many of them, all have no photo, the folder is the wrong one.
 _MOST_SKIPPED_AT_FIRST = 100
-# 50 to 100 MB of whole photos.
+# A shard of so many whole photos has 50 to 100 MB.
 _PEOPLE_PER_SHARD = 1000
 _PEOPLE_PER_WRITE = 100
 
 
 @dataclasses.dataclass
 class Tally:
-    """What became of the people of a dataset."""
+    """Counts the people of a dataset that were written or left out."""
 
     people: dict[str, int] = dataclasses.field(default_factory=dict)
     """Split -> number of records."""
     faults: dict[str, int] = dataclasses.field(default_factory=dict)
-    """Why people were left out -> how many."""
+    """Reason why people were left out -> number of these people."""
 
     @property
     def skipped(self) -> int:
@@ -60,25 +61,29 @@ def write_dataset(
     settings: Mapping[str, str] | None = None,
     num_threads: int = 4,
 ) -> Tally:
-    """Writes a dataset in one step, with a bar of progress on stderr.
+    """Writes a dataset, with a progress bar on stderr.
 
     Args:
-      output: directory of the dataset; it must not hold anything.
-      name: of the dataset, lower case.
-      splits: name -> people, in the order in which they are to be stored; those
-        without a photo in them are looked for in `images`. Iterated once.
+      output: directory of the dataset, which has to be new or empty.
+      name: name of the dataset: lower-case letters, digits and "_".
+      splits: name of a split -> its people, in the order in which they are stored. Each
+        iterable is read once. The photo of a record that has none is looked for in
+        `images`.
       images: folder of photos.
-      box_px: None keeps whole photos; else see `photos.with_photo`.
-      settings: of how it was made, kept beside the data.
-      num_threads: that read and encode photos.
+      box_px: None keeps whole photos; otherwise see `attach_photos.with_photo`.
+      settings: description of how the dataset was made, kept beside the data.
+      num_threads: number of threads that read and encode photos.
+
+    Returns:
+      The numbers of people that were written and left out.
 
     Raises:
-      InputError: nobody can be used, a name is no name, the output is not empty or
-        cannot be written; and whatever the iterables raise.
+      InputError: no person can be used, a name has other characters, or the output is
+        not empty or cannot be written. Errors of the iterables are passed on.
     """
     for word in (name, *splits):
         if not _NAME.fullmatch(word):
-            raise InputError(word, "is no name: lower-case letters, digits, _")
+            raise InputError(word, "is no name of lower-case letters, digits and _")
     prepare = functools.partial(_prepare, images=images, box_px=box_px)
     tally = Tally()
 
@@ -102,7 +107,7 @@ def write_dataset(
 
 
 class PeopleBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """People of any source; written once, in order."""
+    """Writes the examples of one dataset, in order."""
 
     VERSION = tfds.core.Version("1.0.0")
 
@@ -113,7 +118,14 @@ class PeopleBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         splits: Mapping[str, Iterator[dict]],
         **options: object,
     ):
-        """Takes name and settings of the dataset and the examples of each split."""
+        """Keeps what is to be written.
+
+        Args:
+          name: name of the dataset.
+          settings: description of how it was made.
+          splits: name of a split -> its examples, which are read once.
+          **options: options of the base class.
+        """
         self.name = name
         self._settings = dict(settings)
         self._splits = splits
@@ -146,8 +158,8 @@ class PeopleBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         writer.initialize_splits(list(self._splits))
         for split in self._splits:
             examples = (example for _, example in self._generate_examples(split))
-            while some := list(itertools.islice(examples, _PEOPLE_PER_WRITE)):
-                writer.add_examples({split: some})
+            while chunk := list(itertools.islice(examples, _PEOPLE_PER_WRITE)):
+                writer.add_examples({split: chunk})
         writer.close_all()
 
 
@@ -159,7 +171,7 @@ def _examples(
     images: str | os.PathLike | None,
     num_threads: int,
 ) -> Iterator[dict]:
-    """Yields examples, and keeps the tally."""
+    """Yields the examples of a split, and counts people in the tally."""
     tally.people[split] = skipped = 0
     first = "there is nobody"
     total = operator.length_hint(records) or None

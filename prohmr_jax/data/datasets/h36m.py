@@ -1,9 +1,10 @@
-"""Human3.6M as it is distributed: its poses (`.cdf`), with photos from its videos.
+"""Makes records of people from Human3.6M as it is distributed, as `.cdf` files.
 
-Below the root each subject has `MyPoseFeatures/D3_Positions_mono/` (positions in the
-camera, mm) and `MyPoseFeatures/D2_Positions/` (pixels), with one file per take and
-camera, "Directions 1.54138969.cdf". Their first row is the first frame of the video,
-whose photo is `S1_Directions_1.54138969_000001.jpg`, and so on.
+`tools/make_dataset.py` calls it. Below the root each subject has
+`MyPoseFeatures/D3_Positions_mono/` (positions in the camera frame, mm) and
+`MyPoseFeatures/D2_Positions/` (pixels), with one file per take and camera, such as
+"Directions 1.54138969.cdf". Row n of a file belongs to frame n of the video, counted
+from 1, whose photo is called `S1_Directions_1.54138969_000001.jpg` for n = 1.
 """
 
 import dataclasses
@@ -22,28 +23,30 @@ from prohmr_jax.errors import InputError
 from prohmr_jax.geometry.boxes import box_around
 from prohmr_jax.skeleton import H36M_17, H36M_32, JOINTS_44, SMPL_24
 
-# On whom it is usual to train; S9 and S11 are for tests.
+# Subjects of the usual training set; S9 and S11 are those of the test set.
 TRAIN_SUBJECTS = ("S1", "S5", "S6", "S7", "S8")
 
 _POSITIONS = Path("MyPoseFeatures", "D3_Positions_mono")
 _PIXELS = Path("MyPoseFeatures", "D2_Positions")
-# "_ALL" is a recording of everything.
+# Names that start with "_" are left out: "_ALL" is a recording of all takes.
 _FILE = re.compile(r"([^_].*)\.(\d{8})\.cdf")
 _M_PER_MM = 1e-3
 
 
 @dataclasses.dataclass(frozen=True)
 class Video:
-    """One take of a subject, seen by one camera; T frames."""
+    """Holds one take of a subject, seen by one camera, of T frames."""
 
     subject: str
+    """Name of the subject, such as "S9"."""
     take: str
-    """As in names of photos: "Directions_1"."""
+    """Name of the take as in names of photos, such as "Directions_1"."""
     camera: str
+    """Number of the camera, 8 digits."""
     positions: np.ndarray
-    """[T, 32, 3], metres, camera axes, origin in the camera; H36M_32."""
+    """Joints of H36M_32, [T, 32, 3], metres, camera frame."""
     pixels: np.ndarray
-    """[T, 32, 2]."""
+    """Joints of H36M_32, [T, 32, 2], pixels of the video."""
 
 
 def h36m_records(
@@ -52,15 +55,15 @@ def h36m_records(
     cameras: Sequence[str] = (),
     every: int = 5,
 ) -> Iterator[PersonRecord]:
-    """Yields the labels of every n-th frame; the cameras of an instant in a row.
+    """Yields the records of every n-th frame; the views of an instant are consecutive.
 
-    SMPL's parameters are not among what is distributed, and so are not labelled.
+    SMPL's parameters are not part of the distribution, and so are not labelled.
 
     Args:
-      root: folder of the subjects' folders.
-      subjects: names of these.
-      cameras: numbers of those to take; none for all.
-      every: n.
+      root: folder with one folder per subject.
+      subjects: names of the subjects to take.
+      cameras: numbers of the cameras to take; empty for all.
+      every: n of "every n-th frame".
 
     Raises:
       InputError: a folder or file is missing, damaged or of another shape.
@@ -77,7 +80,7 @@ def h36m_records(
 
 
 def _find_takes(root: Path, subject: str, cameras: Sequence[str]) -> list[list[Path]]:
-    """Returns the files of each take."""
+    """Returns the files of each take, one per camera."""
     folder = root / subject / _POSITIONS
     takes: dict[str, list[Path]] = {}
     for file in sorted(folder.glob("*.cdf")):
@@ -91,17 +94,17 @@ def _find_takes(root: Path, subject: str, cameras: Sequence[str]) -> list[list[P
 
 def _read_video(file: Path, subject: str) -> Video:
     take, camera = _FILE.fullmatch(file.name).groups()
-    other = file.parents[2] / _PIXELS / file.name
+    pixel_file = file.parents[2] / _PIXELS / file.name
     positions = _read_pose(file, 3) * _M_PER_MM
-    pixels = _read_pose(other, 2)
+    pixels = _read_pose(pixel_file, 2)
     if len(positions) != len(pixels):
         what = f"has {len(pixels)} frames, and {file} has {len(positions)}"
-        raise InputError(other, what)
+        raise InputError(pixel_file, what)
     return Video(subject, take.replace(" ", "_"), camera, positions, pixels)
 
 
 def _read_pose(path: Path, columns: int) -> np.ndarray:
-    """Returns the variable `Pose` as [T, 32, columns]."""
+    """Returns the variable `Pose` of a file as [T, 32, columns]."""
     try:
         import cdflib
     except ImportError as error:
@@ -115,7 +118,9 @@ def _read_pose(path: Path, columns: int) -> np.ndarray:
         ArithmeticError, LookupError, MemoryError, OSError, TypeError, ValueError,
         struct.error, zlib.error,
     ) as error:  # fmt: skip
-        raise InputError(path, "is no .cdf file with 'Pose', or damaged") from error
+        raise InputError(
+            path, "is not a .cdf file with 'Pose', or is damaged"
+        ) from error
     width = columns * len(H36M_32)
     if pose.dtype.kind != "f" or pose.shape[-1:] != (width,) or not pose.size:
         what = f"has a 'Pose' of shape {list(pose.shape)}, not [1, frames, {width}]"

@@ -1,24 +1,30 @@
-"""What the name of a photo of Human3.6M says of it."""
+"""Reads subject, action, camera and frame off the names of photos of Human3.6M.
+
+The readers of datasets call it.
+"""
 
 import dataclasses
 import re
 
 _PHOTO = re.compile(r"(S\d+)_(.+)\.(\d{8})_(\d{6})\.\w+")
 _TAKE = re.compile(r"[ _]\d+$")
-# Subject 1 calls two actions otherwise than everybody else.
+# Files of subject 1 use other names for two actions.
 _ACTIONS = {"TakingPhoto": "Photo", "WalkingDog": "WalkDog"}
 
 
 @dataclasses.dataclass(frozen=True)
 class H36mPhoto:
-    """A frame of a video, as in `S9_Photo_1.54138969_000001.jpg`."""
+    """Holds what the name of a photo says, such as `S9_Photo_1.54138969_000001.jpg`."""
 
     subject: str
+    """Name of the subject, such as "S9"."""
     take: str
-    """Action and number of the take, "Photo_1"; the first may have no number."""
+    """Action and number of the take, such as "Photo_1"; the first take of an action may
+    have no number."""
     camera: str
+    """Number of the camera, 8 digits."""
     frame: str
-    """Number from 1, six digits."""
+    """Number of the frame from 1, six digits."""
 
     @property
     def action(self) -> str:
@@ -28,16 +34,20 @@ class H36mPhoto:
 
     @property
     def instant(self) -> str:
-        """The same in the views of all cameras."""
+        """Text that the photos of all cameras at one instant share."""
         return f"{self.subject}_{self.take}_{self.frame}"
 
     @property
     def name(self) -> str:
-        """Of the photo's file."""
+        """Name of the photo's file."""
         return f"{self.subject}_{self.take}.{self.camera}_{self.frame}.jpg"
 
 
 def parse_photo(name: str) -> H36mPhoto | None:
-    """Returns what a file's name says, in whatever folder; None for other names."""
+    """Returns what the name of a photo says; None for a name of another form.
+
+    Args:
+      name: name of the file, with or without folders.
+    """
     match = _PHOTO.fullmatch(re.split(r"[/\\]", name)[-1])
     return H36mPhoto(*match.groups()) if match else None

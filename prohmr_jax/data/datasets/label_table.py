@@ -1,4 +1,7 @@
-"""Labels of many people as columns, and the records that they are."""
+"""Holds labels of many people as columns, and turns them into records.
+
+The readers of annotation files make such tables.
+"""
 
 import dataclasses
 from collections.abc import Iterator
@@ -9,8 +12,8 @@ from prohmr_jax.data.datasets.h36m_names import parse_photo
 from prohmr_jax.data.records import PersonRecord
 from prohmr_jax.skeleton import BODY_25, BODY_25_SOURCE, JOINTS_44, SMPL_24
 
-# OpenPose's joints inside the body, of which the official code takes no 3D labels: they
-# are at other places than the body model's. The nose, eyes, ears and feet remain.
+# Joints of OpenPose inside the body. The official code ignores their 3D labels, since
+# they are at other places than the body model's. Nose, eyes, ears and feet remain.
 _INNER_JOINTS = JOINTS_44.indices(
     *(
         name
@@ -22,35 +25,41 @@ _INNER_JOINTS = JOINTS_44.indices(
 
 @dataclasses.dataclass(frozen=True)
 class LabelTable:
-    """Labels of N people without their photos; frames and units as in records."""
+    """Holds labels of N people without their photos.
+
+    Frames and units are those of `PersonRecord`. Iteration yields one record per
+    person.
+    """
 
     names: np.ndarray
-    """[N], text, of the photos."""
+    """Names of the photos, [N], text."""
     box_centers: np.ndarray
-    """[N, 2]."""
+    """Centres of the boxes, [N, 2], pixels."""
     box_sizes: np.ndarray
-    """[N]."""
+    """Sides of the boxes, [N], pixels."""
     keypoints_2d: np.ndarray
-    """[N, 44, 3]."""
+    """2D joints, [N, 44, 3], pixels and confidence."""
     keypoints_3d: np.ndarray
-    """[N, 44, 4]; labels of joints inside the body are not used, see above."""
+    """3D joints, [N, 44, 4], metres and confidence. Labels of OpenPose's joints inside
+    the body do not get into records."""
     axis_angle: np.ndarray
-    """[N, 24, 3]."""
+    """Poses, [N, 24, 3], radians."""
     betas: np.ndarray
-    """[N, 10]."""
+    """Shape coefficients, [N, 10]."""
     has_pose: np.ndarray
-    """[N], bool."""
+    """Whether the pose is labelled, [N], bool."""
     has_betas: np.ndarray
-    """[N], bool."""
+    """Whether the shape is labelled, [N], bool."""
     people: np.ndarray | None = None
-    """[N], text, equal in views of one person; None: known by Human3.6M's names."""
+    """Texts that are equal in all views of one person, [N]; None where the names of the
+    photos tell it, as in Human3.6M, or nothing does."""
 
     def __len__(self) -> int:
         """Returns the number of people."""
         return len(self.names)
 
     def __iter__(self) -> Iterator[PersonRecord]:
-        """Yields one record after the other."""
+        """Yields the record of each person, in order, without the photo."""
         for row, name in enumerate(map(str, self.names)):
             photo = parse_photo(name)
             person = photo.instant if photo else ""

@@ -1,8 +1,8 @@
-"""Motion capture as SMPL's parameters: what the discriminator takes for real.
+"""Reads captured poses and shapes, which the discriminator learns to call real.
 
-The official file (`cmu_mocap.npz`) has `body_pose` [M, 72], of which the first three
-numbers turn the root and are not used, and `betas` [M, 10]. Files of older projects
-call them `pose` and `shape`.
+`modes.train_images` calls it. The official file (`cmu_mocap.npz`) has `body_pose`
+[M, 72], of which the first three numbers turn the root and are not used, and `betas`
+[M, 10]. Files of older projects call them `pose` and `shape`.
 """
 
 import os
@@ -25,12 +25,13 @@ def read_mocap(path: str | os.PathLike) -> MocapArrays:
     """Returns the poses and shapes of a file, float32.
 
     Args:
-      path: `.npz` with `body_pose` or `pose`, [M, 72] or [M, 69] (without the root),
-        axis-angles in radians; and `betas` or `shape`, [M, 10] or more.
+      path: path of an `.npz` file with `body_pose` or `pose`, [M, 72], or [M, 69]
+        without the root, axis-angles in radians; and `betas` or `shape`, [M, 10] or
+        more.
 
     Raises:
-      InputError: the file is missing or damaged, holds pickles, no poses, other shapes,
-        or values that are not finite.
+      InputError: the file is missing or damaged, holds pickles, no poses, arrays of
+        other shapes, or values that are not finite.
     """
     expected = {
         **{name: Expected(("M", "P"), optional=True) for name in _POSE_NAMES},

@@ -1,8 +1,8 @@
-"""The official multi-view files (`.pkl`): a list with the views of one person each.
+"""Reads the official multi-view annotations (`.pkl`); the pickles are never executed.
 
-A view is a row of the arrays that `annotations` describes; `scale` is the side of the
-box in pixels, to be enlarged by 1.2. The pickle is read by an interpreter that makes
-arrays and nothing else; it is never executed.
+`tools/make_dataset.py` calls it. A file is a list with one table of arrays per person;
+a row of these arrays, which `annotations` describes, is a view. `scale` is the side of
+the box in pixels, to be enlarged by 1.2.
 """
 
 import dataclasses
@@ -30,15 +30,17 @@ _EXPECTED = {**COMMON, **PROHMR}
 def read_multiview(
     path: str | os.PathLike, *, box_unit: BoxUnit = "auto"
 ) -> LabelTable:
-    """Returns the views of all people, those of a person in a row.
+    """Returns the views of all people; those of one person are consecutive.
 
     Args:
-      path: `.pkl`.
-      box_unit: what `scale` is in; "auto" is pixels, if that makes sense.
+      path: path of the `.pkl` file.
+      box_unit: unit of `scale`; "auto" is pixels, and refuses a file in which people
+        would then have impossible sizes.
 
     Raises:
-      InputError: the file is missing or damaged, asks for more than arrays, is no list
-        of views, or an array is missing or of another shape; it names the person.
+      InputError: the file is missing or damaged, asks for other objects than arrays, is
+        no list of people, or an array of a person is missing or of another shape; the
+        person is named.
     """
     people = unpickle_file(path, NUMPY_TABLE)
     if not isinstance(people, list) or not people:
@@ -80,7 +82,7 @@ def _views(
 
 
 def _to_array(value: object, want: Expected) -> np.ndarray:
-    """Returns an array; lists of names or of rows count as such."""
+    """Returns an array, which a list of names or of rows is taken for as well."""
     if isinstance(value, list | tuple):
         if want.kind == "name" and all(isinstance(item, str) for item in value):
             return np.array(value, np.str_)

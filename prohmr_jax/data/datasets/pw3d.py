@@ -1,8 +1,9 @@
-"""3DPW: records of its sequence files.
+"""Makes records of people from the sequence files of 3DPW.
 
-It is scored on joints that are regressed from the posed mesh of the person's gender
-(EVAL_H36M_14, among the body's EXTRA_19), not on SMPL's own joints, which the files
-call `jointPositions`: these are centimetres elsewhere, and serve as a check here.
+`tools/make_dataset.py` calls it. Errors on 3DPW are computed on joints that are
+regressed from the posed mesh of the person's gender (EVAL_H36M_14, among the body's
+EXTRA_19). They are not SMPL's own joints, which the files call `jointPositions`; those
+lie centimetres away, and are compared with the body's to see whether it is SMPL.
 """
 
 import functools
@@ -25,7 +26,7 @@ _LOG = logging.getLogger(__name__)
 _EXTRA = slice(len(JOINTS_44) - len(EXTRA_19), None)
 # Sequences of similar lengths share one compilation.
 _FRAMES_PER_STEP = 256
-# Where the body's own joints are further from those of the file, it is another body.
+# A body whose joints are further than this from those of the file is another one.
 _JOINT_TOLERANCE_M = 0.03
 
 
@@ -37,12 +38,12 @@ def sequence_records(
     """Yields a record per person and valid frame, person after person.
 
     Args:
-      paths: sequence files.
-      bodies: "m" and "f" -> SMPL of that gender.
-      every: only frames whose number this divides.
+      paths: paths of the sequence files.
+      bodies: gender, "m" or "f" -> SMPL body model of that gender.
+      every: n of "every n-th frame".
 
     Raises:
-      InputError: see `read_sequence`.
+      InputError: a file cannot be used; see `read_sequence`.
     """
     for path in paths:
         for actor in read_sequence(path):
@@ -56,7 +57,7 @@ def _records(
     _warn_of_other_body(path, actor, kinematic)
     seen = actor.detections[..., 2] > 0
     boxes = box_around(actor.detections[..., :2], seen)
-    # Officially such a frame ends the program; here it has no box.
+    # The official program ends at a frame without detections; here it gets no box.
     sizes = np.where(seen.any(axis=1), np.asarray(boxes.size), np.nan)
     centers = np.asarray(boxes.center, np.float64)
     in_body = list(OPENPOSE_18.positions_in(JOINTS_44))
@@ -84,7 +85,12 @@ def _records(
 
 
 def _in_camera(body: BodyModel, actor: Actor) -> tuple[np.ndarray, ...]:
-    """Returns, in the camera, root rotations [T, 3], EXTRA_19 and SMPL_24 [T, J, 3]."""
+    """Returns the poses and joints of an actor in the camera frame.
+
+    Returns:
+      Root rotations, axis-angles [T, 3], and the joints of EXTRA_19 and SMPL_24,
+      [T, J, 3], metres.
+    """
     frames = len(actor.pose)
     padded = -frames % _FRAMES_PER_STEP
 
@@ -93,8 +99,8 @@ def _in_camera(body: BodyModel, actor: Actor) -> tuple[np.ndarray, ...]:
 
     arrays = map(pad, (actor.pose, actor.translation, actor.extrinsics))
     betas = actor.betas[: body.num_betas].astype(np.float32)
-    found = _pose_in_camera(body, betas, *arrays)
-    return tuple(np.asarray(array, np.float64)[:frames] for array in found)
+    posed = _pose_in_camera(body, betas, *arrays)
+    return tuple(np.asarray(array, np.float64)[:frames] for array in posed)
 
 
 @jax.jit
@@ -105,7 +111,10 @@ def _pose_in_camera(
     translation: jax.Array,
     extrinsics: jax.Array,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """SMPL turns about the rest pelvis, the camera about its own centre."""
+    """Poses bodies and moves them to the camera frame.
+
+    SMPL turns about the pelvis of the rest pose, the camera about its own centre.
+    """
     turn, shift = extrinsics[..., :3], extrinsics[..., 3]
     times = functools.partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
     rotmats = axis_angle_to_rotmat(pose)
@@ -113,8 +122,8 @@ def _pose_in_camera(
     shaped = shape_body(body, betas, with_vertices=False)
     posed = pose_joints(shaped, orient, rotmats[:, 1:])
     pelvis = shaped.joints[0]
-    there = times(turn, (pelvis + translation)[..., None])[..., 0] + shift
-    offset = (there - pelvis)[:, None]
+    pelvis_in_camera = times(turn, (pelvis + translation)[..., None])[..., 0] + shift
+    offset = (pelvis_in_camera - pelvis)[:, None]
     joints = posed.joints[:, _EXTRA] + offset
     return rotmat_to_axis_angle(orient), joints, posed.kinematic_joints + offset
 
@@ -125,8 +134,8 @@ def _warn_of_other_body(
     if actor.joints is None:
         return
     turn, shift = actor.extrinsics[..., :3], actor.extrinsics[..., 3]
-    there = actor.joints @ np.swapaxes(turn, 1, 2) + shift[:, None]
-    distance = np.linalg.norm((there - kinematic)[actor.valid], axis=-1)
+    labelled = actor.joints @ np.swapaxes(turn, 1, 2) + shift[:, None]
+    distance = np.linalg.norm((labelled - kinematic)[actor.valid], axis=-1)
     mean = float(np.nanmean(distance)) if np.isfinite(distance).any() else 0.0
     if mean > _JOINT_TOLERANCE_M:
         _LOG.warning(

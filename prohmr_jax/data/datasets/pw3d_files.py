@@ -1,10 +1,10 @@
-"""The sequence files of 3DPW (`.pkl`), as they are distributed: read, never executed.
+"""Reads the sequence files of 3DPW (`.pkl`); their pickles are never executed.
 
-A file has the people of one video: `poses` [T, 72] and `trans` [T, 3] in a world,
-`betas`, `genders`, detections `poses2d` [T, 3, 18], whether a frame can be used
-(`campose_valid`), and the camera: `cam_poses` [T, 4, 4] from world to camera and
-`cam_intrinsics`. All have the rate of the photos; `img_frame_ids` is for the poses of
-60 Hz only.
+`pw3d` calls it. A file holds the people of one video of T frames. Per person it has
+`poses` [T, 72] and `trans` [T, 3] in a world frame, `betas`, `genders`, detections
+`poses2d` [T, 3, 18], and whether a frame can be used (`campose_valid`); once it has
+the camera, `cam_poses` [T, 4, 4] from world to camera and `cam_intrinsics`. All have
+the rate of the photos; `img_frame_ids` belongs to the poses of 60 Hz only.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ from prohmr_jax.skeleton import OPENPOSE_18, SMPL_24
 
 _NUM_BETAS = 10
 
-# Of each person, and of the camera; T frames.
+# Arrays of each person, and of the camera; T is the number of frames.
 _PERSON = {
     "poses": Expected(("T", 3 * len(SMPL_24)), "label"),
     "trans": Expected(("T", 3), "label"),
@@ -40,52 +40,55 @@ _CAMERA = {
 
 @dataclasses.dataclass(frozen=True)
 class Actor:
-    """One person of a sequence; T frames."""
+    """Holds one person of a sequence of T frames."""
 
     sequence: str
+    """Name of the sequence."""
     gender: str
-    """"m" or "f"."""
+    """Gender of the person, "m" or "f"."""
     pose: np.ndarray
-    """[T, 24, 3], axis-angles, radians; joint 0 turns body axes to world axes."""
+    """Pose, [T, 24, 3], axis-angles in radians; joint 0 turns body axes to world
+    axes."""
     translation: np.ndarray
-    """[T, 3], metres, world."""
+    """Translation of the body, [T, 3], metres, world frame."""
     betas: np.ndarray
-    """[10]."""
+    """Shape coefficients, [10]."""
     detections: np.ndarray
-    """[T, 18, 3]: x, y in pixels, confidence; OPENPOSE_18."""
+    """Detected joints of OPENPOSE_18, [T, 18, 3]: x and y in pixels, confidence."""
     valid: np.ndarray
-    """[T], bool."""
+    """Whether a frame can be used, [T], bool."""
     extrinsics: np.ndarray
-    """[T, 3, 4], world to camera, metres."""
+    """Matrix [R | t] from world to camera, [T, 3, 4], metres."""
     intrinsics: np.ndarray
-    """[3, 3], pixels."""
+    """Intrinsic matrix of the camera, [3, 3], pixels."""
     joints: np.ndarray | None
-    """[T, 24, 3], metres, world, SMPL_24; None where the file has none."""
+    """Joints of SMPL_24, [T, 24, 3], metres, world frame; None where the file has
+    none."""
 
 
 def find_sequences(path: str | os.PathLike) -> list[Path]:
     """Returns the sequence files of a folder in order, or the file itself.
 
     Raises:
-      InputError: there is none.
+      InputError: the folder holds no sequence file.
     """
     path = Path(path)
-    found = sorted(path.glob("*.pkl")) if path.is_dir() else [path]
-    if not found:
+    files = sorted(path.glob("*.pkl")) if path.is_dir() else [path]
+    if not files:
         raise InputError(path, "holds no .pkl files")
-    return found
+    return files
 
 
 def read_sequence(path: str | os.PathLike) -> list[Actor]:
-    """Returns the people of a sequence file, which is read and never executed.
+    """Returns the people of a sequence file, whose pickle is never executed.
 
     Raises:
-      InputError: the file is missing or damaged, asks for more than arrays, or a field
-        is missing or of another shape; it names the field.
+      InputError: the file is missing or damaged, asks for other objects than arrays, or
+        a field is missing or of another shape, which is named.
     """
     content = unpickle_file(path, NUMPY_TABLE)
     if not isinstance(content, dict):
-        raise InputError(path, "is a pickle, but not of a sequence: it has no names")
+        raise InputError(path, "is a pickle, but no table of a sequence's arrays")
     poses, genders = content.get("poses"), content.get("genders")
     if not isinstance(poses, list) or not isinstance(genders, list):
         raise InputError(path, "has no list 'poses' or no list 'genders'")
@@ -131,7 +134,7 @@ def _checked(
 
 
 def _text(value: object) -> str | None:
-    """Returns a text, or a scalar of NumPy that is one."""
+    """Returns a text, which may be a scalar of NumPy; None for anything else."""
     if isinstance(value, PickledArray):
         try:
             array = value.to_numpy()

@@ -5,10 +5,10 @@ import pickle
 import numpy as np
 import pytest
 
+from prohmr_jax.data.dataset_reader import DatasetReader, Source
 from prohmr_jax.data.datasets.annotations import read_annotations
 from prohmr_jax.data.datasets.builder import write_dataset
 from prohmr_jax.data.datasets.h36m_names import H36mPhoto, parse_photo
-from prohmr_jax.data.pipeline import People, Source
 from prohmr_jax.errors import InputError
 from prohmr_jax.skeleton import BODY_25, JOINTS_44
 from tests.support.datasets_files import (
@@ -35,7 +35,7 @@ def test_official_file_becomes_records_of_the_official_batch(path, tmp_path):
     table = read_annotations(save(path, arrays))
     images = write_photos(tmp_path / "images")
     write_dataset(tmp_path / "out", "h36m", {"train": table}, images=images)
-    people = People(Source(str(tmp_path / "out"), "train", 1.0))
+    people = DatasetReader(Source(str(tmp_path / "out"), "train", 1.0))
     assert len(people) == len(table) == 3
     for row, name in enumerate(NAMES):
         record, _ = people[row]
@@ -131,7 +131,7 @@ def test_labels_that_are_not_numbers_reach_the_builder(path, tmp_path):
     tally = write_dataset(tmp_path / "out", "p", {"train": table}, images=images)
     (fault,) = tally.faults
     assert fault.startswith(f"{NAMES[1]}: has a person without a box")
-    record, _ = People(Source(str(tmp_path / "out"), "train", 1.0))[0]
+    record, _ = DatasetReader(Source(str(tmp_path / "out"), "train", 1.0))[0]
     assert not record.has_pose
     assert not record.keypoints_2d[28].any()
     assert record.keypoints_2d[27].all()

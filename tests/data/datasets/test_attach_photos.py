@@ -60,14 +60,14 @@ def test_crops_of_the_cut_out_are_those_of_the_photo(record, box_px, seed):
     settings = AugmentationSettings(extreme_crop_rate=0.5)
     drawn = draw(settings, np.random.default_rng(seed)) if seed else Draw()
     cut = with_photo(record, None, box_px)
-    found, expected = example(cut, drawn), example(record, drawn)
-    difference = np.abs(found.image.astype(int) - expected.image.astype(int))
+    actual, expected = example(cut, drawn), example(record, drawn)
+    difference = np.abs(actual.image.astype(int) - expected.image.astype(int))
     assert difference.mean() < 2.5
     assert difference.max() < 40
     np.testing.assert_allclose(
-        found.keypoints_2d.xy, expected.keypoints_2d.xy, atol=2e-3
+        actual.keypoints_2d.xy, expected.keypoints_2d.xy, atol=2e-3
     )
-    np.testing.assert_array_equal(found.keypoints_3d.xyz, expected.keypoints_3d.xyz)
+    np.testing.assert_array_equal(actual.keypoints_3d.xyz, expected.keypoints_3d.xyz)
 
 
 def test_augmentation_reaches_nothing_beyond_the_cut_out(record):
@@ -123,8 +123,8 @@ def test_pixels_stay_as_stored_whatever_exif_says(photo, record):
     turned = dataclasses.replace(record, image=stream.getvalue())
     assert with_photo(turned, None).image == stream.getvalue()
     for box_px in (None, 144):
-        found = example(with_photo(turned, None, box_px)).image.astype(int)
-        assert np.abs(found - example(record).image).mean() < 2.5
+        actual = example(with_photo(turned, None, box_px)).image.astype(int)
+        assert np.abs(actual - example(record).image).mean() < 2.5
 
 
 @pytest.mark.parametrize("center", [(0.0, 0.0), (639.0, 240.0), (-60.0, 240.0)])

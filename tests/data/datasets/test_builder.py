@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 
 from prohmr_jax.data.crops import decode_image
+from prohmr_jax.data.dataset_reader import DatasetReader, Source, dataset_directory
 from prohmr_jax.data.datasets import builder
 from prohmr_jax.data.datasets.builder import write_dataset
 from prohmr_jax.data.datasets.cleaning import clean
-from prohmr_jax.data.pipeline import People, Source, dataset_directory
 from prohmr_jax.errors import InputError
 from tests.support.datasets_case import make_record
 
 
 def read(directory, split="train"):
-    people = People(Source(str(directory), split, 1.0))
+    people = DatasetReader(Source(str(directory), split, 1.0))
     return [people[number][0] for number in range(len(people))]
 
 
@@ -52,9 +52,9 @@ def test_everything_comes_back_in_order_over_many_files(tmp_path, monkeypatch):
     assert len(list(directory.glob("*train*"))) == 3
     assert json.loads((directory / "metadata.json").read_text()) == {"kind": "x"}
     for split, expected in (("train", records), ("val", records[:2])):
-        found = read(tmp_path / "out", split)
-        assert len(found) == len(expected)
-        for a, b in zip(found, map(clean, expected), strict=True):
+        actual = read(tmp_path / "out", split)
+        assert len(actual) == len(expected)
+        for a, b in zip(actual, map(clean, expected), strict=True):
             assert (a.image, a.name, a.action) == (b.image, b.name, b.action)
             assert (a.has_pose, a.has_betas) == (b.has_pose, b.has_betas)
             for field in ("box_center", "keypoints_2d", "keypoints_3d", "axis_angle"):
@@ -139,13 +139,13 @@ def test_labels_that_are_not_finite_are_missing(tmp_path):
     record = dataclasses.replace(record, **cameras)
     boxless = dataclasses.replace(make_record(1), box_size=np.nan)
     tally = write_dataset(tmp_path / "out", "p", {"train": [record, boxless]})
-    (found,) = read(tmp_path / "out")
-    assert (found.has_pose, found.has_betas) == (False, False)
-    for values in (found.axis_angle, found.betas, found.intrinsics):
+    (actual,) = read(tmp_path / "out")
+    assert (actual.has_pose, actual.has_betas) == (False, False)
+    for values in (actual.axis_angle, actual.betas, actual.intrinsics):
         assert not values.any()
-    assert found.extrinsics.all()
-    assert np.flatnonzero(~found.keypoints_2d.any(1)).tolist() == [3]
-    assert np.flatnonzero(~found.keypoints_3d.any(1)).tolist() == [4, 5, 6]
+    assert actual.extrinsics.all()
+    assert np.flatnonzero(~actual.keypoints_2d.any(1)).tolist() == [3]
+    assert np.flatnonzero(~actual.keypoints_3d.any(1)).tolist() == [4, 5, 6]
     assert "photo1.jpg: has a person without a box" in next(iter(tally.faults))
 
 
@@ -161,9 +161,9 @@ def test_other_formats_are_kept_without_loss(tmp_path):
     _, data = cv2.imencode(".bmp", pixels[..., ::-1])
     record = dataclasses.replace(make_record(0), image=data.tobytes())
     write_dataset(tmp_path / "out", "p", {"train": [record]})
-    (found,) = read(tmp_path / "out")
-    assert found.image.startswith(b"\x89PNG")
-    np.testing.assert_array_equal(decode_image(found.image, "x"), pixels)
+    (actual,) = read(tmp_path / "out")
+    assert actual.image.startswith(b"\x89PNG")
+    np.testing.assert_array_equal(decode_image(actual.image, "x"), pixels)
 
 
 _BUILD = """

@@ -4,9 +4,9 @@ import cdflib.cdfwrite
 import numpy as np
 import pytest
 
+from prohmr_jax.data.dataset_reader import DatasetReader, Source
 from prohmr_jax.data.datasets.builder import write_dataset
 from prohmr_jax.data.datasets.h36m import h36m_records
-from prohmr_jax.data.pipeline import People, Source
 from prohmr_jax.errors import InputError
 from prohmr_jax.skeleton import EXTRA_19
 from tests.support.datasets_files import write_photos
@@ -96,7 +96,7 @@ def test_records_find_the_photos_of_the_official_extraction(root, tmp_path):
         tmp_path / "out", "h36m", {"train": h36m_records(root, ["S1"])}, images=images
     )
     assert (tally.people["train"], tally.skipped) == (7, 1)
-    record, _ = People(Source(str(tmp_path / "out"), "train", 1.0))[6]
+    record, _ = DatasetReader(Source(str(tmp_path / "out"), "train", 1.0))[6]
     assert (record.name, record.action) == (names[6], "Photo")
 
 
@@ -117,7 +117,7 @@ def test_damaged_files_are_named(root, content, kind):
     path.write_bytes(path.read_bytes()[:900] if content == "cut" else content)
     with pytest.raises(InputError) as error:
         list(h36m_records(root, ["S1"]))
-    assert str(error.value) == f"{path}: is no .cdf file with 'Pose', or damaged"
+    assert str(error.value) == f"{path}: is not a .cdf file with 'Pose', or is damaged"
 
 
 def test_pixels_must_be_there(root):

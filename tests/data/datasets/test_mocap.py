@@ -20,15 +20,15 @@ def betas(rng):
 @pytest.mark.parametrize("names", [("body_pose", "betas"), ("pose", "shape")])
 def test_root_is_dropped_and_first_betas_are_kept(tmp_path, poses, betas, names):
     np.savez(tmp_path / "mocap.npz", **dict(zip(names, (poses, betas), strict=True)))
-    found = read_mocap(tmp_path / "mocap.npz")
-    np.testing.assert_array_equal(found.body_pose, poses[:, 3:].astype(np.float32))
-    np.testing.assert_array_equal(found.betas, betas[:, :10].astype(np.float32))
+    actual = read_mocap(tmp_path / "mocap.npz")
+    np.testing.assert_array_equal(actual.body_pose, poses[:, 3:].astype(np.float32))
+    np.testing.assert_array_equal(actual.betas, betas[:, :10].astype(np.float32))
 
 
 def test_poses_without_root_are_taken_whole(tmp_path, poses, betas):
     np.savez(tmp_path / "mocap.npz", body_pose=poses[:, 3:], betas=betas)
-    found = read_mocap(tmp_path / "mocap.npz")
-    np.testing.assert_array_equal(found.body_pose, poses[:, 3:].astype(np.float32))
+    actual = read_mocap(tmp_path / "mocap.npz")
+    np.testing.assert_array_equal(actual.body_pose, poses[:, 3:].astype(np.float32))
 
 
 @pytest.mark.parametrize(

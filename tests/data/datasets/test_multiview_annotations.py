@@ -5,9 +5,9 @@ import pickle
 import numpy as np
 import pytest
 
+from prohmr_jax.data.dataset_reader import DatasetReader, Source
 from prohmr_jax.data.datasets.builder import write_dataset
 from prohmr_jax.data.datasets.multiview_annotations import read_multiview
-from prohmr_jax.data.pipeline import People, Source
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.pickles import machine as pickle_machine
 from tests.support.datasets_files import official_arrays, write_photos
@@ -35,7 +35,7 @@ def test_views_of_a_person_have_its_name_and_a_wider_box(path, tmp_path, protoco
     table = read_multiview(save(path, people(), protocol))
     images = write_photos(tmp_path / "images", sum(VIEWS, []))
     write_dataset(tmp_path / "out", "multiview", {"val": table}, images=images)
-    source = People(Source(str(tmp_path / "out"), "val", 1.0))
+    source = DatasetReader(Source(str(tmp_path / "out"), "val", 1.0))
     records = [source[row][0] for row in range(len(source))]
     assert [r.name for r in records] == sum(VIEWS, [])
     assert [r.person for r in records] == [str(n) for n in range(3) for _ in range(4)]
@@ -56,9 +56,9 @@ def test_lists_count_as_arrays(path):
         }
         for person in people()
     ]
-    found = read_multiview(save(path, as_lists))
+    actual = read_multiview(save(path, as_lists))
     expected = read_multiview(save(path, people()))
-    for a, b in zip(found, expected, strict=True):
+    for a, b in zip(actual, expected, strict=True):
         assert (a.name, a.person, a.box_size) == (b.name, b.person, b.box_size)
         np.testing.assert_array_equal(a.box_center, b.box_center)
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from prohmr_jax.body import body_joints, make_body_model
+from prohmr_jax.data.dataset_reader import DatasetReader, Source
 from prohmr_jax.data.datasets.builder import write_dataset
 from prohmr_jax.data.datasets.pw3d import _pose_in_camera, sequence_records
 from prohmr_jax.data.datasets.pw3d_files import find_sequences, read_sequence
-from prohmr_jax.data.pipeline import People, Source
 from prohmr_jax.errors import InputError
 from prohmr_jax.skeleton import BODY_25, EVAL_H36M_14, JOINTS_44
 from prohmr_jax.structs import SmplParams
@@ -119,8 +119,8 @@ def test_detections_and_box_are_the_official_ones(path, world, bodies):
     record = next(iter(sequence_records([save(path, world)], bodies)))
     detections = world["poses2d"][0][0].T
     for name, place in (("nose", 0), ("neck", 1), ("left_ankle", 13), ("left_ear", 17)):
-        found = record.keypoints_2d[BODY_25.index(name)]
-        np.testing.assert_array_equal(found, detections[place])
+        actual = record.keypoints_2d[BODY_25.index(name)]
+        np.testing.assert_array_equal(actual, detections[place])
     for name in ("mid_hip", "left_heel"):
         assert not record.keypoints_2d[BODY_25.index(name)].any()
     assert not record.keypoints_2d[25:].any()
@@ -139,7 +139,7 @@ def test_people_without_detections_are_skipped_and_counted(
     tally = write_dataset(tmp_path / "out", "p", {"test": records}, images=images)
     assert tally.people["test"] == sum(map(sum, VALID)) - 1
     assert "image_00004.jpg: has a person without a box" in next(iter(tally.faults))
-    assert len(People(Source(str(tmp_path / "out"), "test", 1.0))) == 6
+    assert len(DatasetReader(Source(str(tmp_path / "out"), "test", 1.0))) == 6
 
 
 def test_every_nth_frame(path, world, bodies):

@@ -1,6 +1,6 @@
 """A run of the training loop that is small enough to be killed, doubled and starved.
 
-  python -m tests.training_loop_case DIRECTORY [--hosts ADDRESS,NUMBER,COUNT]
+  python -m tests.programs.training_loop DIRECTORY [--hosts ADDRESS,NUMBER,COUNT]
       [--file_bytes N] [--steps N] [--seconds_per_step S]
 
 Fits a vector to rows that a shuffled grain pipeline serves, through the real loop, step
@@ -80,10 +80,10 @@ def main():
         checkpoints,
     )
     last = StateCheckpoints(arguments.directory, ModelSpec(), data=batches())
-    found = last.restore(state)
+    actual = last.restore(state)
     if jax.process_index() == 0:
-        digits = np.asarray(found.params["w"]).tobytes().hex()
-        print(int(found.step), float(jnp.sum(found.params["w"])), digits)
+        digits = np.asarray(actual.params["w"]).tobytes().hex()
+        print(int(actual.step), float(jnp.sum(actual.params["w"])), digits)
 
 
 if __name__ == "__main__":

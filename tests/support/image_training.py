@@ -58,7 +58,7 @@ def tiny_model(axis_name=None, dropout_rate=0.2):
     )
 
 
-def critic_params():
+def discriminator_params():
     """The weights of a discriminator."""
     bodies = jnp.zeros((23, 3, 3)), jnp.zeros(10)
     return jax.jit(Discriminator().init)(jax.random.key(1), *bodies)["params"]
