@@ -17,7 +17,7 @@ def get_config() -> ConfigDict:
     config.body = "open"
     config.pose_prior = ""
     config.held_out = "heldout.npz"
-    config.num_samples = 100
+    config.num_samples = 200
     config.frame_step = 20
     config.views = 4
     config.batch_size = 64

@@ -256,6 +256,10 @@ BODY_25_SOURCE = tuple(
     for n in BODY_25.names
 )
 
+# Joints of BODY_25 that are kinematic, without the pelvis that others are taken from.
+LIMBS_25 = BODY_25.indices(*(n for n in _BODY_25_KINEMATIC if n != "mid_hip"))
+MID_HIP_25 = BODY_25.index("mid_hip")
+
 # Pairs of positions in JOINTS_44 that are the same body part, once as OpenPose and once
 # as the other annotators place it: if one of them is hidden, so is the other.
 TWINS_44 = tuple(

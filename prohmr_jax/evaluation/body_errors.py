@@ -1,6 +1,6 @@
 """Errors of predicted bodies, in millimetres, over the joint lists of the protocols."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from prohmr_jax import skeleton
 from prohmr_jax.body import BodyModel, body_joints
+from prohmr_jax.evaluation.best_of_n import best_of
 from prohmr_jax.evaluation.metrics import mpjpe, pa_mpjpe, relative_to
 from prohmr_jax.geometry.rotations import nearest_rotmat
 from prohmr_jax.priors.gaussian_mixture import PosePrior, sample
@@ -22,14 +23,23 @@ JointsOf = Callable[[Body], Float[Array, "*b J 3"]]
 
 @struct.dataclass
 class Errors:
-    """Of people; millimetres, over one list of joints each."""
+    """Holds errors of people over one list of joints, in millimetres.
+
+    The best of N is the least error of the mode and the first N samples.
+    """
 
     mode_pa_mpjpe: Float[Array, " B"]
-    best_pa_mpjpe: Float[Array, " B"]
+    """PA-MPJPE of the mode (z = 0)."""
+    best_pa_mpjpe: Float[Array, "B C"]
+    """PA-MPJPE of the best of N, for each of the C numbers N asked for."""
     mode_mpjpe: Float[Array, " B"]
-    best_mpjpe: Float[Array, " B"]
+    """MPJPE of the mode."""
+    best_mpjpe: Float[Array, "B C"]
+    """MPJPE of the best of N, likewise."""
     mean_pose_pa_mpjpe: Float[Array, " B"]
+    """PA-MPJPE of the mean pose, an answer that ignores the input."""
     mean_pose_mpjpe: Float[Array, " B"]
+    """MPJPE of the mean pose."""
 
 
 def h36m_14(body: Body) -> Float[Array, "*b 14 3"]:
@@ -44,25 +54,32 @@ def smpl_24(body: Body) -> Float[Array, "*b 24 3"]:
 
 
 def body_errors(
-    predicted: Body, truth: Body, baseline: Body, joints_of: JointsOf
+    predicted: Body,
+    truth: Body,
+    baseline: Body,
+    joints_of: JointsOf,
+    counts: Sequence[int],
 ) -> Errors:
     """Returns errors of hypotheses, the mode first, and of the mean pose.
 
     Args:
-      predicted: leading axes [B, K].
-      truth: leading axis [B].
-      baseline: no leading axes; what an answer that ignores the input is.
-      joints_of: the protocol's joints.
+      predicted: bodies with leading axes [B, K], the mode and K - 1 samples.
+      truth: bodies with leading axis [B].
+      baseline: the body of the mean pose, without leading axes.
+      joints_of: picks the joints of a protocol.
+      counts: numbers N of samples of which the best is reported, each at most K - 1.
     """
     ours, true, mean = joints_of(predicted), joints_of(truth), joints_of(baseline)
     pa = _MM * pa_mpjpe(ours, true[:, None])
     raw = _MM * mpjpe(ours, true[:, None])
     mean = jnp.broadcast_to(mean, true.shape)
+    # The mode counts as the first hypothesis, before the N samples.
+    with_mode = [1 + count for count in counts]
     return Errors(
         mode_pa_mpjpe=pa[:, 0],
-        best_pa_mpjpe=jnp.min(pa, axis=1),
+        best_pa_mpjpe=best_of(pa, with_mode),
         mode_mpjpe=raw[:, 0],
-        best_mpjpe=jnp.min(raw, axis=1),
+        best_mpjpe=best_of(raw, with_mode),
         mean_pose_pa_mpjpe=_MM * pa_mpjpe(mean, true),
         mean_pose_mpjpe=_MM * mpjpe(mean, true),
     )

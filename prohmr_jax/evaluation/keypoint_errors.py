@@ -5,13 +5,13 @@ half-hidden keypoints. The mean pose of the prior is measured along with the mod
 an answer that ignores the input scores.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from prohmr_jax import skeleton
 from prohmr_jax.body import BodyModel, body_joints
@@ -22,13 +22,17 @@ from prohmr_jax.evaluation.body_errors import (
     mean_body,
     smpl_24,
 )
-from prohmr_jax.evaluation.metrics import masked_mean
+from prohmr_jax.evaluation.distribution_errors import (
+    DistributionErrors,
+    distribution_errors,
+)
+from prohmr_jax.evaluation.metrics import mpjpe, pa_mpjpe, relative_to
+from prohmr_jax.evaluation.sample_statistics import medoid_of_samples
 from prohmr_jax.geometry import cameras
-from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
-from prohmr_jax.geometry.spread import spread
+from prohmr_jax.geometry.rotations import axis_angle_to_rotmat, rotmat_to_axis_angle
 from prohmr_jax.inference.predict import predict
 from prohmr_jax.models.prohmr import PreparedProHMR
-from prohmr_jax.structs import Keypoints2D, SmplParams
+from prohmr_jax.structs import Body, Keypoints2D, SmplParams
 from prohmr_jax.synthetic.keypoint_pairs import (
     JITTER_25,
     KeypointPairSettings,
@@ -36,7 +40,8 @@ from prohmr_jax.synthetic.keypoint_pairs import (
     random_view,
 )
 
-_BODY_25 = len(skeleton.BODY_25)
+_NUM_25 = len(skeleton.BODY_25)
+_LIMBS = np.array(skeleton.LIMBS_25)
 _MM = 1000.0
 
 
@@ -79,25 +84,69 @@ CONDITIONS: dict[str, Callable] = {
 
 
 @struct.dataclass
-class Consistency:
-    """Of people: how samples agree with what was seen, and differ where it was not."""
+class MedoidErrors:
+    """Holds errors of the samples' medoid on the 14 joints of Human3.6M, mm."""
 
-    visible_spread: Float[Array, " B"]
-    """Mean distance from the samples' mean, over the joints seen, mm."""
-    hidden_spread: Float[Array, " B"]
-    """Over the joints not seen, mm; 0 if there are none."""
-    mode_error_2d: Float[Array, " B"]
-    """Mean distance on the joints seen, percent of the box."""
-    samples_error_2d: Float[Array, " B"]
+    pa_mpjpe: Float[Array, " B"]
+    """PA-MPJPE of the sample that lies nearest to the others."""
+    mpjpe: Float[Array, " B"]
+    """MPJPE of the same sample."""
 
 
 @struct.dataclass
 class PersonErrors:
-    """All that is measured of people under one condition."""
+    """Holds all that is measured of people under one condition."""
 
     h36m_14: Errors
+    """Errors on the 14 joints of Human3.6M, mm."""
     smpl_24: Errors
-    consistency: Consistency
+    """Errors on the 24 kinematic joints, mm."""
+    mode_error_2d: Float[Array, "B J"]
+    """Distance of the mode's projected joints from the truth, percent of the box."""
+    distribution: DistributionErrors
+    """How the samples' joints compare with the truth; metres relative to the pelvis.
+    Both per-joint fields are over `skeleton.LIMBS_25`."""
+    medoid: MedoidErrors
+    """Errors of the single estimates that samples amount to."""
+    axis_angle: Float[Array, "B L 24 3"]
+    """The first few samples' rotations, radians, to be held to the joints' limits."""
+
+
+def person_of_pose(
+    key: jax.Array,
+    axis_angle: Float[Array, "24 3"],
+    body: BodyModel,
+    condition: Callable,
+) -> tuple[Body, Float[Array, "25 2"], Keypoints2D]:
+    """Returns a person of a given pose: the body, its projection, its detections.
+
+    Shape, view and camera are drawn from the settings of training.
+
+    Args:
+      key: the person's random key.
+      axis_angle: pose, radians, the root in a world with Y up.
+      body: the body model.
+      condition: one of `CONDITIONS`.
+
+    Returns:
+      The body in camera axes (metres), the joints of BODY_25 in the plane z = 1, and
+      what of them reaches the model.
+    """
+    settings = KeypointPairSettings()
+    view_key, shape_key, camera_key, detector_key = jax.random.split(key, 4)
+    rotmats = axis_angle_to_rotmat(axis_angle)
+    view = random_view(view_key, settings)
+    truth = body_joints(
+        body,
+        SmplParams(
+            global_orient=jnp.matmul(view, rotmats[0], precision="highest"),
+            body_pose=rotmats[1:],
+            betas=jax.random.normal(shape_key, (body.num_betas,)),
+        ),
+    )
+    camera = random_camera(camera_key, truth.joints, settings)
+    xy = cameras.project(truth.joints, camera)[:_NUM_25]
+    return truth, xy, condition(detector_key, xy)
 
 
 def make_evaluation(
@@ -105,65 +154,62 @@ def make_evaluation(
     body: BodyModel,
     mean_body_pose: Float[Array, "23 3 3"],
     condition: Callable,
-    num_hypotheses: int,
-) -> Callable:
-    """Returns the jitted `(poses [B, 24, 3], key) -> PersonErrors` of one condition."""
-    settings = KeypointPairSettings()
+    num_samples: int,
+    counts: Sequence[int],
+    num_limit_samples: int = 4,
+) -> Callable[[Float[Array, "B 24 3"], jax.Array], PersonErrors]:
+    """Returns the jitted `(poses [B, 24, 3], keys [B]) -> PersonErrors`.
+
+    Args:
+      model: prepared weights.
+      body: the body that the weights were trained on.
+      mean_body_pose: rotations of the mean pose.
+      condition: one of `CONDITIONS`, how keypoints reach the model.
+      num_samples: samples of each person, the mode not counted.
+      counts: numbers N of samples of which the best is reported.
+      num_limit_samples: samples whose rotations are returned.
+    """
     baseline = mean_body(body, mean_body_pose)
 
-    def person(key, axis_angle):
-        view_key, shape_key, camera_key, detector_key = jax.random.split(key, 4)
-        rotmats = axis_angle_to_rotmat(axis_angle)
-        truth = body_joints(
-            body,
-            SmplParams(
-                global_orient=random_view(view_key, settings) @ rotmats[0],
-                body_pose=rotmats[1:],
-                betas=jax.random.normal(shape_key, (body.num_betas,)),
-            ),
-        )
-        camera = random_camera(camera_key, truth.joints, settings)
-        xy = cameras.project(truth.joints, camera)[:_BODY_25]
-        return truth, xy, condition(detector_key, xy)
-
     @jax.jit
-    def evaluate(poses, key) -> PersonErrors:
-        person_key, sample_key = jax.random.split(key)
-        keys = jax.random.split(person_key, len(poses))
-        truth, xy, keypoints = jax.vmap(person)(keys, poses)
-        prediction = predict(model, body, keypoints, sample_key, num_hypotheses)
-        predicted_xy = prediction.joints_2d[..., :_BODY_25, :]
+    def evaluate(poses, keys) -> PersonErrors:
+        keys = jax.vmap(jax.random.split)(keys)
+        truth, xy, keypoints = jax.vmap(
+            lambda key, pose: person_of_pose(key, pose, body, condition)
+        )(keys[:, 0], poses)
+        prediction = predict(model, body, keypoints, keys[:, 1], 1 + num_samples)
         target_xy = cameras.image_to_crop(xy, prediction.box)
+        mode_xy = prediction.joints_2d[:, 0, :_NUM_25]
+        mode_error = 100.0 * jnp.linalg.norm(mode_xy - target_xy, axis=-1)
+        smpl = jax.tree.map(
+            lambda a: a[:, 1 : 1 + num_limit_samples], prediction.hypotheses.smpl
+        )
         return PersonErrors(
-            h36m_14=body_errors(prediction.body, truth, baseline, h36m_14),
-            smpl_24=body_errors(prediction.body, truth, baseline, smpl_24),
-            consistency=_consistency(
-                prediction.body.joints[..., :_BODY_25, :],
-                predicted_xy,
-                target_xy,
-                keypoints.confidence > 0,
+            h36m_14=body_errors(prediction.body, truth, baseline, h36m_14, counts),
+            smpl_24=body_errors(prediction.body, truth, baseline, smpl_24, counts),
+            mode_error_2d=mode_error[:, _LIMBS],
+            distribution=distribution_errors(
+                limbs_from_pelvis(prediction.body.joints[:, 1:]),
+                limbs_from_pelvis(truth.joints),
+                prediction.joints_2d[:, 1:, _LIMBS],
+                target_xy[:, _LIMBS],
+                (keypoints.confidence > 0)[:, _LIMBS],
             ),
+            medoid=_medoid_errors(prediction.body, truth),
+            axis_angle=rotmat_to_axis_angle(smpl.rotmats),
         )
 
     return evaluate
 
 
-def _consistency(
-    joints: Float[Array, "B K 25 3"],
-    xy: Float[Array, "B K 25 2"],
-    target_xy: Float[Array, "B 25 2"],
-    visible: Bool[Array, "B 25"],
-) -> Consistency:
-    # Relative to the centroid of what was seen: no joint's spread is zero by choice.
-    weights = visible[:, None, :, None] / jnp.sum(visible, axis=1)[:, None, None, None]
-    samples = joints[:, 1:]
-    samples = samples - jnp.sum(weights * samples, axis=2, keepdims=True)
-    spreads = _MM * spread(samples)
-    distance = 100.0 * jnp.linalg.norm(xy - target_xy[:, None], axis=-1)
-    of_person = jax.vmap(masked_mean)
-    return Consistency(
-        visible_spread=of_person(spreads, visible),
-        hidden_spread=of_person(spreads, ~visible),
-        mode_error_2d=of_person(distance[:, 0], visible),
-        samples_error_2d=of_person(jnp.mean(distance[:, 1:], axis=1), visible),
+def limbs_from_pelvis(joints: Float[Array, "*b 44 3"]) -> Float[Array, "*b J 3"]:
+    """Returns the joints of `skeleton.LIMBS_25` relative to the pelvis."""
+    return relative_to(joints, skeleton.MID_HIP_25)[..., _LIMBS, :]
+
+
+def _medoid_errors(predicted: Body, truth: Body) -> MedoidErrors:
+    samples, true = h36m_14(predicted)[:, 1:], h36m_14(truth)
+    medoid = medoid_of_samples(samples)
+    return MedoidErrors(
+        pa_mpjpe=_MM * pa_mpjpe(medoid, true), mpjpe=_MM * mpjpe(medoid, true)
     )

@@ -42,20 +42,6 @@ def take_sample(
     return jnp.take_along_axis(samples, index, axis=-3)[..., 0, :, :]
 
 
-def spread(samples: Float[Array, "*b N J D"]) -> Float[Array, "*b J"]:
-    """Returns the root mean square distance of a joint's samples from their mean.
-
-    The unit is that of the samples. An isotropic Gaussian of standard deviation s
-    along each axis has the spread s sqrt(D). The gradient is 0 where all samples
-    coincide.
-    """
-    gaps = samples - jnp.mean(samples, axis=-3, keepdims=True)
-    # The norm of all gaps at once, over sqrt(N).
-    gaps = jnp.moveaxis(gaps, -3, -2)
-    gaps = gaps.reshape(*gaps.shape[:-2], -1)
-    return distance(gaps, jnp.zeros_like(gaps)) / jnp.sqrt(samples.shape[-3])
-
-
 def mean_error_2d(
     samples_xy: Float[Array, "*b N J 2"], true_xy: Float[Array, "*#b J 2"]
 ) -> Float[Array, "*b J"]:

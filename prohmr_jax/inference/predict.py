@@ -48,7 +48,8 @@ def predict(
       encoder_input: what the encoder sees, leading axis B. Keypoints are BODY_25
         `[B, 25]` in any frame (pixels, for instance); their box surrounds the joints
         whose confidence exceeds `MIN_CONFIDENCE`. Crops bring their own box.
-      key: random key of the samples; person b has the key `fold_in(key, b)`.
+      key: random key of the samples: one per person `[B]`, or one of which person b
+        gets `fold_in(key, b)`.
       num_hypotheses: number K of hypotheses, the mode included.
       with_vertices: also computes the vertices of the bodies.
     """
@@ -56,8 +57,10 @@ def predict(
         inputs, box = image_input.normalize(encoder_input.image), encoder_input.box
     else:
         inputs, box = in_box(encoder_input)
-    people = jnp.arange(box.size.shape[0])
-    keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, people)
+    keys = key
+    if not key.ndim:
+        people = jnp.arange(box.size.shape[0])
+        keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, people)
     z = jax.vmap(lambda k: latents(k, (), num_hypotheses))(keys)
     context = encode(model, inputs)
     hypotheses = decode(model, context, z)
