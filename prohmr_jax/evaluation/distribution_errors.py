@@ -21,7 +21,6 @@ from prohmr_jax.evaluation.sample_statistics import (
     mean_error_2d,
     mean_of_samples,
     medoid_index,
-    spread,
     take_sample,
 )
 from prohmr_jax.evaluation.weighted_means import weighted_mean, weighted_rms
@@ -31,6 +30,7 @@ from prohmr_jax.geometry.energy_score import (
     energy_from_distances,
     mean_distances_to_others,
 )
+from prohmr_jax.geometry.spread import spread
 
 
 @struct.dataclass
