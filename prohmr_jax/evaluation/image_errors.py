@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 from prohmr_jax import skeleton
 from prohmr_jax.body import BodyModel, body_joints
 from prohmr_jax.evaluation.body_errors import Errors, body_errors, h36m_14, smpl_24
+from prohmr_jax.evaluation.over_actions import mean_over_actions, person_keys
 from prohmr_jax.inference.predict import predict
 from prohmr_jax.models.prohmr import PreparedProHMR
 from prohmr_jax.structs import Body, Crop, ImageBatch
@@ -39,15 +40,16 @@ class ImagePersonErrors:
     have no errors."""
 
 
-@functools.partial(jax.jit, static_argnames="num_hypotheses")
+@functools.partial(jax.jit, static_argnames="num_samples")
 def measure(
     model: PreparedProHMR,
     body: BodyModel,
     baseline: Body,
     batch: ImageBatch,
-    key: jax.Array,
-    num_hypotheses: int,
+    keys: jax.Array,
+    num_samples: int,
 ) -> ImagePersonErrors:
+<<<<<<< HEAD
     """Returns the errors of the people of a batch.
 
     Args:
@@ -60,6 +62,20 @@ def measure(
     """
     crop = Crop(batch.image, batch.box)
     predicted = predict(model, body, crop, key, num_hypotheses)
+=======
+    """Returns the errors of a batch of people, by the mode and samples of each.
+
+    Args:
+      model: prepared weights.
+      body: the body that the weights were trained on.
+      baseline: the body of the mean pose, without leading axes.
+      batch: crops with labels, leading axis B.
+      keys: random key of each person, `[B]`.
+      num_samples: samples of each person, the mode not counted.
+    """
+    crop = Crop(batch.image, batch.box)
+    predicted = predict(model, body, crop, keys, 1 + num_samples)
+>>>>>>> 96988a9 (Fits and images are averaged by the same functions; tests of what the evaluations publish)
     posed = body_joints(body, batch.smpl)
     truth = Body(batch.keypoints_3d.xyz, posed.kinematic_joints)
     seen = batch.keypoints_2d.confidence[:, None]
@@ -70,9 +86,15 @@ def measure(
     distance = distance / jnp.maximum(jnp.sum(seen, axis=-1), 1.0)
     listed = skeleton.EVAL_H36M_14.positions_in(skeleton.JOINTS_44)
     labelled = jnp.all(batch.keypoints_3d.confidence[:, listed] > 0, axis=-1)
+    counts = (num_samples,)
     return ImagePersonErrors(
+<<<<<<< HEAD
         h36m_14=body_errors(predicted.body, truth, baseline, h36m_14),
         smpl_24=body_errors(predicted.body, truth, baseline, smpl_24),
+=======
+        h36m_14=body_errors(predicted.body, truth, baseline, h36m_14, counts),
+        smpl_24=body_errors(predicted.body, truth, baseline, smpl_24, counts),
+>>>>>>> 96988a9 (Fits and images are averaged by the same functions; tests of what the evaluations publish)
         mode_error_2d=distance[:, 0],
         samples_error_2d=jnp.mean(distance[:, 1:], axis=1),
         counts=labelled * batch.has_pose,
@@ -117,20 +139,18 @@ def score(
       seed: seed of the samples.
     """
     people, actions = [], []
-    for number, (batch, names) in enumerate(batches):
-        key = jax.random.fold_in(jax.random.key(seed), number)
-        errors = measure(model, body, baseline, batch, key, 1 + num_samples)
+    for batch, names in batches:
+        # A person's number among all people gives the key, whatever the batches are.
+        keys = person_keys(seed, len(actions), len(batch.has_pose))
+        errors = measure(model, body, baseline, batch, keys, num_samples)
         real = len(names)
         people.append(jax.tree.map(lambda a, n=real: np.asarray(a)[:n], errors))
         actions += names
     errors = jax.tree.map(lambda *a: np.concatenate(a), *people)
     kept = errors.counts > 0
-    groups = [kept & (np.array(actions) == name) for name in sorted(set(actions))]
-    groups = [group for group in groups if group.any()]
-    macro = lambda a: float(np.mean([a[g].mean() for g in groups] or [np.nan]))  # noqa: E731
     return ImageScores(
-        means=jax.tree.map(macro, errors),
+        means=mean_over_actions(errors, actions, kept),
         num_people=int(kept.sum()),
-        num_actions=len(groups),
+        num_actions=len(set(np.asarray(actions)[kept])),
         left_out=int(np.sum(~kept)),
     )

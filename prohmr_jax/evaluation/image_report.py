@@ -56,8 +56,8 @@ def scores_table(scores: ImageScores, num_samples: int) -> list[str]:
     for label in ("h36m_14", "smpl_24"):
         e = getattr(scores.means, label)
         errors = (
-            *(e.mode_pa_mpjpe, e.best_pa_mpjpe, e.mean_pose_pa_mpjpe),
-            *(e.mode_mpjpe, e.best_mpjpe, e.mean_pose_mpjpe),
+            *(e.mode_pa_mpjpe, e.best_pa_mpjpe[-1], e.mean_pose_pa_mpjpe),
+            *(e.mode_mpjpe, e.best_mpjpe[-1], e.mean_pose_mpjpe),
         )
         joints = label.upper().replace("_", "-")
         rows.append([joints, *(f"{error:.1f}" for error in errors)])
@@ -165,7 +165,9 @@ class LearningCurve:
           scores: errors of the model.
         """
         errors = vars(scores.means.h36m_14)
-        row = {"step": float(step), **{k: errors[k] for k in _CURVE[1:]}}
+        # The best of N is one number, for the one N of these evaluations.
+        row = {"step": float(step)}
+        row |= {k: float(np.ravel(errors[k])[-1]) for k in _CURVE[1:]}
         self.rows = [r for r in self.rows if r["step"] < step] + [row]
         stream = io.StringIO()
         writer = csv.DictWriter(stream, _CURVE)

@@ -10,7 +10,6 @@ import pathlib
 from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 import ml_collections
 import numpy as np
 from tqdm import tqdm
@@ -28,6 +27,7 @@ from prohmr_jax.evaluation.fitting_errors import (
     several_views_fits,
 )
 from prohmr_jax.evaluation.keypoint_errors import CONDITIONS
+from prohmr_jax.evaluation.over_actions import mean_over_actions, measure_people
 from prohmr_jax.files import markdown
 from prohmr_jax.files.assets import KEYPOINT_WEIGHTS, REGRESSION_WEIGHTS
 from prohmr_jax.files.atomic import write_atomically
@@ -107,6 +107,7 @@ def measure(
         so that only one size is compiled.
       seed: seed of shapes and cameras; person p has the key `fold_in(key(seed), p)`.
     """
+<<<<<<< HEAD
     keys = jax.vmap(jax.random.fold_in, (None, 0))(
         jax.random.key(seed), jnp.arange(len(poses))
     )
@@ -131,6 +132,28 @@ def over_actions(errors: FitErrors, labels: Labels, split: Split) -> FitErrors:
     return jax.tree.map(
         lambda values: float(np.mean([values[mask].mean() for mask in masks])), errors
     )
+=======
+
+    methods: list[str] = []
+
+    def errors_of(poses: jax.Array, keys: jax.Array) -> Errors:
+        scenes = scenes_of(keys, poses)
+        errors = {"mean pose": mean_pose_errors(models, scenes)}
+        errors |= {n: fit_errors(body, scenes) for n, body in fits(scenes).items()}
+        methods[:] = errors
+        return errors
+
+    errors = measure_people(errors_of, poses, batch_size, seed)
+    # In the order of the methods, which a pytree of names does not keep.
+    return {name: errors[name] for name in methods}
+
+
+def mean_of_split(errors: FitErrors, labels: Labels, split: Split) -> FitErrors:
+    """Returns the mean over a split's actions of the means over their people, mm."""
+    actions = [action for _, action in labels]
+    in_split = np.array([label_split is split for label_split, _ in labels])
+    return mean_over_actions(errors, actions, in_split)
+>>>>>>> 96988a9 (Fits and images are averaged by the same functions; tests of what the evaluations publish)
 
 
 def markdown_rows(
@@ -151,7 +174,7 @@ def markdown_rows(
     for method in results[conditions[0]]:
         cells = [method]
         for condition in conditions:
-            means = over_actions(results[condition][method], labels, split)
+            means = mean_of_split(results[condition][method], labels, split)
             cells.append(f"{means.pa_mpjpe:.1f} / {means.mpjpe:.1f}")
         rows.append(cells)
     return markdown.table(["method", *conditions], rows).splitlines()

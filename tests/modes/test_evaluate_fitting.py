@@ -25,8 +25,8 @@ from prohmr_jax.fitting import (
 )
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 from prohmr_jax.modes.evaluate_fitting import (
+    mean_of_split,
     measure,
-    over_actions,
     spread_people,
 )
 from prohmr_jax.modes.evaluate_fitting import (
@@ -72,7 +72,7 @@ def test_actions_count_alike():
     labels = [(Split.SEEN_ACTION, a) for a in ("a", "a", "a", "b")]
     labels.append((Split.UNSEEN_ACTION, "c"))
     errors = FitErrors(np.array([1.0, 2.0, 3.0, 10.0, 99.0]), np.arange(5.0))
-    means = over_actions(errors, labels, Split.SEEN_ACTION)
+    means = mean_of_split(errors, labels, Split.SEEN_ACTION)
     assert means.pa_mpjpe == pytest.approx(6.0)
     assert means.mpjpe == pytest.approx(2.0)
 
