@@ -49,20 +49,6 @@ def measure(
     keys: jax.Array,
     num_samples: int,
 ) -> ImagePersonErrors:
-<<<<<<< HEAD
-    """Returns the errors of the people of a batch.
-
-    Args:
-      model: weights, prepared for inference.
-      body: body model that the weights were trained with.
-      baseline: body that an answer which ignores the image gives everybody.
-      batch: crops and labels.
-      key: random key of the samples.
-      num_hypotheses: number of bodies per person, the mode included.
-    """
-    crop = Crop(batch.image, batch.box)
-    predicted = predict(model, body, crop, key, num_hypotheses)
-=======
     """Returns the errors of a batch of people, by the mode and samples of each.
 
     Args:
@@ -75,7 +61,6 @@ def measure(
     """
     crop = Crop(batch.image, batch.box)
     predicted = predict(model, body, crop, keys, 1 + num_samples)
->>>>>>> 96988a9 (Fits and images are averaged by the same functions; tests of what the evaluations publish)
     posed = body_joints(body, batch.smpl)
     truth = Body(batch.keypoints_3d.xyz, posed.kinematic_joints)
     seen = batch.keypoints_2d.confidence[:, None]
@@ -88,13 +73,8 @@ def measure(
     labelled = jnp.all(batch.keypoints_3d.confidence[:, listed] > 0, axis=-1)
     counts = (num_samples,)
     return ImagePersonErrors(
-<<<<<<< HEAD
-        h36m_14=body_errors(predicted.body, truth, baseline, h36m_14),
-        smpl_24=body_errors(predicted.body, truth, baseline, smpl_24),
-=======
         h36m_14=body_errors(predicted.body, truth, baseline, h36m_14, counts),
         smpl_24=body_errors(predicted.body, truth, baseline, smpl_24, counts),
->>>>>>> 96988a9 (Fits and images are averaged by the same functions; tests of what the evaluations publish)
         mode_error_2d=distance[:, 0],
         samples_error_2d=jnp.mean(distance[:, 1:], axis=1),
         counts=labelled * batch.has_pose,

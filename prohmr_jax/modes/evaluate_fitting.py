@@ -107,32 +107,6 @@ def measure(
         so that only one size is compiled.
       seed: seed of shapes and cameras; person p has the key `fold_in(key(seed), p)`.
     """
-<<<<<<< HEAD
-    keys = jax.vmap(jax.random.fold_in, (None, 0))(
-        jax.random.key(seed), jnp.arange(len(poses))
-    )
-    parts = []
-    for start in range(0, len(poses), batch_size):
-        chosen = np.arange(start, start + batch_size)
-        rows = np.minimum(chosen, len(poses) - 1)
-        scenes = scenes_of(keys[rows], jnp.asarray(poses[rows]))
-        errors = {"mean pose": mean_pose_errors(models, scenes)}
-        errors |= {n: fit_errors(body, scenes) for n, body in fits(scenes).items()}
-        real = slice(np.sum(chosen < len(poses)))
-        parts.append(jax.tree.map(lambda a, real=real: np.asarray(a)[real], errors))
-    joined = jax.tree.map(lambda *a: np.concatenate(a), *parts)
-    # `jax.tree.map` sorts the methods by name: this restores their order.
-    return {name: joined[name] for name in errors}
-
-
-def over_actions(errors: FitErrors, labels: Labels, split: Split) -> FitErrors:
-    """Returns the mean over the actions of a split of the means over their people."""
-    actions = sorted({action for other, action in labels if other is split})
-    masks = [np.array([label == (split, a) for label in labels]) for a in actions]
-    return jax.tree.map(
-        lambda values: float(np.mean([values[mask].mean() for mask in masks])), errors
-    )
-=======
 
     methods: list[str] = []
 
@@ -153,7 +127,6 @@ def mean_of_split(errors: FitErrors, labels: Labels, split: Split) -> FitErrors:
     actions = [action for _, action in labels]
     in_split = np.array([label_split is split for label_split, _ in labels])
     return mean_over_actions(errors, actions, in_split)
->>>>>>> 96988a9 (Fits and images are averaged by the same functions; tests of what the evaluations publish)
 
 
 def markdown_rows(
