@@ -23,7 +23,9 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("evaluation")
     rng = np.random.default_rng(0)
     clip = lambda name, frames: Clip(  # noqa: E731
-        name, 0.2 * rng.normal(size=(frames, 24, 3)).astype(np.float32)
+        name,
+        0.2 * rng.normal(size=(frames, 24, 3)).astype(np.float32),
+        np.zeros((frames, 3), np.float32),
     )
     clips = [
         (clip("running__5", 5), Split.SEEN_ACTION),
