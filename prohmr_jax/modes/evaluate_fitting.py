@@ -107,7 +107,6 @@ def measure(
         so that only one size is compiled.
       seed: seed of shapes and cameras; person p has the key `fold_in(key(seed), p)`.
     """
-
     methods: list[str] = []
 
     def errors_of(poses: jax.Array, keys: jax.Array) -> Errors:
