@@ -18,7 +18,8 @@ from prohmr_jax.fitting.keypoints import View, crop_view
 from prohmr_jax.fitting.objectives import FittingModel, decode_body
 from prohmr_jax.geometry import cameras
 from prohmr_jax.models.flow import ConditionalGlow
-from prohmr_jax.models.prepared_flow import prepare_flow, project_context
+from prohmr_jax.models.fold_flow import prepare_flow
+from prohmr_jax.models.prepared_flow import project_context
 from prohmr_jax.models.prohmr import POSE_FEATURES
 from prohmr_jax.structs import Keypoints2D, WeakCamera
 

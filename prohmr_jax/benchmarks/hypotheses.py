@@ -21,6 +21,7 @@ from prohmr_jax.files.markdown import table
 from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
 from prohmr_jax.models import prepared_flow
 from prohmr_jax.models.flow import ConditionalGlow
+from prohmr_jax.models.fold_flow import prepare_flow
 from prohmr_jax.models.prohmr import POSE_FEATURES
 from prohmr_jax.structs import SmplParams
 
@@ -88,7 +89,7 @@ def flow_work(images: int, hypotheses: int) -> dict[str, Callable]:
         lambda: flow.init(key, z[:1, :1], context[:1], method="inverse")
     )
     variables = initialize()
-    prepared = prepared_flow.prepare_flow(flow, variables)
+    prepared = prepare_flow(flow, variables)
 
     @jax.jit
     def fast(flow, z, context):

@@ -1,4 +1,4 @@
-"""The critic of bodies: the factorised discriminator of HMR (Kanazawa et al., 2018)."""
+"""The discriminator of HMR (Kanazawa et al., 2018), for adversarial training."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -8,7 +8,6 @@ from prohmr_jax import skeleton
 from prohmr_jax.models.layers import HIGHEST, uniform
 
 NUM_JOINTS = len(skeleton.SMPL_24) - 1
-NUM_SCORES = NUM_JOINTS + 2
 _JOINT_FEATURES = 32
 
 
@@ -16,19 +15,20 @@ class Discriminator(nn.Module):
     """Scores each joint's rotation alone, the shape alone, and all joints together."""
 
     hidden_features: int = 1024
+    """Width of the network that scores all joints together."""
 
     @nn.compact
     def __call__(
         self, body_pose: Float[Array, "*b 23 3 3"], betas: Float[Array, "*b S"]
     ) -> Float[Array, "*b 25"]:
-        """Returns scores near 1 for real bodies, near 0 for made ones.
+        """Returns scores that are near 1 for real bodies, near 0 for generated ones.
 
         Args:
           body_pose: rotations relative to the parents.
           betas: shape coefficients.
 
         Returns:
-          23 scores of joints, one of the shape, one of all joints.
+          The scores of the 23 joints, the score of the shape, and that of all joints.
         """
 
         def layer(x, features, name):
@@ -37,7 +37,7 @@ class Discriminator(nn.Module):
         joints = body_pose.reshape(*body_pose.shape[:-2], 9)
         joints = layer(joints, _JOINT_FEATURES, "joint_fc1")
         joints = layer(joints, _JOINT_FEATURES, "joint_fc2")
-        # Every joint has a linear layer of its own, with one output.
+        # Each joint has a linear layer of its own with one output.
         limit = (6.0 / (_JOINT_FEATURES + 1)) ** 0.5
         kernel = self.param("joint_out_kernel", uniform(limit), joints.shape[-2:])
         bias = self.param("joint_out_bias", nn.initializers.zeros, joints.shape[-2:-1])
@@ -47,7 +47,7 @@ class Discriminator(nn.Module):
         shape = layer(shape, betas.shape[-1] // 2, "betas_fc2")
         shape_score = _linear(1, "betas_out")(shape)
 
-        # Feature by feature, as officially.
+        # The order is feature by feature, as in the official code.
         pose = jnp.swapaxes(joints, -1, -2).reshape(*joints.shape[:-2], -1)
         pose = layer(pose, self.hidden_features, "all_joints_fc1")
         pose = layer(pose, self.hidden_features, "all_joints_fc2")

@@ -1,200 +1,49 @@
 """The conditional Glow flow of ProHMR (Eqs. 1-4): pose <-> latent, given a context.
 
-`forward` maps data (a pose) to noise (z), `inverse` maps noise to data; papers often
-name them the other way round. Every layer has just these two methods, both
-`(value, context) -> (value, log_det)` with the log-determinant of the map taken.
+`forward` maps data (a pose) to noise (z), and `inverse` maps noise to data; papers
+often name them the other way round.
 
-`context` broadcasts against `value` over the batch axes: give contexts `[B, 1, C]` and
-values `[B, K, D]`, and each context is projected once, not once per hypothesis.
+Contexts broadcast against values over the batch axes: with contexts `[B, 1, C]` and
+values `[B, K, D]`, each context is projected once and not once per hypothesis.
 
-In training, `train=True` normalises by batch statistics and drops units, so that
-`forward` and `inverse` are then not inverses of each other. For inference use
-`prepared_flow`, the same mathematics with everything linear folded.
+With `train=True` the conditioners normalise by batch statistics and drop units, so that
+`forward` and `inverse` are not inverses of each other. Inference uses `prepared_flow`
+instead, which is the same map with everything linear folded.
 """
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float
 
-from prohmr_jax.models.conditioner import ResidualNet
-from prohmr_jax.models.layers import HIGHEST
+from prohmr_jax.models.flow_layers import ActNorm, Coupling, LULinear
 
-# Keeps the diagonal of U away from zero (the official value).
-LU_EPS = 1e-3
-# Floor of the standard deviation in data-dependent initialisation.
+# Smallest standard deviation in the data-dependent initialisation of ActNorm.
 ACTNORM_MIN_STD = 1e-3
-# Bound of the context-dependent log-scales of the affine form.
-MAX_LOG_SCALE = 3.0
-
-
-class ActNorm(nn.Module):
-    """y = exp(log_scale) x + shift; log_det = sum(log_scale)."""
-
-    features: int
-
-    def setup(self):
-        """Declares scale and shift, both starting at the identity."""
-        zeros = nn.initializers.zeros
-        self.log_scale = self.param("log_scale", zeros, (self.features,))
-        self.shift = self.param("shift", zeros, (self.features,))
-
-    def forward(self, x, context):
-        """Returns exp(log_scale) x + shift and its log-determinant."""
-        log_det = jnp.broadcast_to(jnp.sum(self.log_scale), x.shape[:-1])
-        return jnp.exp(self.log_scale) * x + self.shift, log_det
-
-    def inverse(self, y, context):
-        """Returns (y - shift) exp(-log_scale) and its log-determinant."""
-        log_det = jnp.broadcast_to(-jnp.sum(self.log_scale), y.shape[:-1])
-        return (y - self.shift) * jnp.exp(-self.log_scale), log_det
-
-
-class LULinear(nn.Module):
-    """y = L U x + b, L unit-lower, U upper with diagonal softplus(u) + 1e-3."""
-
-    features: int
-
-    def setup(self):
-        """Declares the factors; they start at the identity."""
-        zeros = nn.initializers.zeros
-        entries = (self.features * (self.features - 1) // 2,)
-        # softplus(u) + LU_EPS = 1
-        diagonal = nn.initializers.constant(float(np.log(np.expm1(1.0 - LU_EPS))))
-        self.lower_entries = self.param("lower_entries", zeros, entries)
-        self.upper_entries = self.param("upper_entries", zeros, entries)
-        self.unconstrained_upper_diag = self.param(
-            "unconstrained_upper_diag", diagonal, (self.features,)
-        )
-        self.bias = self.param("bias", zeros, (self.features,))
-
-    def factors(self) -> tuple[Float[Array, "D D"], Float[Array, "D D"]]:
-        """Returns L and U; off-diagonal entries are stored row by row."""
-        eye = jnp.eye(self.features, dtype=self.bias.dtype)
-        lower = eye.at[np.tril_indices(self.features, -1)].set(self.lower_entries)
-        upper = jnp.diag(nn.softplus(self.unconstrained_upper_diag) + LU_EPS)
-        upper = upper.at[np.triu_indices(self.features, 1)].set(self.upper_entries)
-        return lower, upper
-
-    def _log_det(self, value):
-        diagonal = nn.softplus(self.unconstrained_upper_diag) + LU_EPS
-        return jnp.broadcast_to(jnp.sum(jnp.log(diagonal)), value.shape[:-1])
-
-    def forward(self, x, context):
-        """Returns L (U x) + b and its log-determinant."""
-        lower, upper = self.factors()
-        y = jnp.matmul(jnp.matmul(x, upper.T, precision=HIGHEST), lower.T,
-                       precision=HIGHEST)  # fmt: skip
-        return y + self.bias, self._log_det(x)
-
-    def inverse(self, y, context):
-        """Returns U^-1 L^-1 (y - b) and its log-determinant.
-
-        The matrix is inverted once for all rows: solving for each row costs more as
-        soon as there are more rows than features.
-        """
-        lower, upper = self.factors()
-        eye = jnp.eye(self.features, dtype=self.bias.dtype)
-        matrix = solve_triangular(lower, eye, lower=True, unit_diagonal=True)
-        matrix = solve_triangular(upper, matrix, lower=False)
-        x = jnp.matmul(y - self.bias, matrix.T, precision=HIGHEST)
-        return x, -self._log_det(y)
-
-
-class Coupling(nn.Module):
-    """Half of the features shift the other half, given the context.
-
-    Additive, as in the paper: y_t = x_t + t(x_i, c), log_det 0. With `affine` the
-    shifted half is also scaled, by a function of the context alone:
-    y_t = exp(s(c)) x_t + t(x_i, c), log_det = sum s(c). The log-determinant then
-    depends on the image but never on the sample, so that z = 0 stays the exact mode.
-    """
-
-    features: int
-    first_identity: int
-    hidden_features: int
-    context_features: int
-    num_blocks: int
-    use_batch_norm: bool
-    dropout_rate: float
-    affine: bool = False
-    axis_name: str | None = None
-
-    @property
-    def identity_features(self) -> slice:
-        """The half that passes through: every second feature."""
-        return slice(self.first_identity, None, 2)
-
-    @property
-    def transform_features(self) -> slice:
-        """The half that is shifted."""
-        return slice(1 - self.first_identity, None, 2)
-
-    def setup(self):
-        """Declares the conditioner, and the scale's layer if there is one."""
-        count = len(range(self.features)[self.identity_features])
-        self.transform_net = ResidualNet(
-            count,
-            self.features - count,
-            self.hidden_features,
-            self.context_features,
-            self.num_blocks,
-            self.use_batch_norm,
-            self.dropout_rate,
-            self.axis_name,
-        )
-        if self.affine:
-            self.scale_net = nn.Dense(
-                self.features - count,
-                kernel_init=nn.initializers.zeros,
-                precision=HIGHEST,
-            )
-
-    def _log_scale(self, context):
-        if not self.affine:
-            return None
-        return MAX_LOG_SCALE * jnp.tanh(self.scale_net(context) / MAX_LOG_SCALE)
-
-    def _merge(self, value, transformed):
-        return jnp.asarray(value).at[..., self.transform_features].set(transformed)
-
-    def forward(self, x, context, train=False, weights=None):
-        """Returns the shifted features and the log-determinant."""
-        moved = x[..., self.transform_features]
-        log_det = jnp.zeros(x.shape[:-1], x.dtype)
-        if (log_scale := self._log_scale(context)) is not None:
-            moved = moved * jnp.exp(log_scale)
-            log_det += jnp.sum(log_scale, axis=-1)
-        kept = x[..., self.identity_features]
-        shift = self.transform_net(kept, context, train, weights)
-        return self._merge(x, moved + shift), log_det
-
-    def inverse(self, y, context, train=False, weights=None):
-        """Returns the features before the shift and the log-determinant."""
-        kept = y[..., self.identity_features]
-        shift = self.transform_net(kept, context, train, weights)
-        moved = y[..., self.transform_features] - shift
-        log_det = jnp.zeros(y.shape[:-1], y.dtype)
-        if (log_scale := self._log_scale(context)) is not None:
-            moved = moved * jnp.exp(-log_scale)
-            log_det -= jnp.sum(log_scale, axis=-1)
-        return self._merge(y, moved), log_det
 
 
 class ConditionalGlow(nn.Module):
-    """`num_layers` times ActNorm, LULinear, Coupling, from data to noise (Eq. 3)."""
+    """Stacks `num_layers` times ActNorm, LULinear and Coupling (Eq. 3)."""
 
     features: int = 144
+    """Number of entries of data and noise."""
     hidden_features: int = 1024
+    """Width of the conditioners."""
     context_features: int = 2048
+    """Number of entries of the context; 0 for a flow without context."""
     num_layers: int = 4
+    """Number of times that the three layers are stacked."""
     num_blocks: int = 2
+    """Number of residual blocks of each conditioner."""
     use_batch_norm: bool = True
+    """Whether the conditioners normalise by batch statistics."""
     dropout_rate: float = 0.5
+    """Share of hidden units of the conditioners that are dropped in training."""
     affine: bool = False
+    """Whether couplings are affine instead of additive; see `Coupling`."""
     axis_name: str | None = None
+    """Mapped axis over which batch statistics are averaged, if any."""
 
     def setup(self):
         """Lists the layers in the direction from data to noise."""
@@ -205,7 +54,7 @@ class ConditionalGlow(nn.Module):
                 LULinear(self.features),
                 Coupling(
                     features=self.features,
-                    # Even features pass the first coupling, odd ones the second.
+                    # The features that stay the same alternate between the couplings.
                     first_identity=i % 2,
                     hidden_features=self.hidden_features,
                     context_features=self.context_features,
@@ -225,7 +74,15 @@ class ConditionalGlow(nn.Module):
         train: bool = False,
         weights: Float[Array, "*b"] | None = None,
     ) -> tuple[Float[Array, "*b D"], Float[Array, "*b"]]:
-        """Returns z of data and log |det dz/dx|; see the module on `context`."""
+        """Returns the noise z of data x, and log |det dz/dx|.
+
+        Args:
+          x: data.
+          context: contexts, which broadcast against the rows.
+          train: normalises by batch statistics and drops units.
+          weights: 1 for rows that count in the batch statistics, 0 for the others; None
+            if all of them count.
+        """
         log_det = jnp.zeros(x.shape[:-1], x.dtype)
         for layer in self.layers:
             extra = (train, weights) if isinstance(layer, Coupling) else ()
@@ -240,7 +97,10 @@ class ConditionalGlow(nn.Module):
         train: bool = False,
         weights: Float[Array, "*b"] | None = None,
     ) -> tuple[Float[Array, "*b D"], Float[Array, "*b"]]:
-        """Returns data of noise and log |det dx/dz|."""
+        """Returns the data x of noise z, and log |det dx/dz|.
+
+        Args: see `forward`.
+        """
         log_det = jnp.zeros(z.shape[:-1], z.dtype)
         for layer in reversed(self.layers):
             extra = (train, weights) if isinstance(layer, Coupling) else ()
@@ -248,41 +108,74 @@ class ConditionalGlow(nn.Module):
             log_det += layer_log_det
         return z, log_det
 
-    def log_prob(self, x, context=None, train=False, weights=None):
-        """Returns ln p(x | c) (Eq. 2) `[*b]` and z `[*b, D]`."""
+    def log_prob(
+        self,
+        x: Float[Array, "*b D"],
+        context: Float[Array, "*#b C"] | None = None,
+        train: bool = False,
+        weights: Float[Array, "*b"] | None = None,
+    ) -> tuple[Float[Array, "*b"], Float[Array, "*b D"]]:
+        """Returns ln p(x | c) (Eq. 2), nats, and the noise z.
+
+        Args: see `forward`.
+        """
         z, log_det = self.forward(x, context, train, weights)
         return standard_normal_log_prob(z) + log_det, z
 
-    def sample(self, z, context=None, train=False):
-        """Returns data of given noise `[*b, D]` and its ln p(x | c) `[*b]`."""
+    def sample(
+        self,
+        z: Float[Array, "*b D"],
+        context: Float[Array, "*#b C"] | None = None,
+        train: bool = False,
+    ) -> tuple[Float[Array, "*b D"], Float[Array, "*b"]]:
+        """Returns the data x of noise z, and ln p(x | c), nats.
+
+        Args: see `forward`.
+        """
         x, log_det = self.inverse(z, context, train)
         return x, standard_normal_log_prob(z) - log_det
 
-    def actnorm_from_data(self, x, context=None, train=True, weights=None):
-        """Returns ActNorm parameters that whiten this data, layer by layer, and z.
+    def actnorm_from_data(
+        self,
+        x: Float[Array, "*b D"],
+        context: Float[Array, "*#b C"] | None = None,
+        train: bool = True,
+        weights: Float[Array, "*b"] | None = None,
+    ) -> tuple[dict[str, dict[str, jax.Array]], Float[Array, "*b D"]]:
+        """Returns the ActNorm parameters that whiten data layer by layer, and z.
 
-        The result is `{layer name: {log_scale, shift}}`, to be merged by
-        `initialize_actnorm`; nothing is changed here. Batch statistics, if mutable,
-        are updated as by one training pass.
+        This is the data-dependent initialisation of Glow. Nothing is changed here;
+        `initialize_actnorm` puts the parameters into those of the flow. Batch
+        statistics, if they are mutable, are updated as by one training pass.
+
+        Args:
+          x: data.
+          context: contexts, which broadcast against the rows.
+          train: normalises by batch statistics and drops units.
+          weights: 1 for rows that count, 0 for the others; None if all of them count.
+
+        Returns:
+          `{layer name: {"log_scale": [D], "shift": [D]}}`, and the noise of the data.
         """
-        found = {}
+        actnorms = {}
         weights = jnp.ones(x.shape[:-1], x.dtype) if weights is None else weights
         for layer in self.layers:
             if isinstance(layer, ActNorm):
-                found[layer.name] = _whitening(x, weights)
-                x = jnp.exp(found[layer.name]["log_scale"]) * x
-                x = x + found[layer.name]["shift"]
+                actnorm = _whitening(x, weights)
+                x = jnp.exp(actnorm["log_scale"]) * x + actnorm["shift"]
+                actnorms[layer.name] = actnorm
             elif isinstance(layer, Coupling):
                 x, _ = layer.forward(x, context, train, weights)
             else:
                 x, _ = layer.forward(x, context)
-        return found, x
+        return actnorms, x
 
 
-def _whitening(x, weights):
-    """ActNorm parameters that bring the rows of x to mean 0 and std 1 (ddof 1).
+def _whitening(x: Float[Array, "*b D"], weights: Float[Array, "*b"]):
+    """Returns the ActNorm parameters that give rows mean 0 and standard deviation 1.
 
-    The identity where fewer than two rows count.
+    The standard deviation is that of a sample (n - 1). Where fewer than two rows count,
+    the parameters are those of the identity.
     """
     axes = tuple(range(x.ndim - 1))
     mask = weights[..., None]
@@ -291,16 +184,21 @@ def _whitening(x, weights):
     squares = jnp.sum(jnp.square(x - mean) * mask, axis=axes)
     std = jnp.sqrt(squares / jnp.maximum(count - 1.0, 1.0))
     std = jnp.maximum(std, ACTNORM_MIN_STD)
-    found = {"log_scale": -jnp.log(std), "shift": -mean / std}
-    return jax.tree.map(lambda value: jnp.where(count > 1, value, 0.0), found)
+    actnorm = {"log_scale": -jnp.log(std), "shift": -mean / std}
+    return jax.tree.map(lambda value: jnp.where(count > 1, value, 0.0), actnorm)
 
 
-def initialize_actnorm(params: dict, found: dict[str, dict[str, jax.Array]]) -> dict:
-    """Returns the flow's parameters with the ActNorms of `actnorm_from_data`."""
-    return {**params, **found}
+def initialize_actnorm(params: dict, actnorms: dict[str, dict[str, jax.Array]]) -> dict:
+    """Returns the flow's parameters with the result of `actnorm_from_data` in them.
+
+    Args:
+      params: parameters of the flow, by layer name.
+      actnorms: parameters of its ActNorms, by layer name.
+    """
+    return {**params, **actnorms}
 
 
 def standard_normal_log_prob(z: Float[Array, "*b D"]) -> Float[Array, "*b"]:
-    """Returns ln N(z; 0, I)."""
+    """Returns ln N(z; 0, I), nats."""
     constant = 0.5 * z.shape[-1] * float(np.log(2.0 * np.pi))
     return -0.5 * jnp.sum(z**2, axis=-1) - constant

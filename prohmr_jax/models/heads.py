@@ -1,4 +1,4 @@
-"""The head that reads shape and camera off the context."""
+"""The head that predicts shape and camera from the context."""
 
 from collections.abc import Sequence
 
@@ -11,25 +11,28 @@ from prohmr_jax.structs import WeakCamera
 
 
 class ShapeCameraHead(nn.Module):
-    """[betas, camera] = mean + MLP(context), one answer per image.
+    """Computes [betas, camera] = mean + MLP(context), once per image.
 
-    The means are kept with the weights (collection `mean_params`), because weights
-    are trained relative to them.
+    The means are kept with the weights (in the collection `mean_params`), because the
+    weights are trained relative to them.
     """
 
     context_features: int
+    """Number of entries of the context."""
     num_betas: int = 10
+    """Number of shape coefficients."""
     hidden_features: int = 1024
+    """Width of the hidden layer."""
     mean_betas: Sequence[float] = ()
-    """Empty: zeros."""
+    """Mean shape coefficients; empty stands for zeros."""
     mean_camera: Sequence[float] = (0.9, 0.0, 0.0)
-    """(scale, x, y)."""
+    """Mean camera (scale, x, y), as in `WeakCamera`."""
 
     @nn.compact
     def __call__(
         self, context: Float[Array, "*b C"]
     ) -> tuple[Float[Array, "*b S"], WeakCamera]:
-        """Returns shape coefficients and the crop's camera."""
+        """Returns the shape coefficients and the camera of the crop."""
         betas_init = jnp.asarray(self.mean_betas or (0.0,) * self.num_betas)
         camera_init = jnp.asarray(self.mean_camera, jnp.float32)
         mean_betas = self.variable("mean_params", "betas", lambda: betas_init)
@@ -37,7 +40,7 @@ class ShapeCameraHead(nn.Module):
         h = dense(self.hidden_features, self.context_features, name="layers_0")(context)
         out = nn.Dense(
             self.num_betas + len(self.mean_camera),
-            # xavier_uniform with gain 0.02: starts close to the means
+            # This is xavier_uniform with gain 0.02, which starts close to the means.
             kernel_init=nn.initializers.variance_scaling(0.02**2, "fan_avg", "uniform"),
             precision=HIGHEST,
             name="layers_2",

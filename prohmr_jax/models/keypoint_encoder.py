@@ -1,29 +1,33 @@
-"""The encoder that sees a person as 2D keypoints."""
+"""The encoder of 2D keypoints, an alternative to the image encoder."""
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from prohmr_jax import skeleton
+from prohmr_jax.models.layers import HIGHEST
 from prohmr_jax.structs import Keypoints2D
 
-# Spreads crop units, of standard deviation about 0.25, to unit variance.
+# Scales crop units, whose standard deviation is about 0.25, to unit variance.
 _POSITION_SCALE = 4.0
 
 
 class KeypointEncoder(nn.Module):
-    """A residual MLP from detected joints to the context.
+    """Maps detected joints to the context by a residual MLP.
 
-    A joint that was not seen is an input state of its own: position and confidence
-    are blanked and its `missing` input is on. Blocks are x + W2 gelu(W1 norm(x)).
+    A missing joint has position and confidence 0, and a third input that marks it as
+    missing. The residual blocks are x + W2 gelu(W1 norm(x)).
     """
 
     context_features: int = 512
+    """Number of entries of the context."""
     width: int = 1024
+    """Width of the hidden layers."""
     num_blocks: int = 2
+    """Number of residual blocks."""
 
     def example_input(self) -> Keypoints2D:
-        """Returns an input of the right shape, for initialisation."""
+        """Returns an input of the right shape, with which weights are initialised."""
         joints = len(skeleton.BODY_25)
         return Keypoints2D(jnp.zeros((1, joints, 2)), jnp.ones((1, joints)))
 
@@ -34,22 +38,27 @@ class KeypointEncoder(nn.Module):
         """Returns the context of keypoints in the crop frame.
 
         Args:
-          keypoints: BODY_25, crop units; confidence 0 marks a missing joint, and its
+          keypoints: BODY_25, crop units; confidence 0 marks a missing joint, whose
             position is ignored.
-          train: no effect; every encoder takes it.
+          train: ignored; it is there because all encoders take it.
         """
         missing = keypoints.confidence <= 0
         position = jnp.where(missing[..., None], 0.0, keypoints.xy) * _POSITION_SCALE
         states = jnp.stack([keypoints.confidence, missing.astype(jnp.float32)], axis=-1)
         states = jnp.where(missing[..., None], states * jnp.array([0.0, 1.0]), states)
         joints = jnp.concatenate([position, states], axis=-1)
-        h = nn.Dense(self.width, name="joints")(joints.reshape(*joints.shape[:-2], -1))
+        flat = joints.reshape(*joints.shape[:-2], -1)
+        h = nn.Dense(self.width, precision=HIGHEST, name="joints")(flat)
         for i in range(self.num_blocks):
             branch = nn.LayerNorm(name=f"norm_{i}")(h)
-            branch = nn.gelu(nn.Dense(self.width, name=f"expand_{i}")(branch))
-            # Blocks start as the identity.
-            h = h + nn.Dense(
-                self.width, kernel_init=nn.initializers.zeros, name=f"contract_{i}"
-            )(branch)
+            expand = nn.Dense(self.width, precision=HIGHEST, name=f"expand_{i}")
+            # With zero weights here, a block starts as the identity.
+            contract = nn.Dense(
+                self.width,
+                kernel_init=nn.initializers.zeros,
+                precision=HIGHEST,
+                name=f"contract_{i}",
+            )
+            h = h + contract(nn.gelu(expand(branch)))
         h = nn.LayerNorm(name="norm")(h)
-        return nn.Dense(self.context_features, name="context")(h)
+        return nn.Dense(self.context_features, precision=HIGHEST, name="context")(h)

@@ -1,7 +1,8 @@
-"""The deterministic twin of ProHMR: one pose per context, where the flow has many.
+"""The deterministic counterpart of ProHMR: it predicts one pose per context.
 
-Encoder and head are the same, so that what a distribution adds can be told apart from
-what a network of this size and this data can do at all.
+Encoder and head are those of ProHMR, so that comparing the two shows what the
+distribution adds for the same network size and the same data. Exemplar fine-tuning
+tunes this model.
 """
 
 import jax.numpy as jnp
@@ -20,10 +21,10 @@ _IDENTITY_6D = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
 
 class PoseRegressor(BodyNetwork):
-    """A trainable model with the methods of `ProHMR`, but for those of a density."""
+    """Predicts one pose per context, with the methods of `ProHMR` except `log_prob`."""
 
     pose: ResidualNet
-    """From the context to 24 rotations (6D), about the identity."""
+    """Network from the context to 24 rotations in 6D, relative to the identity."""
 
     def hypotheses(
         self,
@@ -31,9 +32,12 @@ class PoseRegressor(BodyNetwork):
         z: Float[Array, "B K 144"],
         train: bool = False,
     ) -> Hypotheses:
-        """Returns the one answer K times; of the latents only the number counts.
+        """Returns the predicted body K times, with a `log_prob` of 0.
 
-        Its `log_prob` is 0: there is no density.
+        Args:
+          context: contexts of the images.
+          z: latents, of which only the number K is used.
+          train: normalises by batch statistics and drops units.
         """
         rest = jnp.tile(jnp.asarray(_IDENTITY_6D), NUM_ROTATIONS)
         flat = rest + self.pose(context, None, train)

@@ -1,16 +1,10 @@
-"""The trained flow made ready for inference: the same map, a third of the work.
+"""The trained flow folded for inference and fitting: the same map, a third of the work.
 
-`prepare_flow` folds, once per model: ActNorm and LU linear into one affine map (and
-its inverse), the couplings' split into even and odd features into these maps, batch
-norm into the linear layer before it (or a gain and an offset where a residual branch
-leaves between), and the last block's second linear layer into the output layer.
-`project_context` then computes, once per image, all that depends on the context.
-
-What remains per hypothesis is matrix products and rectifiers. Results agree with
-`ConditionalGlow` to rounding.
+`fold_flow.prepare_flow` folds a trained flow once per model, and `project_context`
+computes once per image all that depends on the context. Only matrix products and
+rectifiers remain for each hypothesis. Results agree with those of `ConditionalGlow` to
+rounding.
 """
-
-from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
@@ -18,178 +12,109 @@ import numpy as np
 from flax import struct
 from jaxtyping import Array, Float
 
-from prohmr_jax.models.flow import (
-    MAX_LOG_SCALE,
-    ConditionalGlow,
-    standard_normal_log_prob,
-)
+from prohmr_jax.models.flow import standard_normal_log_prob
+from prohmr_jax.models.flow_layers import MAX_LOG_SCALE
 from prohmr_jax.models.layers import HIGHEST
-
-_BATCH_NORM_EPS = 1e-5
 
 
 @struct.dataclass
 class PreparedBlock:
-    """A residual block: gain and offset, rectify, linear, rectify, linear."""
+    """Holds the weights of a residual block.
+
+    The block applies gain and offset, a rectifier, a linear layer, a rectifier and a
+    second linear layer.
+    """
 
     gain: Float[Array, " H"]
+    """Factor of each hidden unit at the start of the branch."""
     offset: Float[Array, " H"]
+    """Addition to each hidden unit at the start of the branch."""
     first: Float[Array, "H H"]
+    """Weights of the first linear layer."""
     first_bias: Float[Array, " H"]
+    """Bias of the first linear layer."""
     second: Float[Array, "H H"] | None
-    """None in the last block, where `PreparedStep.out_hidden` holds it."""
+    """Weights of the second linear layer; None in the last block, whose second layer is
+    part of `PreparedStep.out_hidden`."""
     second_bias: Float[Array, " H"] | None
+    """Bias of the second linear layer, or None likewise."""
 
 
 @struct.dataclass
 class PreparedStep:
-    """ActNorm and LU as one affine map, then a coupling of two contiguous halves."""
+    """Holds an affine map (ActNorm and LU linear), then a coupling of two halves.
+
+    The I features that the coupling keeps come first, the T features that it shifts
+    come after them.
+    """
 
     linear: Float[Array, "D D"]
-    """Data to noise: rows are inputs, columns outputs, identity half first."""
+    """Affine map from data to noise; rows are inputs, columns outputs."""
     linear_bias: Float[Array, " D"]
+    """Bias of the affine map."""
     linear_inverse: Float[Array, "D D"]
+    """Inverse of the affine map, from noise to data."""
     linear_inverse_bias: Float[Array, " D"]
+    """Bias of the inverse."""
     initial: Float[Array, "I H"]
+    """First layer of the conditioner, on the kept features."""
     blocks: tuple[PreparedBlock, ...]
+    """Residual blocks of the conditioner."""
     out_residual: Float[Array, "H T"]
-    """Output layer on the residual stream before the last block's branch."""
+    """Output layer of the conditioner, on the input of the last block."""
     out_hidden: Float[Array, "H T"]
-    """The last block's second layer times the output layer."""
+    """Second layer of the last block times the output layer."""
     out_bias: Float[Array, " T"]
+    """Bias of the two together."""
     context: Float[Array, "C H"] | None
+    """First layer of the conditioner, on the context; None without context."""
     context_bias: Float[Array, " H"]
+    """Bias of the first layer."""
     scale: Float[Array, "C T"] | None
-    """None for the additive form."""
+    """Layer of the log-scales, on the context; None in the additive form."""
     scale_bias: Float[Array, " T"] | None
+    """Bias of that layer, or None likewise."""
     log_det: Float[Array, ""]
-    """Of the affine map, data to noise."""
+    """Log-determinant of the affine map from data to noise."""
 
 
 @struct.dataclass
 class PreparedFlow:
-    """A flow ready for inference; steps in the direction from data to noise."""
+    """Holds a flow that is ready for inference."""
 
     steps: tuple[PreparedStep, ...]
+    """Steps in the direction from data to noise."""
     unsplit: tuple[int, ...] = struct.field(pytree_node=False)
-    """Brings the last step's halves back into feature order."""
+    """Permutation that brings the halves of the last step into the order of z."""
 
     @property
     def features(self) -> int:
-        """Dimension of data and noise."""
+        """Returns the number of entries of data and noise."""
         return self.steps[0].linear.shape[0]
 
 
 @struct.dataclass
 class ProjectedContext:
-    """All that the flow needs of an image, per step; share it among hypotheses."""
+    """Holds all that the flow needs of an image; the image's hypotheses share it."""
 
     hidden: tuple[Float[Array, "*b H"], ...]
+    """Contribution of the context to the first layer of each step's conditioner."""
     log_scale: tuple[Float[Array, "*b T"] | None, ...]
+    """Log-scales of each step's coupling; None in the additive form."""
     log_det: Float[Array, "*b"]
-    """Data to noise, the same for every sample of the image."""
-
-
-def prepare_flow(flow: ConditionalGlow, variables: Mapping) -> PreparedFlow:
-    """Returns the folded form of trained weights.
-
-    Args:
-      flow: the module, for its sizes.
-      variables: its `params` and, with batch norm, `batch_stats`.
-    """
-    # Folding is done in float64 on the host: it must not cost accuracy.
-    variables = jax.tree.map(lambda a: np.asarray(a, np.float64), dict(variables))
-    params, stats = variables["params"], variables.get("batch_stats", {})
-    # The feature order that a step receives: at first the natural one, then the
-    # previous step's halves, identity half first.
-    order = np.arange(flow.features)
-    steps = []
-    for i in range(flow.num_layers):
-        split = np.concatenate(
-            [np.arange(i % 2, flow.features, 2), np.arange(1 - i % 2, flow.features, 2)]
-        )
-        actnorm, lu, coupling = (f"layers_{3 * i + k}" for k in range(3))
-        step = _affine(params[actnorm], params[lu], order, split)
-        step |= _coupling(params[coupling], stats.get(coupling, {}), flow)
-        steps.append(PreparedStep(**step))
-        order = split
-    to_float32 = lambda a: jnp.asarray(a, jnp.float32)  # noqa: E731
-    unsplit = tuple(int(i) for i in np.argsort(order))
-    return PreparedFlow(jax.tree.map(to_float32, tuple(steps)), unsplit)
-
-
-def _affine(actnorm, lu, order, split) -> dict:
-    """One affine map of ActNorm and LU between two feature orders."""
-    size = len(order)
-    lower, upper = np.eye(size), np.zeros((size, size))
-    diagonal = np.logaddexp(0.0, lu["unconstrained_upper_diag"]) + 1e-3
-    lower[np.tril_indices(size, -1)] = lu["lower_entries"]
-    upper[np.triu_indices(size, 1)] = lu["upper_entries"]
-    upper[np.diag_indices(size)] = diagonal
-    weight = lower @ upper
-    matrix = (weight * np.exp(actnorm["log_scale"])).T
-    bias = weight @ actnorm["shift"] + lu["bias"]
-    inverse = np.linalg.inv(matrix)
-    return {
-        "linear": matrix[order][:, split],
-        "linear_bias": bias[split],
-        "linear_inverse": inverse[split][:, order],
-        "linear_inverse_bias": (-bias @ inverse)[order],
-        "log_det": np.sum(actnorm["log_scale"]) + np.sum(np.log(diagonal)),
-    }
-
-
-def _coupling(params, stats, flow: ConditionalGlow) -> dict:
-    """The conditioner with batch norm and the last two linear layers folded."""
-    net, net_stats = params["transform_net"], stats.get("transform_net", {})
-    final = net["final_layer"]
-    blocks = []
-    for i in range(flow.num_blocks):
-        block, block_stats = net[f"blocks_{i}"], net_stats.get(f"blocks_{i}", {})
-        gain, offset = _batch_norm(block, block_stats, 0, flow.hidden_features)
-        gain_1, offset_1 = _batch_norm(block, block_stats, 1, flow.hidden_features)
-        first, second = block["linear_layers_0"], block["linear_layers_1"]
-        last = i == flow.num_blocks - 1
-        blocks.append(
-            PreparedBlock(
-                gain=gain,
-                offset=offset,
-                first=first["kernel"] * gain_1,
-                first_bias=first["bias"] * gain_1 + offset_1,
-                second=None if last else second["kernel"],
-                second_bias=None if last else second["bias"],
-            )
-        )
-    scale = params.get("scale_net", {})
-    return {
-        "initial": net["initial_layer"]["kernel"],
-        "blocks": tuple(blocks),
-        "out_residual": final["kernel"],
-        "out_hidden": second["kernel"] @ final["kernel"],
-        "out_bias": final["bias"] + second["bias"] @ final["kernel"],
-        "context": net.get("context_layer", {}).get("kernel"),
-        "context_bias": net["initial_layer"]["bias"],
-        "scale": scale.get("kernel"),
-        "scale_bias": scale.get("bias"),
-    }
-
-
-def _batch_norm(block, stats, i: int, features: int):
-    """Gain and offset of a batch norm in evaluation; identity where there is none."""
-    name = f"batch_norm_layers_{i}"
-    if name not in block:
-        return np.ones(features), np.zeros(features)
-    gain = block[name]["scale"] / np.sqrt(stats[name]["var"] + _BATCH_NORM_EPS)
-    return gain, block[name]["bias"] - stats[name]["mean"] * gain
+    """Log-determinant of the map from data to noise, which is the same for every sample
+    of the image."""
 
 
 def project_context(
     flow: PreparedFlow, context: Float[Array, "*b C"] | None = None
 ) -> ProjectedContext:
-    """Returns what the flow needs of each image; broadcast it over hypotheses.
+    """Returns all that the flow needs of each image.
 
-    Give `context [*b, 1, C]` to use the result with values `[*b, K, D]`. None is for
-    a flow without context.
+    Args:
+      flow: the folded flow.
+      context: contexts; `[*b, 1, C]` for values `[*b, K, D]`, so that hypotheses share
+        them. None for a flow without context.
     """
     hidden, log_scales = [], []
     log_det = jnp.zeros(() if context is None else context.shape[:-1])
@@ -211,7 +136,13 @@ def project_context(
 def forward(
     flow: PreparedFlow, x: Float[Array, "*b D"], context: ProjectedContext
 ) -> tuple[Float[Array, "*b D"], Float[Array, "*b"]]:
-    """Returns z of data and log |det dz/dx|, as `ConditionalGlow.forward`."""
+    """Returns the noise z of data x and log |det dz/dx|, as `ConditionalGlow.forward`.
+
+    Args:
+      flow: the folded flow.
+      x: data.
+      context: projected contexts, which broadcast against the rows.
+    """
     for step, hidden, log_scale in _steps(flow, context):
         x = _matmul(x, step.linear) + step.linear_bias
         kept, moved = _halves(step, x)
@@ -226,7 +157,13 @@ def forward(
 def inverse(
     flow: PreparedFlow, z: Float[Array, "*b D"], context: ProjectedContext
 ) -> tuple[Float[Array, "*b D"], Float[Array, "*b"]]:
-    """Returns data of noise and log |det dx/dz|, as `ConditionalGlow.inverse`."""
+    """Returns the data x of noise z and log |det dx/dz|, as `ConditionalGlow.inverse`.
+
+    Args:
+      flow: the folded flow.
+      z: noise.
+      context: projected contexts, which broadcast against the rows.
+    """
     x = z[..., np.argsort(flow.unsplit)]
     for step, hidden, log_scale in reversed(_steps(flow, context)):
         kept, moved = _halves(step, x)
@@ -238,14 +175,18 @@ def inverse(
     return x, jnp.broadcast_to(-context.log_det, x.shape[:-1])
 
 
-def log_prob(flow: PreparedFlow, x, context: ProjectedContext):
-    """Returns ln p(x | c) `[*b]` and z `[*b, D]`."""
+def log_prob(
+    flow: PreparedFlow, x: Float[Array, "*b D"], context: ProjectedContext
+) -> tuple[Float[Array, "*b"], Float[Array, "*b D"]]:
+    """Returns ln p(x | c), nats, and the noise z; see `forward`."""
     z, log_det = forward(flow, x, context)
     return standard_normal_log_prob(z) + log_det, z
 
 
-def sample(flow: PreparedFlow, z, context: ProjectedContext):
-    """Returns data of given noise `[*b, D]` and its ln p(x | c) `[*b]`."""
+def sample(
+    flow: PreparedFlow, z: Float[Array, "*b D"], context: ProjectedContext
+) -> tuple[Float[Array, "*b D"], Float[Array, "*b"]]:
+    """Returns the data x of noise z and ln p(x | c), nats; see `inverse`."""
     x, log_det = inverse(flow, z, context)
     return x, standard_normal_log_prob(z) - log_det
 
@@ -264,7 +205,7 @@ def _matmul(x, matrix):
 
 
 def _shift(step: PreparedStep, kept, hidden):
-    """The conditioner's output, from the kept half and the projected context."""
+    """Returns the shift from the kept features and the projected context."""
     h = _matmul(kept, step.initial) + hidden
     for block in step.blocks:
         branch = jax.nn.relu(h * block.gain + block.offset)

@@ -1,7 +1,7 @@
 """ProHMR: an encoder, the conditional flow over poses, and the head (Fig. 3).
 
-`ProHMR` is what trains. `prepare` makes of its weights what infers: the encoder and
-head as they are, the flow folded.
+`ProHMR` is the form for training. `prepare` turns its weights into the form for
+inference and fitting: encoder and head as they are, and the folded flow.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ from prohmr_jax import skeleton
 from prohmr_jax.geometry.rotations import pose_6d_to_rotmat
 from prohmr_jax.models import prepared_flow
 from prohmr_jax.models.flow import ConditionalGlow
+from prohmr_jax.models.fold_flow import prepare_flow
 from prohmr_jax.models.heads import ShapeCameraHead
 from prohmr_jax.models.readout import Readout
 from prohmr_jax.structs import Hypotheses, SmplParams, WeakCamera
@@ -26,20 +27,27 @@ POSE_FEATURES = 6 * NUM_ROTATIONS
 
 
 class BodyNetwork(nn.Module):
-    """An encoder, and the head that reads shape and camera off its context."""
+    """Predicts bodies from inputs: what `ProHMR` and `PoseRegressor` have in common."""
 
     encoder: nn.Module
+    """Network from images or keypoints to the context."""
     head: ShapeCameraHead
+    """Network from the context to shape and camera."""
     readout = None
 
     def encode(self, inputs: Any, train: bool = False) -> Float[Array, "B C"]:
-        """Returns the context of images or keypoints."""
+        """Returns the contexts of images or keypoints.
+
+        Args:
+          inputs: what the encoder takes.
+          train: normalises by batch statistics and drops units.
+        """
         return self.encoder(inputs, train)
 
     def shape_and_camera(
         self, context: Float[Array, "B C"]
     ) -> tuple[Float[Array, "B S"], WeakCamera]:
-        """Returns betas and the crop's camera."""
+        """Returns the shape coefficients and the camera of the crop."""
         return self.head(context)
 
     def __call__(self, inputs: Any, z: Float[Array, "B K 144"]) -> Hypotheses:
@@ -48,11 +56,13 @@ class BodyNetwork(nn.Module):
 
 
 class ProHMR(BodyNetwork):
-    """The trainable model; the encoder decides what it is conditioned on."""
+    """Predicts a distribution of bodies, given what the encoder takes."""
 
     flow: ConditionalGlow
+    """Flow between poses (6D) and latents."""
     readout: Readout | None = None
-    """Teaches an encoder from scratch; None: the paper's."""
+    """Linear readout that helps to train an encoder from scratch; None as in the
+    paper."""
 
     def __call__(self, inputs: Any, z: Float[Array, "B K 144"]) -> Hypotheses:
         """Returns hypotheses of inputs; touches every weight, for initialisation."""
@@ -67,16 +77,22 @@ class ProHMR(BodyNetwork):
         z: Float[Array, "B K 144"],
         train: bool = False,
     ) -> Hypotheses:
-        """Returns the bodies of given latents; give z = 0 first, for the mode.
+        """Returns the bodies of latents.
 
-        Where training normalises by the batch, the draws pass through the flow first,
-        then the mode, each normalised by its own rows (the official way).
+        If training normalises by batch statistics, the samples pass through the flow
+        first and the modes after them, each normalised by their own rows, as in the
+        official code.
+
+        Args:
+          context: contexts of the images.
+          z: latents; the first of each image is 0, for the mode.
+          train: normalises by batch statistics and drops units.
         """
         apart = train and self.flow.use_batch_norm and z.shape[1] > 1
         passes = [z[:, 1:], z[:, :1]] if apart else [z]
-        found = [self.flow.sample(part, context[:, None], train) for part in passes]
+        samples = [self.flow.sample(part, context[:, None], train) for part in passes]
         flat, log_prob = (
-            jnp.concatenate(parts[::-1], axis=1) for parts in zip(*found, strict=True)
+            jnp.concatenate(parts[::-1], axis=1) for parts in zip(*samples, strict=True)
         )
         betas, camera = self.shape_and_camera(context)
         return assemble_hypotheses(z, flat, log_prob, betas, camera)
@@ -88,7 +104,15 @@ class ProHMR(BodyNetwork):
         train: bool = False,
         weights: Float[Array, " B"] | None = None,
     ) -> Float[Array, " B"]:
-        """Returns ln p(pose | context) (Eq. 2)."""
+        """Returns ln p(pose | context) (Eq. 2), nats.
+
+        Args:
+          context: contexts of the images.
+          pose_6d: first and second column of each rotation matrix, root first.
+          train: normalises by batch statistics and drops units.
+          weights: 1 for rows that count in the batch statistics, 0 for the others; None
+            if all of them count.
+        """
         flat = pose_6d.reshape(*pose_6d.shape[:-2], POSE_FEATURES)
         return self.flow.log_prob(flat, context, train, weights)[0]
 
@@ -100,7 +124,15 @@ def assemble_hypotheses(
     betas: Float[Array, "*b S"],
     camera: WeakCamera,
 ) -> Hypotheses:
-    """Returns flow output as bodies; the image's betas are given to each of them."""
+    """Returns the output of the flow as bodies, which share the image's shape.
+
+    Args:
+      z: latents.
+      flat_pose_6d: rotations in 6D, root first.
+      log_prob: log-density of these poses, nats.
+      betas: shape coefficients of each image.
+      camera: camera of each crop.
+    """
     pose_6d = flat_pose_6d.reshape(*flat_pose_6d.shape[:-1], NUM_ROTATIONS, 6)
     rotmats = pose_6d_to_rotmat(pose_6d)
     betas = jnp.broadcast_to(betas[..., None, :], (*z.shape[:-1], betas.shape[-1]))
@@ -110,29 +142,44 @@ def assemble_hypotheses(
 
 @struct.dataclass
 class PreparedProHMR:
-    """A trained model ready for inference; a pytree, so that jit takes it as input."""
+    """Holds a trained model that is ready for inference; a pytree."""
 
     module: ProHMR = struct.field(pytree_node=False)
+    """The module, or a `PoseRegressor`."""
     variables: Mapping
-    """Of encoder and head; the flow's are in `flow`."""
+    """Variables of encoder and head."""
     flow: prepared_flow.PreparedFlow | None
-    """None: a `PoseRegressor`, which has none."""
+    """The folded flow; None for a `PoseRegressor`, which has no flow."""
 
 
 def prepare(model: ProHMR, variables: Mapping) -> PreparedProHMR:
-    """Returns the inference form of trained variables, of a `PoseRegressor` too."""
-    of_flow = {name: tree["flow"] for name, tree in variables.items() if "flow" in tree}
+    """Returns a trained model in the form for inference.
+
+    Args:
+      model: a `ProHMR`, or a `PoseRegressor`.
+      variables: its trained variables.
+    """
+    flow_variables = {
+        name: tree["flow"] for name, tree in variables.items() if "flow" in tree
+    }
     rest = {
         name: {part: leaves for part, leaves in tree.items() if part != "flow"}
         for name, tree in variables.items()
     }
-    flow = prepared_flow.prepare_flow(model.flow, of_flow) if of_flow else None
+    flow = None
+    if flow_variables:
+        flow = prepare_flow(model.flow, flow_variables)
     variables = jax.tree.map(jnp.asarray, rest)
     return PreparedProHMR(module=model, variables=variables, flow=flow)
 
 
 def encode(model: PreparedProHMR, inputs: Any) -> Float[Array, "B C"]:
-    """Returns the context of images or keypoints, in evaluation mode."""
+    """Returns the contexts of images or keypoints, in evaluation mode.
+
+    Args:
+      model: the trained model.
+      inputs: normalised crops or keypoints, as the encoder takes them.
+    """
     return model.module.apply(model.variables, inputs, method="encode")
 
 
@@ -141,7 +188,13 @@ def decode(
     context: Float[Array, "B C"],
     z: Float[Array, "B K 144"],
 ) -> Hypotheses:
-    """Returns the bodies of latents; the context is projected once per image."""
+    """Returns the bodies of latents; each context is projected once per image.
+
+    Args:
+      model: the trained model.
+      context: contexts of the images.
+      z: latents; `latents` draws them.
+    """
     if model.flow is None:
         return model.module.apply(model.variables, context, z, method="hypotheses")
     projected = prepared_flow.project_context(model.flow, context[:, None])
@@ -155,7 +208,14 @@ def decode(
 def latents(
     key: jax.Array, batch: tuple[int, ...], num_hypotheses: int, scale: float = 1.0
 ) -> Float[Array, "*b K 144"]:
-    """Returns latents with the mode, z = 0, first, then draws from N(0, scale^2 I)."""
+    """Returns latents: first z = 0, for the mode, then samples from N(0, scale^2 I).
+
+    Args:
+      key: random key.
+      batch: leading axes of the result.
+      num_hypotheses: number K of latents, including the mode.
+      scale: standard deviation of the samples; 1 for the distribution itself.
+    """
     drawn = jax.random.normal(key, (*batch, num_hypotheses - 1, POSE_FEATURES))
     mode = jnp.zeros((*batch, 1, POSE_FEATURES))
     return jnp.concatenate([mode, scale * drawn], axis=-2)

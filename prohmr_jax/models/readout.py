@@ -1,8 +1,8 @@
-"""Linear readings of the context, which teach an encoder from scratch.
+"""A linear readout of the context, which helps to train an encoder from scratch.
 
-Through a flow that has learnt nothing yet, an encoder that has learnt nothing yet
-learns slowly. A linear layer asks it directly for what the flow will need: joints and
-rotations. Nothing of it is used at inference.
+An untrained encoder learns slowly through an untrained flow. A linear layer predicts
+what the flow will need, joints and rotations, directly from the context, and its loss
+trains the encoder. Inference does not use it.
 """
 
 import math
@@ -17,22 +17,23 @@ from prohmr_jax.models.layers import HIGHEST
 
 @struct.dataclass
 class Reading:
-    """What a linear layer makes of a context."""
+    """Holds what a linear layer predicts from a context."""
 
     joints_2d: Float[Array, "*b 44 2"]
-    """Crop frame."""
+    """Projections of JOINTS_44, crop frame."""
     joints: Float[Array, "*b 44 3"]
-    """Metres, camera axes, any origin."""
+    """JOINTS_44, metres, camera axes, with any origin."""
     rotmats: Float[Array, "*b 24 3 3"]
-    """The root's, then the body's; of no orthogonality."""
+    """Estimates of the rotation matrices in the order of SMPL_24, the root first; they
+    are not orthonormal."""
 
 
 class Readout(nn.Module):
-    """One linear layer; it starts at zero."""
+    """Predicts joints and rotations from a context by linear layers that start at 0."""
 
     @nn.compact
     def __call__(self, context: Float[Array, "*b C"]) -> Reading:
-        """Returns the reading of contexts."""
+        """Returns the predictions of contexts."""
         batch = context.shape[:-1]
         joints, rotations = len(skeleton.JOINTS_44), len(skeleton.SMPL_24)
 

@@ -1,9 +1,9 @@
-"""The encoder that sees a photo: ResNet (He et al., 2015), as torchvision has it.
+"""The image encoder: ResNet (He et al., 2015) as in torchvision.
 
-The stride of a bottleneck is on its 3x3 convolution (v1.5), padding is explicit and
-the same on both sides, and modules are named as in torchvision. Images are NHWC.
-Convolutions may run in bfloat16; parameters, batch statistics and the features that
-come out are float32.
+The stride of a bottleneck is that of its 3x3 convolution (version 1.5), padding is
+explicit and equal on both sides, and modules have the names of torchvision. Images are
+NHWC. Convolutions may run in bfloat16; parameters, batch statistics and the resulting
+features are float32.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 
 from prohmr_jax.models.layers import HIGHEST, BatchNorm
 
-# Name -> (bottlenecks instead of pairs of 3x3 convolutions, blocks of each stage).
+# Name -> (whether blocks are bottlenecks, number of blocks of each stage).
 RESNETS = {
     "resnet18": (False, (2, 2, 2, 2)),
     "resnet34": (False, (3, 4, 6, 3)),
@@ -23,23 +23,27 @@ RESNETS = {
     "resnet101": (True, (3, 4, 23, 3)),
     "resnet152": (True, (3, 8, 36, 3)),
 }
-# Outputs of a bottleneck over its inner width.
+# Ratio of a bottleneck's outputs to its inner width.
 _EXPANSION = 4
-# Sides of what comes out up to which a convolution is written as one product.
+# Convolutions whose output has at most this side are written as one matrix product.
 _FEW_PIXELS = 3
 
 
 class Conv(nn.Module):
-    """A convolution without bias, padded by half of its size on every side."""
+    """Convolves without bias, padding by half of the kernel's size on every side."""
 
     features: int
+    """Number of output channels."""
     size: int
+    """Side of the kernel, pixels."""
     stride: int
+    """Step between output pixels, pixels of the input."""
     dtype: str
+    """Type of the products: "float32" or "bfloat16"."""
 
     @nn.compact
     def __call__(self, x: Float[Array, "B H W C"]) -> Float[Array, "B h w D"]:
-        """Returns the filtered images; a stride divides their sides, rounded up."""
+        """Returns the filtered images, with sides divided by the stride, rounded up."""
         half = jnp.dtype(self.dtype) == jnp.bfloat16
         precision = jax.lax.Precision.DEFAULT if half else HIGHEST
         shape = (self.size, self.size, x.shape[-1], self.features)
@@ -47,13 +51,13 @@ class Conv(nn.Module):
         kernel = self.param("kernel", init, shape).astype(self.dtype)
         x = x.astype(self.dtype)
         if self.size == 1:
-            # One product over all pixels: on CPU, half the time of a convolution.
+            # On CPU, one product over all pixels takes half the time of a convolution.
             x = x[:, :: self.stride, :: self.stride]
             rows = x.reshape(-1, x.shape[-1])
             y = jnp.matmul(rows, kernel[0, 0], precision=precision)
             return y.reshape(*x.shape[:-1], self.features)
         if max(x.shape[1:3]) <= _FEW_PIXELS * self.stride:
-            # XLA's convolution of 2x2 images is a hundred times slower on CPU.
+            # On CPU, XLA's convolution of 2x2 images is a hundred times slower.
             x = _windows(x, self.size, self.stride)
             rows = x.reshape(-1, x.shape[-1])
             y = jnp.matmul(rows, kernel.reshape(-1, self.features), precision=precision)
@@ -68,8 +72,13 @@ class Conv(nn.Module):
         )
 
 
-def _windows(x: Float[Array, "B H W C"], size: int, stride: int) -> Float[Array, "*b"]:
-    """Returns every window side by side, [B, h, w, size * size * C], zero beyond."""
+def _windows(
+    x: Float[Array, "B H W C"], size: int, stride: int
+) -> Float[Array, "B h w D"]:
+    """Returns the pixels of each window in a row of size * size * C numbers.
+
+    Pixels outside the image are zero.
+    """
     height, width = (-(-side // stride) for side in x.shape[1:3])
     half = size // 2
     x = jnp.pad(x, [(0, 0), (half, half), (half, half), (0, 0)])
@@ -85,17 +94,27 @@ def _windows(x: Float[Array, "B H W C"], size: int, stride: int) -> Float[Array,
 
 
 class ResidualBlock(nn.Module):
-    """relu(shortcut(x) + branch(x)); the branch is 1x1, 3x3, 1x1 or 3x3, 3x3."""
+    """Computes relu(shortcut(x) + branch(x)).
+
+    The branch has convolutions of 1x1, 3x3 and 1x1 (bottleneck), or two of 3x3.
+    """
 
     width: int
+    """Number of channels inside the branch."""
     stride: int
+    """Stride of the first 3x3 convolution."""
     bottleneck: bool
+    """Whether the branch is a bottleneck, with four times `width` outputs."""
     dtype: str
+    """Type of the convolutions: "float32" or "bfloat16"."""
     axis_name: str | None
+    """Mapped axis over which batch statistics are averaged, if any."""
 
     @nn.compact
-    def __call__(self, x: Float[Array, "B H W C"], train: bool) -> Float[Array, "*b"]:
-        """Returns the block's output, of `width` channels or four times as many."""
+    def __call__(
+        self, x: Float[Array, "B H W C"], train: bool
+    ) -> Float[Array, "B h w D"]:
+        """Returns the block's output; see `ResNet`."""
 
         def conv(features, size, stride, name):
             return Conv(features, size, stride, self.dtype, name=name)
@@ -119,30 +138,27 @@ class ResidualBlock(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Images to the mean over positions of the last stage.
-
-    Attributes:
-      bottleneck: blocks of 1x1, 3x3, 1x1 convolutions instead of two 3x3.
-      stages: blocks of each stage; from the second on, a stage halves the sides.
-      dtype: "float32" or "bfloat16", of convolutions and activations.
-      axis_name: mapped axis over which batch statistics are averaged, if any.
-      width: channels of the stem; each stage doubles them.
-    """
+    """Maps images to features: the mean over positions of the last stage."""
 
     bottleneck: bool
+    """Whether blocks are bottlenecks instead of pairs of 3x3 convolutions."""
     stages: Sequence[int]
+    """Number of blocks of each stage; from the second on, a stage halves the sides."""
     dtype: str = "float32"
+    """Type of convolutions and activations: "float32" or "bfloat16"."""
     axis_name: str | None = None
+    """Mapped axis over which batch statistics are averaged, if any."""
     width: int = 64
+    """Number of channels of the first stage; each further stage doubles it."""
 
     @property
     def features(self) -> int:
-        """Width of what comes out."""
+        """Returns the number of features of an image."""
         last = self.width * 2 ** (len(self.stages) - 1)
         return last * _EXPANSION if self.bottleneck else last
 
     def example_input(self) -> Float[Array, "1 32 32 3"]:
-        """Returns the smallest input that meets every weight, for initialisation."""
+        """Returns a small input that uses every weight, to initialise them with."""
         return jnp.zeros((1, 32, 32, 3))
 
     @nn.compact
@@ -152,8 +168,8 @@ class ResNet(nn.Module):
         """Returns the features of images, float32.
 
         Args:
-          images: as `pixels.normalize` gives them; any size.
-          train: normalises by the statistics of the batch instead of running ones.
+          images: crops of any size, normalised by `image_input.normalize`.
+          train: normalises by batch statistics instead of running averages.
         """
         x = Conv(self.width, 7, 2, self.dtype, name="conv1")(images)
         x = max_pool(nn.relu(BatchNorm(not train, self.axis_name, name="bn1")(x)))
@@ -171,16 +187,22 @@ class ResNet(nn.Module):
 
 
 def resnet(name: str, dtype: str, axis_name: str | None = None) -> ResNet:
-    """Returns the ResNet of a name in `RESNETS`."""
+    """Returns the ResNet of a name in `RESNETS`.
+
+    Args:
+      name: for example "resnet50".
+      dtype: type of convolutions and activations, "float32" or "bfloat16".
+      axis_name: mapped axis over which batch statistics are averaged, if any.
+    """
     bottleneck, stages = RESNETS[name]
     return ResNet(bottleneck, stages, dtype, axis_name)
 
 
 def max_pool(x: Float[Array, "B H W C"]) -> Float[Array, "B h w C"]:
-    """Returns the maxima of 3x3 windows, stride 2, padding 1.
+    """Returns the maxima of 3x3 windows with stride 2 and padding 1.
 
-    Written as nine shifted images: the gradient then is a few additions, where that
-    of a window reduction scatters (eight times slower on CPU).
+    The maximum is taken over nine shifted images, whose gradient is a few additions;
+    the gradient of a window reduction scatters, which is eight times slower on CPU.
     """
     height, width = (-(-side // 2) for side in x.shape[1:3])
     padding = [(1, 2 * n - side) for n, side in zip((height, width), x.shape[1:3],

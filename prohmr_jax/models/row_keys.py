@@ -1,15 +1,19 @@
-"""Random numbers of the rows of a batch, whatever devices they are spread over."""
+"""Random keys for the rows of a batch that may be spread over several devices.
+
+Training and dropout use them, so that a step on many devices draws the same numbers as
+the same step on one device.
+"""
 
 import jax
 import jax.numpy as jnp
 
 
 def row_keys(key: jax.Array, rows: int, axis_name: str | None = None) -> jax.Array:
-    """Returns a key for each row: of its number in the batch of all devices.
+    """Returns one key per row of this device, derived from the row's global number.
 
     Args:
-      key: the same on every device.
-      rows: of this device.
+      key: random key, the same on every device.
+      rows: number of rows on this device.
       axis_name: mapped axis over which the rows are spread, if any.
     """
     device = 0 if axis_name is None else jax.lax.axis_index(axis_name)

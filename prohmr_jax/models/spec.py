@@ -1,4 +1,4 @@
-"""What a checkpoint must say of its model to be built again."""
+"""The sizes that describe a model, from which training and checkpoints build it."""
 
 import dataclasses
 
@@ -21,47 +21,59 @@ KEYPOINTS = "keypoints"
 
 @dataclasses.dataclass(frozen=True)
 class ModelSpec:
-    """Sizes of a ProHMR; the defaults are the paper's flow, on keypoints."""
+    """Describes a model; by default the paper's flow with the keypoint encoder."""
 
     encoder: str = KEYPOINTS
-    """"keypoints", or a ResNet of `resnet.RESNETS` for images."""
+    """Name of the encoder: "keypoints", or a name in `resnet.RESNETS` for images."""
     encoder_dtype: str = "float32"
-    """Of a ResNet's convolutions: "float32" or "bfloat16"."""
+    """Type of a ResNet's convolutions: "float32" or "bfloat16"."""
     input_size: int = 224
-    """Side of the crops that a ResNet was trained on, pixels."""
+    """Side of the crops that a ResNet is trained on, pixels."""
     encoder_width: int = 1024
-    """Of the keypoint encoder, as the next."""
+    """Width of the keypoint encoder."""
     encoder_blocks: int = 2
+    """Number of residual blocks of the keypoint encoder."""
     context_features: int = 2048
+    """Number of entries of the context."""
     flow_layers: int = 4
+    """Number of times that the flow stacks ActNorm, LU linear and coupling."""
     flow_blocks: int = 2
+    """Number of residual blocks of each coupling's conditioner."""
     flow_hidden: int = 1024
+    """Width of the conditioners."""
     flow_batch_norm: bool = True
+    """Whether the conditioners normalise by batch statistics."""
     flow_dropout: float = 0.5
+    """Share of hidden units of the conditioners that are dropped in training."""
     flow_affine: bool = False
-    """Context-dependent scales; False is the paper's additive coupling."""
+    """Whether couplings also scale by a function of the context, unlike the paper's."""
     deterministic: bool = False
-    """One pose per input, by a net of the sizes of one coupling's, and no flow."""
+    """Whether a network of a conditioner's size predicts one pose instead of a flow."""
     readout: bool = False
-    """Linear readings of the context, to teach an encoder from scratch."""
+    """Whether there is a linear readout, which helps to train an encoder from
+    scratch."""
     head_hidden: int = 1024
+    """Width of the head's hidden layer."""
     num_betas: int = 10
+    """Number of shape coefficients."""
     mean_betas: tuple[float, ...] = ()
-    """What the head's shape starts from; empty: zeros."""
+    """Mean shape coefficients, to which the head adds; empty stands for zeros."""
     mean_camera: tuple[float, float, float] = (0.9, 0.0, 0.0)
+    """Mean camera (scale, x, y), to which the head adds."""
 
 
 def build_model(
     spec: ModelSpec, axis_name: str | None = None
 ) -> ProHMR | PoseRegressor:
-    """Returns the module of a spec.
+    """Returns the module that a spec describes.
 
     Args:
-      spec: sizes.
+      spec: sizes of the model.
       axis_name: mapped axis over which batch statistics are averaged in training.
 
     Raises:
-      InputError: no such encoder, or it does not fit the context.
+      InputError: there is no such encoder or type, or the encoder does not fit the
+        context.
     """
     encoder = _build_encoder(spec, axis_name)
     head = ShapeCameraHead(
@@ -102,6 +114,7 @@ def build_model(
 
 
 def _build_encoder(spec: ModelSpec, axis_name: str | None) -> nn.Module:
+    """Returns the encoder of a spec; see `build_model`."""
     if spec.encoder == KEYPOINTS:
         return KeypointEncoder(
             context_features=spec.context_features,
@@ -122,7 +135,15 @@ def _build_encoder(spec: ModelSpec, axis_name: str | None) -> nn.Module:
 
 
 def init_variables(model: ProHMR, key: jax.Array) -> dict:
-    """Returns fresh `{params, batch_stats, mean_params}`; ActNorms are identities."""
+    """Returns freshly initialised variables of a model; ActNorms are identities.
+
+    Args:
+      model: the module.
+      key: random key.
+
+    Returns:
+      The collections `params`, `batch_stats` and `mean_params`.
+    """
     inputs = model.encoder.example_input()
     variables = jax.jit(model.init)(key, inputs, jnp.zeros((1, 1, POSE_FEATURES)))
     return {"batch_stats": {}, **variables}

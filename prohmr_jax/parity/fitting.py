@@ -31,7 +31,8 @@ from prohmr_jax.fitting.objectives import (
 )
 from prohmr_jax.geometry import cameras
 from prohmr_jax.models import prepared_flow
-from prohmr_jax.models.prepared_flow import prepare_flow, project_context
+from prohmr_jax.models.fold_flow import prepare_flow
+from prohmr_jax.models.prepared_flow import project_context
 from prohmr_jax.parity.bodies import golden_body
 from prohmr_jax.parity.encoders import compare_regression
 from prohmr_jax.parity.golden import GoldenDirectory, GoldenFile

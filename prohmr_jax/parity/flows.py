@@ -11,6 +11,7 @@ import numpy as np
 
 from prohmr_jax.models import prepared_flow
 from prohmr_jax.models.flow import ConditionalGlow, initialize_actnorm
+from prohmr_jax.models.fold_flow import prepare_flow
 from prohmr_jax.parity import states
 from prohmr_jax.parity.golden import GoldenFile
 from prohmr_jax.parity.precision import double
@@ -163,7 +164,7 @@ def _check_samples(case, report, flow, variables, mode) -> None:
 
 def _check_prepared(case, report, flow, variables) -> None:
     x, context = _inputs(case)
-    folded = prepared_flow.prepare_flow(flow, variables)
+    folded = prepare_flow(flow, variables)
     compare = functools.partial(_compare_if_present, case, report, note=PREPARED)
 
     def nll(context, x):
@@ -268,7 +269,7 @@ def check_smplflow(case: GoldenFile, report: Report) -> None:
                        GRADIENTS)  # fmt: skip
         report.measure(case, f"nll_grad_first8 {short}",
                        np.resize(gradient, eight.shape), eight, GRADIENTS)  # fmt: skip
-    folded = prepared_flow.prepare_flow(flow, variables)
+    folded = prepare_flow(flow, variables)
     projected = prepared_flow.project_context(folded, jnp.asarray(context))
     log_prob, z = jax.jit(prepared_flow.log_prob)(folded, jnp.asarray(pose), projected)
     report.compare(case, "out/log_prob", log_prob, note=PREPARED)

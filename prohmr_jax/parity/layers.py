@@ -5,13 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from prohmr_jax.models.conditioner import ResidualNet
-from prohmr_jax.models.flow import (
-    LU_EPS,
-    ActNorm,
-    ConditionalGlow,
-    Coupling,
-    LULinear,
-)
+from prohmr_jax.models.flow import ConditionalGlow
+from prohmr_jax.models.flow_layers import LU_EPS, ActNorm, Coupling, LULinear
 from prohmr_jax.parity import states
 from prohmr_jax.parity.golden import GoldenFile
 from prohmr_jax.parity.report import Report

@@ -19,7 +19,8 @@ from prohmr_jax.files.assets import POSE_FLOW
 from prohmr_jax.files.npz import read_npz, write_npz
 from prohmr_jax.geometry.rotations import axis_angle_to_rotmat, rotmat_to_pose_6d
 from prohmr_jax.models.flow import ConditionalGlow
-from prohmr_jax.models.prepared_flow import PreparedFlow, prepare_flow
+from prohmr_jax.models.fold_flow import prepare_flow
+from prohmr_jax.models.prepared_flow import PreparedFlow
 from prohmr_jax.skeleton import SMPL_24
 
 NUM_BODY = len(SMPL_24) - 1

@@ -22,7 +22,8 @@ from prohmr_jax.fitting.objectives import (
     gmof,
 )
 from prohmr_jax.geometry import cameras
-from prohmr_jax.models.prepared_flow import prepare_flow, project_context
+from prohmr_jax.models.fold_flow import prepare_flow
+from prohmr_jax.models.prepared_flow import project_context
 from prohmr_jax.solver.minimise import minimise_batch
 from prohmr_jax.solver.problem import Reason, Settings
 from prohmr_jax.structs import Box, Keypoints2D, SmplParams, WeakCamera

@@ -19,7 +19,8 @@ from prohmr_jax.fitting.objectives import FittingModel, bind_keypoints, decode_b
 from prohmr_jax.geometry import cameras
 from prohmr_jax.geometry.boxes import in_box
 from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
-from prohmr_jax.models.prepared_flow import prepare_flow, project_context
+from prohmr_jax.models.fold_flow import prepare_flow
+from prohmr_jax.models.prepared_flow import project_context
 from prohmr_jax.models.prohmr import encode, prepare
 from prohmr_jax.models.spec import build_model
 from prohmr_jax.parity.golden import GoldenDirectory

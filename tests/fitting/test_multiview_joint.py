@@ -19,7 +19,8 @@ from prohmr_jax.fitting.objectives import (
 )
 from prohmr_jax.geometry import cameras
 from prohmr_jax.geometry.rotations import axis_angle_to_rotmat, geodesic_angle
-from prohmr_jax.models.prepared_flow import prepare_flow, project_context
+from prohmr_jax.models.fold_flow import prepare_flow
+from prohmr_jax.models.prepared_flow import project_context
 from prohmr_jax.solver.problem import Settings
 from prohmr_jax.structs import Camera, Keypoints2D
 from tests.support.fitting_cases import CONTEXT, FLOW, JOINTS, flow_weights

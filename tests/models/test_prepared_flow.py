@@ -8,6 +8,7 @@ import pytest
 
 from prohmr_jax.models import prepared_flow
 from prohmr_jax.models.flow import ConditionalGlow
+from prohmr_jax.models.fold_flow import prepare_flow
 from tests.support.flow_cases import (
     FEATURES,
     GLOWS,
@@ -25,7 +26,7 @@ project_context = jax.jit(prepared_flow.project_context)
 
 
 def prepared(flow):
-    return prepared_flow.prepare_flow(flow, weights(flow))
+    return prepare_flow(flow, weights(flow))
 
 
 @each_glow
@@ -91,7 +92,7 @@ def test_work_per_hypothesis_is_the_folded_count():
     hidden, features, context, blocks = 64, 18, 256, 2
     flow = ConditionalGlow(features, hidden, context, 2, blocks, use_batch_norm=False)
     arguments = (jnp.zeros((1, features)), jnp.zeros((1, context)))
-    folded = prepared_flow.prepare_flow(flow, random_weights(flow, *arguments))
+    folded = prepare_flow(flow, random_weights(flow, *arguments))
     projected = project_context(folded, arguments[1])
     compiled = sample.lower(folded, jnp.zeros((100, features)), projected).compile()
     half = features // 2

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.models import image_input as pixels
+from prohmr_jax.models import image_input
 from prohmr_jax.models.resnet import RESNETS, Conv, ResNet, max_pool, resnet
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 
@@ -139,9 +139,9 @@ def test_pixels_are_scaled_clipped_and_centred(rng):
     scale = np.array([[0.8, 1.0, 1.2], [1.1, 0.9, 1.0]], np.float32)
     levels = np.clip(image * scale[:, None, None].astype(float), 0, 255) / 255
     expected = (levels - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
-    np.testing.assert_allclose(pixels.normalize(image, scale), expected, atol=1e-5)
-    plain = pixels.normalize(image)
-    np.testing.assert_array_equal(plain, pixels.normalize(image, np.ones((2, 3))))
+    np.testing.assert_allclose(image_input.normalize(image, scale), expected, atol=1e-5)
+    plain = image_input.normalize(image)
+    np.testing.assert_array_equal(plain, image_input.normalize(image, np.ones((2, 3))))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -149,7 +149,7 @@ def test_encoder_lowers_for_accelerators(dtype):
     module = resnet("resnet18", dtype)
     init = lambda: module.init(jax.random.key(0), module.example_input())  # noqa: E731
     variables = jax.eval_shape(init)
-    encode = jax.jit(lambda v, image: module.apply(v, pixels.normalize(image)))
+    encode = jax.jit(lambda v, image: module.apply(v, image_input.normalize(image)))
     image = jax.ShapeDtypeStruct((2, 64, 64, 3), jnp.uint8)
     exported = jax.export.export(encode, platforms=["tpu", "cuda"])(variables, image)
     assert set(exported.platforms) == {"tpu", "cuda"}

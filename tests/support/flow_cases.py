@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from prohmr_jax.models.flow import ActNorm, ConditionalGlow, Coupling, LULinear
+from prohmr_jax.models.flow import ConditionalGlow
+from prohmr_jax.models.flow_layers import ActNorm, Coupling, LULinear
 
 FEATURES, CONTEXT = 7, 3
 
