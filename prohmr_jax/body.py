@@ -23,6 +23,7 @@ from jaxtyping import Array, Float, Int
 
 from prohmr_jax import skeleton
 from prohmr_jax.geometry.forward_kinematics import forward_kinematics
+from prohmr_jax.geometry.rotations import rotate
 from prohmr_jax.geometry.skinning import (
     ShapedSurface,
     Surface,
@@ -240,8 +241,7 @@ def _pose(
     rotmats = jnp.concatenate([global_orient[..., None, :, :], body_pose], axis=-3)
     rotations, positions = forward_kinematics(shaped.joints, rotmats)
     # A bone moves a rest vertex x to R (x - rest joint) + joint = R x + shift.
-    turned_joints = jnp.sum(rotations * shaped.joints[..., None, :], axis=-1)
-    shifts = positions - turned_joints
+    shifts = positions - rotate(rotations, shaped.joints)
     bones = jnp.concatenate([rotations, shifts[..., None]], axis=-1)
     features = body_pose - jnp.eye(3, dtype=body_pose.dtype)
     features = features.reshape(*features.shape[:-3], -1)

@@ -19,12 +19,10 @@ from prohmr_jax.bulk_fitting.multiview_sources import PersonViews
 from prohmr_jax.bulk_fitting.person_stream import PersonBatch
 from prohmr_jax.fitting.multiview_fusion import FUSION_SETTINGS, fusion_problem
 from prohmr_jax.fitting.multiview_joint import (
-    Extrinsics,
     JointParams,
     JointViews,
     bind_joint,
     joint_problem,
-    mean_rotation,
     placed_views,
     world_body,
 )
@@ -34,7 +32,8 @@ from prohmr_jax.fitting.objectives import (
     bind_multiview,
     decode_body,
 )
-from prohmr_jax.geometry.rotations import rotmat_to_axis_angle
+from prohmr_jax.geometry.extrinsics import Extrinsics
+from prohmr_jax.geometry.rotations import mean_rotation, rotmat_to_axis_angle
 from prohmr_jax.models.prohmr import PreparedProHMR
 from prohmr_jax.solver.problem import Minimum, Settings
 from prohmr_jax.solver.slots import Slots, map_batches

@@ -24,17 +24,13 @@ from prohmr_jax.fitting.keypoints import (
     image_view,
 )
 from prohmr_jax.fitting.multiview_fusion import fuse_views
-from prohmr_jax.fitting.multiview_joint import (
-    Extrinsics,
-    fit_calibrated,
-    fit_uncalibrated,
-    mean_rotation,
-)
+from prohmr_jax.fitting.multiview_joint import fit_calibrated, fit_uncalibrated
 from prohmr_jax.fitting.objectives import FittingModel
 from prohmr_jax.fitting.smplify import GaussianMixture, GenericFlow, fit_smplify
 from prohmr_jax.geometry import cameras
 from prohmr_jax.geometry.boxes import in_box
-from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
+from prohmr_jax.geometry.extrinsics import Extrinsics
+from prohmr_jax.geometry.rotations import axis_angle_to_rotmat, mean_rotation
 from prohmr_jax.inference.predict import Prediction, predict
 from prohmr_jax.models.prohmr import PreparedProHMR
 from prohmr_jax.skeleton import BODY_25

@@ -3,7 +3,8 @@
   view = image_view(keypoints_px, weak_camera, box, image_size, focal_length)
   fit = fit_keypoints(model, context, betas, view)
 
-Each person is solved alone: what comes out does not depend on who else is fitted.
+Each person is fitted alone, so results do not depend on who else is fitted. The demo,
+bulk fitting and the evaluation of fits call these functions.
 """
 
 import functools
@@ -32,27 +33,30 @@ from prohmr_jax.structs import Body, Box, Camera, Keypoints2D, SmplParams, WeakC
 
 @struct.dataclass
 class View:
-    """Detections and the camera that a fit starts from, in pixels of one frame."""
+    """Holds detections and the camera that a fit starts from, in the same pixels."""
 
     keypoints: Keypoints2D
-    """JOINTS_44."""
+    """Detections of JOINTS_44, pixels."""
     camera: Camera
+    """Camera that the network predicts, pixels."""
     image_side: Float[Array, "*b"]
-    """The larger side of that frame."""
+    """Larger side of the frame (the image or the crop), pixels."""
 
 
 @struct.dataclass
 class KeypointFit:
-    """B fitted people."""
+    """Holds B fitted people."""
 
     smpl: SmplParams
+    """Pose and shape, body frame to camera frame."""
     body: Body
     """Joints, metres, camera axes; `camera.translation` places them."""
     camera: Camera
-    """Pixels."""
+    """Camera of the view, pixels."""
     z: Float[Array, "*b 144"]
+    """Latent of the pose."""
     minimum: Minimum
-    """Loss, steps, evaluations and why each fit ended."""
+    """Unknowns and loss, number of steps and evaluations, and why each fit ended."""
 
 
 def image_view(
@@ -63,18 +67,20 @@ def image_view(
     focal_length: Float[Array, "*b 2"] | float = cameras.FOCAL_LENGTH_PX,
     center: Float[Array, "*b 2"] | None = None,
 ) -> View:
-    """Returns the fit's view of whole images.
+    """Returns the view of people in whole images.
 
-    The data term is relative to the image's larger side: a person who is small in a
-    large photo weighs little (as officially); `crop_view` does not depend on that.
+    As in the official code, the data term is relative to the larger side of the image,
+    so that the keypoints of a small person in a large photo have little weight.
+    `crop_view` does not depend on the size of the photo.
 
     Args:
       keypoints_px: JOINTS_44, image pixels.
-      weak: the network's camera.
-      box: where the crop was taken.
+      weak: the network's camera of the crop.
+      box: where the crop was taken, image pixels.
       image_size: (width, height), pixels.
-      focal_length: of the true camera, pixels, or the official constant.
-      center: principal point, pixels; None: the image's middle, as officially.
+      focal_length: focal length of the true camera, or the official constant, pixels.
+      center: principal point, pixels; None for the centre of the image, as in the
+        official code.
     """
     twice = image_size if center is None else 2.0 * center
     camera = cameras.image_camera(weak, box, twice, focal_length)
@@ -82,11 +88,11 @@ def image_view(
 
 
 def crop_view(keypoints: Keypoints2D, weak: WeakCamera) -> View:
-    """Returns the fit's view of crops, in pixels of the network's input.
+    """Returns the view of people in their crops, in pixels of the network's input.
 
     Args:
       keypoints: JOINTS_44, crop units.
-      weak: the network's camera.
+      weak: the network's camera of the crop.
     """
     size = cameras.CROP_SIZE_PX
     crop = cameras.crop_camera(weak)
@@ -117,7 +123,7 @@ def body_25_as_44(keypoints: Keypoints2D) -> Keypoints2D:
 def without_hips(keypoints: Keypoints2D) -> Keypoints2D:
     """Returns JOINTS_44 with the confidence of hips and pelvis set to zero.
 
-    Annotators and detectors place these elsewhere than the body model does.
+    Annotators and detectors place these joints differently from the body model.
     """
     hips = jnp.asarray(skeleton.HIPS_44)
     return keypoints.replace(confidence=keypoints.confidence.at[..., hips].set(0.0))
@@ -131,9 +137,11 @@ def keypoint_problem(
     view: View,
     use_hips: bool = False,
 ) -> tuple[KeypointParams, KeypointData]:
-    """Returns where fits start (the mode) and what they are fitted to.
+    """Returns the unknowns at the start of fits, and what people are fitted to.
 
-    The context is projected here, once per image.
+    Fits start at the mode. The context is projected here, once per image.
+
+    Args: see `fit_keypoints`.
     """
     keypoints = view.keypoints if use_hips else without_hips(view.keypoints)
     start = KeypointParams(
@@ -160,17 +168,17 @@ def fit_keypoints(
     settings: Settings = Settings(),  # noqa: B008 - frozen
     slots: int | None = None,
 ) -> KeypointFit:
-    """Returns people fitted to keypoints, each alone, from the mode.
+    """Returns people fitted to keypoints, each person alone, starting at the mode.
 
     Args:
-      model: prepared flow, and the body it was trained on.
-      context: conditioning vectors.
-      betas: shape that the network predicts, where the fit starts.
-      view: detections and first camera; `image_view` or `crop_view`.
-      use_hips: False leaves the detected hips and pelvis out, as the official default.
-      settings: of the optimiser.
-      slots: None solves all people at once; a number solves that many at a time, and
-        compiles nothing for any other number of people.
+      model: the folded flow and the body model that it was trained with.
+      context: contexts of the images.
+      betas: shape coefficients that the network predicts, where the fit starts.
+      view: detections and the camera to start from; see `image_view` and `crop_view`.
+      use_hips: False ignores the detected hips and pelvis, as the official default.
+      settings: when the solver stops.
+      slots: number of people who are solved at a time, which is also the only compiled
+        size; None solves all people at once.
     """
     problem = functools.partial(keypoint_problem, model, use_hips=use_hips)
     finish = functools.partial(fitted, model)
@@ -186,8 +194,14 @@ def fit_keypoints(
 
 @jax.jit
 def fitted(model: FittingModel, data: KeypointData, minimum: Minimum) -> KeypointFit:
-    """Returns the bodies at the end of fits."""
-    found = minimum.params
-    smpl, body = decode_body(model, found.z, found.betas, data.context)
-    camera = Camera(found.translation, data.focal_length, data.center)
-    return KeypointFit(smpl, body, camera, found.z, minimum)
+    """Returns the bodies at the end of fits.
+
+    Args:
+      model: the folded flow and the body model.
+      data: what people were fitted to.
+      minimum: the minima of `keypoint_objective`.
+    """
+    params = minimum.params
+    smpl, body = decode_body(model, params.z, params.betas, data.context)
+    camera = Camera(params.translation, data.focal_length, data.center)
+    return KeypointFit(smpl, body, camera, params.z, minimum)

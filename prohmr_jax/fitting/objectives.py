@@ -1,7 +1,8 @@
-"""What is minimised, of one person: Eq. 11 (keypoints) and Eq. 12 (several views).
+"""The objectives of fits of one person: Eq. 11 (keypoints) and Eq. 12 (several views).
 
-The likelihood enters as |z|^2: the flow's volume change does not depend on z, so that
--ln p is |z|^2 / 2 and a constant.
+The likelihood of a pose enters as |z|^2: the flow's change of volume does not depend on
+z, so -ln p is |z|^2 / 2 plus a constant. `keypoints` and the two multi-view modules
+minimise these functions.
 """
 
 import jax
@@ -18,11 +19,11 @@ from prohmr_jax.models.prohmr import NUM_ROTATIONS
 from prohmr_jax.structs import Body, Camera, Keypoints2D, SmplParams
 
 # Weights of the official implementation (nkolot/ProHMR, keypoint_fitting_loss and
-# multiview_loss), on which published numbers rest.
+# multiview_loss), with which the published numbers were computed.
+# Residuals much larger than this count as outliers.
 GMOF_SIGMA_PX = 100.0
-"""Residuals much larger than this are outliers."""
+# The data term is in pixels of an image scaled to this larger side.
 DATA_SIZE_PX = 1000.0
-"""The data term counts pixels of an image of this larger side."""
 KEYPOINT_LATENT_WEIGHT = 16.0
 BETAS_WEIGHT = 36.0
 AGREEMENT_WEIGHT = 300.0**2
@@ -31,43 +32,48 @@ MULTIVIEW_LATENT_WEIGHT = 1.0
 
 @struct.dataclass
 class FittingModel:
-    """The weights that every person shares."""
+    """Holds the trained weights that the fits of all people share."""
 
     flow: PreparedFlow
+    """Flow of the trained ProHMR."""
     body: BodyModel
+    """Body model that it was trained with."""
 
 
 @struct.dataclass
 class KeypointParams:
-    """Unknowns of a fit."""
+    """Holds the unknowns of a fit to keypoints."""
 
     z: Float[Array, "*b 144"]
+    """Latent of the pose."""
     betas: Float[Array, "*b S"]
+    """Shape coefficients."""
     translation: Float[Array, "*b 3"]
-    """Of the body, metres, camera frame."""
+    """Translation of the body, metres, camera frame."""
 
 
 @struct.dataclass
 class KeypointData:
-    """What is known of one person in one image."""
+    """Holds what is known of one person in one image."""
 
     context: ProjectedContext
+    """Context of the image, projected for the flow."""
     keypoints: Keypoints2D
-    """JOINTS_44, pixels; a confidence of zero leaves the position unread."""
+    """Detections of JOINTS_44, pixels; positions with confidence 0 are not read."""
     focal_length: Float[Array, "*b 2"]
-    """Pixels."""
+    """Focal lengths (x, y), pixels."""
     center: Float[Array, "*b 2"]
-    """Principal point, pixels."""
+    """Principal point (x, y), pixels."""
     image_side: Float[Array, "*b"]
-    """The larger side of the image, pixels."""
+    """Larger side of the image, pixels."""
 
 
 @struct.dataclass
 class ViewsData:
-    """What is known of one person in N images."""
+    """Holds what a fusion knows of one person in N images."""
 
     context: ProjectedContext
-    """Leading axis N."""
+    """Contexts of the images, projected for the flow, leading axis N."""
     valid: Float[Array, "*b N"]
     """1 for a view, 0 for padding."""
 
@@ -75,7 +81,12 @@ class ViewsData:
 def gmof(
     residual: Float[Array, "*b"], sigma: float = GMOF_SIGMA_PX
 ) -> Float[Array, "*b"]:
-    """Returns the robust square s^2 x^2 / (s^2 + x^2) (Geman and McClure, 1987)."""
+    """Returns the robust square s^2 x^2 / (s^2 + x^2) (Geman and McClure, 1987).
+
+    Args:
+      residual: x, in the unit of sigma.
+      sigma: s, the scale beyond which residuals count as outliers.
+    """
     squared = residual**2
     return sigma**2 * squared / (sigma**2 + squared)
 
@@ -83,7 +94,13 @@ def gmof(
 def decode_rotmats(
     flow: PreparedFlow, z: Float[Array, "*b 144"], context: ProjectedContext
 ) -> Float[Array, "*b 24 3 3"]:
-    """Returns the rotations, the global one first, of latents."""
+    """Returns the rotation matrices of latents, the root's first.
+
+    Args:
+      flow: the folded flow.
+      z: latents.
+      context: projected contexts, which broadcast against the latents.
+    """
     flat, _ = prepared_flow.inverse(flow, z, context)
     return pose_6d_to_rotmat(flat.reshape(*flat.shape[:-1], NUM_ROTATIONS, 6))
 
@@ -94,7 +111,17 @@ def decode_body(
     betas: Float[Array, "*b S"],
     context: ProjectedContext,
 ) -> tuple[SmplParams, Body]:
-    """Returns the pose of latents and the joints of the body; no mesh is computed."""
+    """Returns the pose of latents, and the joints of the body without its mesh.
+
+    Args:
+      model: the flow and the body model.
+      z: latents.
+      betas: shape coefficients.
+      context: projected contexts, which broadcast against the latents.
+
+    Returns:
+      Pose and shape, and the joints, metres, camera axes, before any translation.
+    """
     rotmats = decode_rotmats(model.flow, z, context)
     smpl = SmplParams.from_rotmats(rotmats, betas)
     shaped = shape_body(model.body, betas, with_vertices=False)
@@ -107,16 +134,23 @@ def reprojection(
     camera: Camera,
     image_side: Float[Array, "*b"],
 ) -> Float[Array, "*b"]:
-    """Returns the data term E_J: robust, weighted by squared confidence, summed.
+    """Returns the data term E_J of Eq. 11, summed over joints.
 
-    It is in pixels of an image scaled to a larger side of `DATA_SIZE_PX`, but for the
-    robust function, which sees the pixels as they are: so does the official code.
+    Robust squares of the residuals are weighted by squared confidence. They are scaled
+    as if the larger side of the image were `DATA_SIZE_PX`; only the robust function
+    sees unscaled pixels, as in the official code.
+
+    Args:
+      joints: metres, camera axes, before the camera's translation.
+      keypoints: detections of the same joints, pixels.
+      camera: camera of the image, pixels.
+      image_side: larger side of the image, pixels.
     """
     seen = keypoints.confidence > 0
-    # Chosen before it is squared, so that a missing position may even be NaN.
-    residual = jnp.where(
-        seen[..., None], project(joints, camera) - keypoints.xy, 0.0
-    )  # fmt: skip
+    # Selecting before squaring keeps value and gradient finite if a missing position is
+    # NaN.
+    residual = project(joints, camera) - keypoints.xy
+    residual = jnp.where(seen[..., None], residual, 0.0)
     robust = jnp.sum(gmof(residual), axis=-1)
     weight = jnp.where(seen, keypoints.confidence, 0.0) ** 2
     scale = (DATA_SIZE_PX / image_side) ** 2
@@ -126,7 +160,13 @@ def reprojection(
 def keypoint_objective(
     model: FittingModel, params: KeypointParams, data: KeypointData
 ) -> Float[Array, ""]:
-    """Returns Eq. 11 of one person: keypoints, likelihood of the pose, shape prior."""
+    """Returns Eq. 11 for one person: data term, likelihood of the pose and shape prior.
+
+    Args:
+      model: the flow and the body model.
+      params: the unknowns.
+      data: what is known.
+    """
     _, body = decode_body(model, params.z, params.betas, data.context)
     camera = Camera(params.translation, data.focal_length, data.center)
     return (
@@ -139,9 +179,13 @@ def keypoint_objective(
 def disagreement(
     rotmats: Float[Array, "N R 3 3"], valid: Float[Array, " N"]
 ) -> Float[Array, ""]:
-    """Returns the squared distances of the views' rotations from their mean, summed.
+    """Returns the sum of squared distances of the views' rotations from their mean.
 
-    The mean is the plain mean of matrices; padded views do not count.
+    The mean is the arithmetic mean of the matrices.
+
+    Args:
+      rotmats: R rotation matrices in each of N views.
+      valid: 1 for a view, 0 for padding, which does not count.
     """
     weight = valid[:, None, None, None]
     mean = jnp.sum(weight * rotmats, axis=0) / jnp.maximum(jnp.sum(valid), 1.0)
@@ -151,22 +195,29 @@ def disagreement(
 def multiview_objective(
     flow: PreparedFlow, z: Float[Array, "N 144"], data: ViewsData
 ) -> Float[Array, ""]:
-    """Returns Eq. 12 of one person: body poses agree, and are likely in every view.
+    """Returns Eq. 12 for one person: disagreement of the views and likelihoods.
 
-    The global orientation is each view's own.
+    The body poses of the views should agree and be likely in every view; each view has
+    its own global orientation.
+
+    Args:
+      flow: the folded flow.
+      z: latents of the views.
+      data: what is known.
     """
     body_pose = decode_rotmats(flow, z, data.context)[:, 1:]
     agreement = AGREEMENT_WEIGHT * disagreement(body_pose, data.valid)
-    # Of padding too, which then stays at zero.
+    # The latents of padding count too, so that they stay at zero.
     return agreement + MULTIVIEW_LATENT_WEIGHT * jnp.sum(z**2)
 
 
-# Objectives as a compiled loop takes them: the weights are arguments, not constants.
+# The solver takes objectives in this form, so that the trained weights are arguments of
+# the compiled loop and not constants in it.
 def bind_keypoints(model: FittingModel) -> jax.tree_util.Partial:
-    """Returns `keypoint_objective` of these weights, for `minimise`."""
+    """Returns `keypoint_objective` of a given model, in the form the solver takes."""
     return jax.tree_util.Partial(keypoint_objective, model)
 
 
 def bind_multiview(flow: PreparedFlow) -> jax.tree_util.Partial:
-    """Returns `multiview_objective` of these weights, for `minimise`."""
+    """Returns `multiview_objective` of a given flow, in the form the solver takes."""
     return jax.tree_util.Partial(multiview_objective, flow)

@@ -1,14 +1,14 @@
-"""SMPLify (Bogo et al., 2016; Eq. 10): keypoints, and a prior that sees no image.
+"""SMPLify (Bogo et al., 2016; Eq. 10), a baseline whose pose prior sees no image.
 
-  prior = GaussianMixture(load_pose_prior())       as in the paper it comes from
-  prior = GenericFlow(load_pose_flow())            a learned one
+  prior = GaussianMixture(load_pose_prior())       the kind of prior in that paper
+  prior = GenericFlow(load_pose_flow())            a learned prior
   fit = fit_smplify(body, prior, smpl, view)
 
-What is minimised is the data term of Eq. 11, an unlikely pose, elbows and knees bent
-the wrong way, and an unusual shape. As in the original, the camera and the orientation
-are found first, on the torso, then everything together. The body starts where a
-regressor puts it (Kolotouros et al., SPIN, ICCV 2019), so that its last stage, of the
-weakest prior, is the only one that the pose needs.
+The objective is the data term of Eq. 11 plus penalties for an unlikely pose, for elbows
+and knees that bend backwards, and for an unusual shape. As in the original, camera and
+orientation are fitted to the torso first, and everything together afterwards. The body
+starts at the prediction of a regressor (as in SPIN; Kolotouros et al., ICCV 2019), so
+that the pose needs only the last stage of the original, with its weakest prior.
 """
 
 from typing import Protocol
@@ -42,21 +42,24 @@ _NUM_BODY = len(skeleton.SMPL_24) - 1
 
 @struct.dataclass
 class Weights:
-    """Of the terms, against a data term in squared pixels of a crop of 224.
+    """Holds the weights of the terms, for a data term in squared pixels of a 224 crop.
 
-    The published ones of the last stage (Bogo et al.; SPIN): 4.78^2, 15.2^2 and 5^2.
+    The defaults are the published ones of the last stage (Bogo et al.; SPIN).
     """
 
     pose: float = 4.78**2
-    """Per nat."""
+    """Weight of the negative log-density of the pose, per nat."""
     angle: float = 15.2**2
+    """Weight of elbows and knees that bend backwards."""
     shape: float = 5.0**2
+    """Weight of the squared shape coefficients."""
 
 
-# The data term counts pixels of an image of 1000, the published weights of a crop.
+# The data term is in pixels of an image of side 1000, the published weights are for
+# pixels of the crop.
 _PUBLISHED_SCALE = (DATA_SIZE_PX / CROP_SIZE_PX) ** 2
 
-# Joint, axis and sign of the turn that bends them backwards.
+# Joints, and axis and sign of the rotation that bends them backwards.
 _BACKWARDS = (
     ("left_elbow", "y", 1.0),
     ("right_elbow", "y", -1.0),
@@ -77,101 +80,122 @@ _TORSO = np.array(
 
 
 class BodyPrior(Protocol):
-    """How a body pose is written down, and how unlikely it is. A pytree of weights."""
+    """Parametrises body poses and gives their density; a pytree of weights."""
 
-    def written(self, body_pose: Float[Array, "*b 23 3 3"]) -> Float[Array, "*b D"]:
-        """Returns the numbers that stand for a pose."""
+    def encode(self, body_pose: Float[Array, "*b 23 3 3"]) -> Float[Array, "*b D"]:
+        """Returns the parameters of a body pose."""
 
     def rotmats(self, pose: Float[Array, "*b D"]) -> Float[Array, "*b 23 3 3"]:
-        """Returns the rotations that numbers stand for."""
+        """Returns the rotations that parameters stand for."""
 
     def energy(self, pose: Float[Array, "*b D"]) -> Float[Array, "*b"]:
-        """Returns -ln p in nats, up to a constant."""
+        """Returns -ln p, nats, up to a constant."""
 
 
 @struct.dataclass
 class GaussianMixture:
-    """Axis-angles under a mixture of Gaussians (its sum, not its largest part)."""
+    """Parametrises poses by axis-angles, with the density of a mixture of Gaussians.
+
+    The density is the sum over the Gaussians, not the largest term of it.
+    """
 
     prior: PosePrior
+    """The mixture."""
 
-    def written(self, body_pose: Float[Array, "*b 23 3 3"]) -> Float[Array, "*b 69"]:
-        """Returns axis-angles."""
+    def encode(self, body_pose: Float[Array, "*b 23 3 3"]) -> Float[Array, "*b 69"]:
+        """Returns the axis-angles of rotations, radians."""
         axis_angle = rotmat_to_axis_angle(body_pose)
         return axis_angle.reshape(*axis_angle.shape[:-2], 3 * _NUM_BODY)
 
     def rotmats(self, pose: Float[Array, "*b 69"]) -> Float[Array, "*b 23 3 3"]:
-        """Returns rotations of axis-angles."""
+        """Returns the rotations of axis-angles."""
         return axis_angle_to_rotmat(pose.reshape(*pose.shape[:-1], _NUM_BODY, 3))
 
     def energy(self, pose: Float[Array, "*b 69"]) -> Float[Array, "*b"]:
-        """Returns -ln p."""
+        """Returns -ln p, nats."""
         return -log_prob(self.prior, pose)
 
 
 @struct.dataclass
 class GenericFlow:
-    """Latents of a flow without context, as VPoser's stand for poses in SMPLify-X."""
+    """Parametrises poses by latents of a flow without context.
+
+    SMPLify-X uses the latents of VPoser in the same way.
+    """
 
     flow: PreparedFlow
+    """The folded flow."""
 
-    def written(self, body_pose: Float[Array, "*b 23 3 3"]) -> Float[Array, "*b 138"]:
-        """Returns latents."""
+    def encode(self, body_pose: Float[Array, "*b 23 3 3"]) -> Float[Array, "*b 138"]:
+        """Returns the latents of rotations."""
         flat = rotmat_to_pose_6d(body_pose)
         flat = flat.reshape(*flat.shape[:-2], 6 * _NUM_BODY)
         return prepared_flow.forward(self.flow, flat, project_context(self.flow))[0]
 
     def rotmats(self, pose: Float[Array, "*b 138"]) -> Float[Array, "*b 23 3 3"]:
-        """Returns rotations of latents."""
+        """Returns the rotations of latents."""
         flat, _ = prepared_flow.inverse(self.flow, pose, project_context(self.flow))
         return pose_6d_to_rotmat(flat.reshape(*flat.shape[:-1], _NUM_BODY, 6))
 
     def energy(self, pose: Float[Array, "*b 138"]) -> Float[Array, "*b"]:
-        """Returns |z|^2 / 2: the flow's volume change is the same everywhere."""
+        """Returns |z|^2 / 2; the volume change of the flow is the same everywhere."""
         return 0.5 * jnp.sum(pose**2, axis=-1)
 
 
 @struct.dataclass
 class TorsoParams:
-    """Unknowns of the first stage."""
+    """Holds the unknowns of the first stage."""
 
     orient: Float[Array, "*b 3"]
-    """Axis-angle, body to camera."""
+    """Axis-angle of the root, body frame to camera frame, radians."""
     translation: Float[Array, "*b 3"]
-    """Of the body, metres, camera frame."""
+    """Translation of the body, metres, camera frame."""
 
 
 @struct.dataclass
 class BodyParams:
-    """Unknowns of the second stage."""
+    """Holds the unknowns of the second stage."""
 
     torso: TorsoParams
+    """Orientation and translation."""
     pose: Float[Array, "*b D"]
-    """As the prior writes it."""
+    """Parameters of the pose, in the form of the prior."""
     betas: Float[Array, "*b S"]
+    """Shape coefficients."""
 
 
 @struct.dataclass
 class SmplifyFit:
-    """B fitted people."""
+    """Holds B fitted people."""
 
     smpl: SmplParams
+    """Pose and shape, body frame to camera frame."""
     body: Body
     """Joints, metres, camera axes; `camera.translation` places them."""
     camera: Camera
+    """Camera of the view, pixels."""
     torso: Minimum
-    """Of the first stage."""
+    """Result of the first stage."""
     minimum: Minimum
+    """Result of the second stage."""
 
 
-def backwards(body_pose: Float[Array, "*b 23 3 3"]) -> Float[Array, "*b"]:
-    """Returns how far elbows and knees bend the wrong way: sum of exp(angle)^2."""
+def backward_bending(body_pose: Float[Array, "*b 23 3 3"]) -> Float[Array, "*b"]:
+    """Returns the penalty of elbows and knees that bend backwards.
+
+    It is the sum of exp(angle)^2 over these four joints, where the angle, in radians,
+    is positive if the joint bends backwards.
+
+    Args:
+      body_pose: rotations relative to the parents.
+    """
     axis_angle = rotmat_to_axis_angle(body_pose[..., _BENT, :, :])
     angle = _SIGN * axis_angle[..., np.arange(len(_AXIS)), _AXIS]
     return jnp.sum(jnp.exp(angle) ** 2, axis=-1)
 
 
-def _seen(body: BodyModel, smpl: SmplParams, translation, view: View):
+def _data_term(body: BodyModel, smpl: SmplParams, translation, view: View):
+    """Returns the data term of Eq. 11 for a body at a translation, metres."""
     joints = body_joints(body, smpl).joints
     camera = view.camera.replace(translation=translation)
     return reprojection(joints, view.keypoints, camera, view.image_side)
@@ -180,12 +204,18 @@ def _seen(body: BodyModel, smpl: SmplParams, translation, view: View):
 def torso_objective(
     body: BodyModel, params: TorsoParams, data: tuple[SmplParams, View]
 ) -> Float[Array, ""]:
-    """Returns the data term of shoulders and hips; shape and pose are given."""
+    """Returns the objective of the first stage: the data term of shoulders and hips.
+
+    Args:
+      body: the body model.
+      params: the unknowns.
+      data: pose and shape, whose global orientation is ignored, and the detections.
+    """
     smpl, view = data
     smpl = smpl.replace(global_orient=axis_angle_to_rotmat(params.orient))
     keypoints = view.keypoints
     torso = keypoints.replace(confidence=keypoints.confidence * _TORSO)
-    return _seen(body, smpl, params.translation, view.replace(keypoints=torso))
+    return _data_term(body, smpl, params.translation, view.replace(keypoints=torso))
 
 
 def smplify_objective(
@@ -195,13 +225,21 @@ def smplify_objective(
     params: BodyParams,
     view: View,
 ) -> Float[Array, ""]:
-    """Returns Eq. 10 of one person, scaled as Eq. 11 is (`objectives.reprojection`)."""
+    """Returns Eq. 10 for one person, with the scale of `objectives.reprojection`.
+
+    Args:
+      body: the body model.
+      prior: prior over body poses.
+      weights: weights of the terms.
+      params: the unknowns.
+      view: detections and camera, whose translation is ignored.
+    """
     rotmats = prior.rotmats(params.pose)
     orient = axis_angle_to_rotmat(params.torso.orient)
     smpl = SmplParams(orient, rotmats, params.betas)
-    return _seen(body, smpl, params.torso.translation, view) + _PUBLISHED_SCALE * (
+    return _data_term(body, smpl, params.torso.translation, view) + _PUBLISHED_SCALE * (
         weights.pose * prior.energy(params.pose)
-        + weights.angle * backwards(rotmats)
+        + weights.angle * backward_bending(rotmats)
         + weights.shape * jnp.sum(params.betas**2)
     )
 
@@ -214,39 +252,37 @@ def fit_smplify(
     weights: Weights = Weights(),  # noqa: B008 - frozen
     settings: Settings = Settings(),  # noqa: B008 - frozen
 ) -> SmplifyFit:
-    """Returns people fitted to keypoints, each alone, from a regressor's answer.
+    """Returns people fitted to keypoints, each person alone.
 
     Args:
-      body: that the regressor was trained on.
-      prior: over body poses.
-      smpl: where the fits start, `[B]`.
-      view: detections and first camera, `[B]`.
-      weights: of the terms.
-      settings: of the optimiser, for either stage.
+      body: the body model that the regressor was trained with.
+      prior: prior over body poses.
+      smpl: prediction of the regressor, where the fits start, [B].
+      view: detections and the camera to start from, [B].
+      weights: weights of the terms.
+      settings: when the solver stops, for each stage.
     """
-    start = TorsoParams(rotmat_to_axis_angle(smpl.global_orient),
-                        view.camera.translation)  # fmt: skip
+    orient = rotmat_to_axis_angle(smpl.global_orient)
+    start = TorsoParams(orient, view.camera.translation)
     partial = jax.tree_util.Partial
     objective = partial(torso_objective, body)
     torso = minimise_batch(objective, start, (smpl, view), settings)
-    start = BodyParams(torso.params, _written(prior, smpl.body_pose), smpl.betas)
+    start = BodyParams(torso.params, _encode(prior, smpl.body_pose), smpl.betas)
     objective = partial(smplify_objective, body, prior, weights)
     minimum = minimise_batch(objective, start, view, settings)
     return _fitted(body, prior, view, torso, minimum)
 
 
 @jax.jit
-def _written(prior, body_pose):
-    return prior.written(body_pose)
+def _encode(prior, body_pose):
+    return prior.encode(body_pose)
 
 
 @jax.jit
 def _fitted(body, prior, view, torso, minimum) -> SmplifyFit:
-    found = minimum.params
-    smpl = SmplParams(
-        axis_angle_to_rotmat(found.torso.orient),
-        prior.rotmats(found.pose),
-        found.betas,
-    )
-    camera = view.camera.replace(translation=found.torso.translation)
+    """Returns the bodies at the end of both stages."""
+    params = minimum.params
+    orient = axis_angle_to_rotmat(params.torso.orient)
+    smpl = SmplParams(orient, prior.rotmats(params.pose), params.betas)
+    camera = view.camera.replace(translation=params.torso.translation)
     return SmplifyFit(smpl, body_joints(body, smpl), camera, torso, minimum)

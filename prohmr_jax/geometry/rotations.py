@@ -49,6 +49,20 @@ def skew(vector: Float[Array, "*b 3"]) -> Float[Array, "*b 3 3"]:
     return jnp.stack([jnp.stack(row, axis=-1) for row in rows], axis=-2)
 
 
+def rotate(
+    rotmat: Float[Array, "*#b 3 3"], vector: Float[Array, "*#b 3"]
+) -> Float[Array, "*b 3"]:
+    """Returns vectors multiplied by rotation matrices.
+
+    The sum is written out, because small batched matrix products are slow.
+
+    Args:
+      rotmat: rotation matrices.
+      vector: column vectors; leading axes broadcast against those of the matrices.
+    """
+    return jnp.sum(rotmat * vector[..., None, :], axis=-1)
+
+
 def axis_angle_to_rotmat(axis_angle: Float[Array, "*b 3"]) -> Float[Array, "*b 3 3"]:
     """Returns the rotation matrices of axis-angles, by Rodrigues' formula.
 
@@ -183,3 +197,18 @@ def geodesic_angle(
     """
     difference = jnp.matmul(jnp.swapaxes(a, -1, -2), b, precision=_HIGHEST)
     return jnp.linalg.norm(rotmat_to_axis_angle(difference), axis=-1)
+
+
+def mean_rotation(
+    rotmats: Float[Array, "*b N R 3 3"], valid: Float[Array, "*b N"]
+) -> Float[Array, "*b R 3 3"]:
+    """Returns the rotations nearest to the means of the views' rotation matrices.
+
+    Args:
+      rotmats: R rotation matrices in each of N views.
+      valid: 1 for a view, 0 for padding, which does not count.
+    """
+    weight = valid[..., None, None, None]
+    number = jnp.maximum(jnp.sum(valid, axis=-1), 1.0)[..., None, None, None]
+    mean = jnp.sum(jnp.where(weight > 0, rotmats, 0.0), axis=-4) / number
+    return nearest_rotmat(mean)

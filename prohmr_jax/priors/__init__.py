@@ -1,1 +1,5 @@
-"""Densities of body poses that see no image: a Gaussian mixture and a flow."""
+"""Priors over body poses that see no image: a Gaussian mixture and a flow.
+
+The SMPLify baseline fits with either of them; synthetic data draws poses from the
+mixture.
+"""

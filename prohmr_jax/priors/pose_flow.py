@@ -1,8 +1,8 @@
-"""A flow over body poses that sees no image: the learned prior of baselines.
+"""A flow over body poses that sees no image, the learned prior of the SMPLify baseline.
 
-It has the form of ProHMR's flow without a context, over the 23 body rotations in 6D
-(the global one is left out, as in VPoser, whose place it takes). The weights that ship
-were made by `tools/make_pose_flow.py`.
+It has the form of ProHMR's flow without a context, over the 23 body rotations in 6D.
+The global rotation is not part of it, as in VPoser, which it stands for. The weights
+that ship with the package were trained by `tools/make_pose_flow.py`.
 """
 
 import os
@@ -25,8 +25,9 @@ from prohmr_jax.skeleton import SMPL_24
 
 NUM_BODY = len(SMPL_24) - 1
 BODY_FEATURES = 6 * NUM_BODY
+# Standard deviation of the noise that training adds to 6D poses; without it, they fill
+# no volume.
 LABEL_NOISE = 0.005
-"""Added to 6D poses in training, which without it fill no volume."""
 
 MODULE = ConditionalGlow(
     features=BODY_FEATURES,
@@ -40,28 +41,36 @@ MODULE = ConditionalGlow(
 
 
 def body_features(axis_angle: Float[Array, "*b 24 3"]) -> Float[Array, "*b 138"]:
-    """Returns the body's rotations in 6D, flat, as the flow sees them."""
+    """Returns the body's rotations in 6D as one vector, the data of the flow.
+
+    Args:
+      axis_angle: SMPL_24 rotations relative to the parents, radians; the root's is not
+        used.
+    """
     pose_6d = rotmat_to_pose_6d(axis_angle_to_rotmat(axis_angle[..., 1:, :]))
     return pose_6d.reshape(*pose_6d.shape[:-2], BODY_FEATURES)
 
 
 def init_params(key: jax.Array) -> dict:
-    """Returns fresh parameters."""
+    """Returns freshly initialised parameters of `MODULE`."""
     example = jnp.zeros((1, BODY_FEATURES))
     return MODULE.init(key, example, method="forward")["params"]
 
 
 def save_pose_flow(path: str | os.PathLike, params: Mapping) -> None:
-    """Writes parameters as NPZ, in float16."""
+    """Writes the parameters of `MODULE` as NPZ, in float16."""
     flat = flatten_dict(dict(params), sep="/")
     write_npz(path, {name: np.asarray(a, np.float16) for name, a in flat.items()})
 
 
 def load_pose_flow(path: str | os.PathLike | None = None) -> PreparedFlow:
-    """Returns the flow of a file, without one the flow that ships.
+    """Returns the flow in a file, folded for inference.
+
+    Args:
+      path: the file; None for the flow that ships with the package.
 
     Raises:
-      InputError: the file holds no such flow.
+      InputError: the file does not hold the parameters of `MODULE`.
     """
     abstract = jax.eval_shape(init_params, jax.random.key(0))
     expected = {

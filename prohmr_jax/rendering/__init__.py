@@ -1,6 +1,7 @@
-"""Pictures of bodies without OpenGL: ray casting, overlays, sheets.
+"""Pictures of bodies without OpenGL: ray casting, overlays and sheets.
 
-Everything here is NumPy on the host, in the camera frame (metres, x right, y down,
-z forward) and the image frame (pixels, (0, 0) the centre of the first pixel).
-Pictures are `[H, W, 3]` uint8 RGB, or RGBA where they are still to be composed.
+The demo, bulk fitting, training reports and synthetic photos draw with it. All of it is
+NumPy on the host, in the camera frame (metres, x right, y down, z forward) and the
+image frame (pixels; (0, 0) is the centre of the first pixel). Pictures are `[H, W, 3]`
+uint8 RGB, or RGBA where they are layers to be composed.
 """

@@ -1,10 +1,10 @@
-"""Colours: sRGB and linear light, the palette of bodies, the colour map of spread."""
+"""Colours of pictures: conversions, the palette, and the colour map of the spread."""
 
 import numpy as np
 
 BODY_BLUE = (0.68, 0.80, 0.93)
 BODY_PINK = (0.96, 0.74, 0.75)
-# One colour per person, in this order and again from the start.
+# Colours of the people in a picture, in this order, repeated as often as needed.
 PEOPLE = (
     BODY_BLUE,
     BODY_PINK,
@@ -18,9 +18,9 @@ FAINT_INK = (122, 128, 140)
 CANVAS = (241, 243, 246)
 WHITE = (255, 255, 255)
 
-# (L, a, b) of OKLab from no spread to large spread: mist blue, sand, orange,
-# crimson, plum. Lightness only falls, so that the order survives grey print and colour
-# blindness; dark stands out on white paper.
+# OKLab colours (L, a, b) from no spread to large spread: light blue, sand, orange,
+# crimson and plum. Lightness decreases all the way, so that the order is visible without
+# colour too, and large spread stands out on white paper.
 _SPREAD_STOPS = np.array(
     [
         [0.900, -0.022, -0.034],
@@ -35,13 +35,13 @@ _SPREAD_STOPS = np.array(
 
 
 def to_linear(srgb: np.ndarray) -> np.ndarray:
-    """Returns linear light in [0, 1] of sRGB in [0, 1] (IEC 61966-2-1)."""
+    """Returns the linear light in [0, 1] of sRGB colours in [0, 1] (IEC 61966-2-1)."""
     srgb = np.asarray(srgb)
     return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
 
 
 def to_srgb(linear: np.ndarray) -> np.ndarray:
-    """Returns sRGB in [0, 1] of linear light, which is clipped to [0, 1]."""
+    """Returns the sRGB colours in [0, 1] of linear light clipped to [0, 1]."""
     linear = np.clip(linear, 0, 1)
     return np.where(
         linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055
@@ -49,7 +49,10 @@ def to_srgb(linear: np.ndarray) -> np.ndarray:
 
 
 def oklab_to_linear(lab: np.ndarray) -> np.ndarray:
-    """Returns linear RGB [..., 3] of OKLab [..., 3] (Ottosson 2020), unclipped."""
+    """Returns the linear RGB [..., 3] of OKLab colours [..., 3] (Ottosson, 2020).
+
+    The result is not clipped.
+    """
     to_cones = [
         [1, 0.3963377774, 0.2158037573],
         [1, -0.1055613458, -0.0638541728],
@@ -65,10 +68,13 @@ def oklab_to_linear(lab: np.ndarray) -> np.ndarray:
 
 
 def spread_color(share: np.ndarray) -> np.ndarray:
-    """Returns sRGB [..., 3] in [0, 1] of a share [...] of the scale's largest spread.
+    """Returns the sRGB colours [..., 3] in [0, 1] that stand for a spread.
 
-    Below 0 and above 1 the end colours hold. Equal steps of the share are equal steps
-    in OKLab, and lightness only falls.
+    Equal steps of the share are equal distances in OKLab.
+
+    Args:
+      share: spread divided by the upper end of the scale, [...]; it is clipped to
+        [0, 1].
     """
     steps = np.linalg.norm(np.diff(_SPREAD_STOPS, axis=0), axis=1)
     at = np.concatenate([[0], np.cumsum(steps) / steps.sum()])

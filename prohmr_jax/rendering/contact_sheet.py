@@ -1,4 +1,4 @@
-"""Panels in a grid, with titles, on white paper."""
+"""Arranges panels in a grid with titles, for sheets of results and of examples."""
 
 from collections.abc import Sequence
 
@@ -18,22 +18,24 @@ def contact_sheet(
     heading: str = "",
     text_px: int = 18,
 ) -> np.ndarray:
-    """Returns panels in rows of `columns`, each centred in its cell.
+    """Returns a picture of panels in a grid, each centred in its cell, RGB uint8.
 
-    A column is as wide as its widest panel, a row as high as its highest; margins
+    A column is as wide as its widest panel, a row as high as its highest one; margins
     follow the size of the text.
 
     Args:
-      panels: RGB uint8 [h, w, 3] of any sizes, row by row; None leaves a cell empty.
-      columns: cells per row.
-      titles: above the panels, in the same order; missing ones and "" are left out, a
-        row without any keeps no room for them.
-      row_labels: left of the rows, written upwards.
-      heading: above everything, at the left.
+      panels: RGB uint8 pictures [h, w, 3] of any sizes, row by row; None leaves a cell
+        empty.
+      columns: number of cells per row.
+      titles: titles above the panels, in the same order; missing titles and "" are left
+        out, and a row without any title has no space for them.
+      row_labels: labels at the left of the rows, written upwards.
+      heading: text above the grid, at the left.
       text_px: height of the titles, pixels.
 
     Raises:
-      ValueError: no panels, or more titles or labels than cells or rows.
+      ValueError: there are no panels, more titles than panels, or more labels than
+        rows.
     """
     rows = -(-len(panels) // columns)
     if not panels or len(titles) > len(panels) or len(row_labels) > rows:
@@ -88,7 +90,7 @@ def contact_sheet(
 
 
 def _write_upwards(sheet: Image.Image, text: str, left: int, y: int, text_px: int):
-    """Writes text turned to the left, its middle at height y."""
+    """Writes text upwards, with its middle at height y."""
     if not text:
         return
     length = round(font(text_px).getlength(text)) + 2

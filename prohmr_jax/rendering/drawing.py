@@ -1,4 +1,4 @@
-"""What is drawn on pictures: composed layers, windows on photos, bones, text."""
+"""Basic operations on pictures: crops, resizing, layers, keypoints and text."""
 
 import dataclasses
 
@@ -17,17 +17,21 @@ _OUTLINE = (20, 24, 32)
 
 @dataclasses.dataclass(frozen=True)
 class Window:
-    """A square part of a photo, shown at another size."""
+    """Describes a square part of a photo that is shown at another size."""
 
     center: tuple[float, float]
-    """(x, y), photo pixels."""
+    """Centre (x, y), photo pixels."""
     size: float
     """Side, photo pixels."""
     side_px: int
-    """Side of the picture that shows it, pixels."""
+    """Side of the picture that shows the window, pixels."""
 
     def crop(self, photo: np.ndarray) -> np.ndarray:
-        """Returns [S, S, 3]; what lies beyond the photo [H, W, 3] is plain."""
+        """Returns the picture of the window, RGB uint8 [S, S, 3].
+
+        Args:
+          photo: RGB uint8 [H, W, 3]; the window is plain where it reaches beyond it.
+        """
         low = self._corner() + 0.5
         high = low + self.size
         bounds = np.array([photo.shape[1], photo.shape[0]])
@@ -44,11 +48,11 @@ class Window:
         )
 
     def pixels(self, points: np.ndarray) -> np.ndarray:
-        """Returns where photo pixels [..., 2] are in the window's picture."""
+        """Returns photo pixels [..., 2] in pixels of the window's picture."""
         return resized_pixels(points - self._corner() - 0.5, self._scale())
 
     def view(self, photo_view: View) -> View:
-        """Returns the camera of the window, given the camera of the photo."""
+        """Returns the camera of the window's picture, given that of the photo."""
         scale = np.full(2, self._scale())
         return photo_view.shifted(self._corner() + 0.5).resized(scale)
 
@@ -60,19 +64,28 @@ class Window:
 
 
 def require_photo(photo: np.ndarray) -> None:
-    """Raises ValueError unless a picture is [H, W, 3] uint8."""
+    """Checks that a picture is [H, W, 3] uint8.
+
+    Raises:
+      ValueError: it is not.
+    """
     if photo.ndim != 3 or photo.shape[2] != 3 or photo.dtype != np.uint8:
         raise ValueError(f"photo is {photo.dtype} {photo.shape}, not uint8 [H, W, 3]")
 
 
 def fit_within(photo: np.ndarray, longest_side: int | None) -> np.ndarray:
-    """Returns the photo [H, W, 3], scaled down if one of its sides is longer."""
+    """Returns the photo [H, W, 3], scaled down if it is too large.
+
+    Args:
+      photo: RGB uint8 [H, W, 3].
+      longest_side: largest length of the longer side, pixels; None for any length.
+    """
     height, width = photo.shape[:2]
     scale = 1 if longest_side is None else min(1, longest_side / max(height, width))
     if scale == 1:
         return photo
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    # The gap halves most of the way cheaply and leaves the rest to the good filter.
+    # With the gap, cheap halving does most of the work and the filter the rest.
     full = Image.fromarray(photo)
     return np.asarray(full.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0))
 
@@ -80,21 +93,22 @@ def fit_within(photo: np.ndarray, longest_side: int | None) -> np.ndarray:
 def plain_canvas(
     points: np.ndarray, longest_side: int | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns a plain picture that holds some pixels of a photo that is not there.
+    """Returns a plain picture to draw on where the photo itself is not available.
 
     Args:
-      points: [N, 2], photo pixels, N > 0.
-      longest_side: of the picture, pixels, also where that enlarges; None: as it was.
+      points: photo pixels that the picture must contain, [N, 2].
+      longest_side: length of the longer side of the picture, pixels, even if that
+        enlarges it; None for the scale of the photo.
 
     Returns:
-      The picture [H, W, 3] uint8, its scale (x, y), and the corner (x, y) in photo
-      pixels: a photo's pixel p is at `resized_pixels(p - corner, scale)`.
+      The picture [H, W, 3] uint8, its scale (x, y), and its corner (x, y) in photo
+      pixels: photo pixel p is at `resized_pixels(p - corner, scale)`.
 
     Raises:
-      ValueError: no points.
+      ValueError: there are no points.
     """
     if not len(points):
-        raise ValueError("no photo, and neither keypoints nor bodies in view")
+        raise ValueError("there is no photo, and no keypoint or body is in view")
     low, high = np.min(points, axis=0), np.max(points, axis=0)
     margin = 0.18 * max(*(high - low), 1)
     corner, extent = low - margin, high - low + 2 * margin
@@ -109,12 +123,12 @@ def compose(
     under: np.ndarray | tuple[int, int, int],
     alpha: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Returns RGB uint8 [H, W, 3] of an RGBA layer over a picture.
+    """Returns a picture with an RGBA layer over it, RGB uint8 [H, W, 3].
 
     Args:
-      over: [H, W, 4] uint8, not premultiplied.
-      under: [H, W, 3] uint8, or one colour [3].
-      alpha: [H, W] in [0, 1], in place of the layer's own.
+      over: the layer, [H, W, 4] uint8, whose colours are not premultiplied by alpha.
+      under: the picture, [H, W, 3] uint8, or one colour [3].
+      alpha: opacity [H, W] in [0, 1], instead of the layer's own.
     """
     alpha = over[..., 3] / np.float32(255) if alpha is None else alpha
     alpha = alpha[..., None].astype(np.float32)
@@ -129,21 +143,22 @@ def draw_keypoints(
     *,
     min_confidence: float = 0.0,
 ) -> np.ndarray:
-    """Returns the picture with detected joints and thin bones between them.
+    """Returns the picture with keypoints and thin bones between them.
 
-    Left is blue, right is orange, the middle white; each has a dark outline.
+    The left side is blue, the right side orange and the middle white, each with a dark
+    outline.
 
     Args:
-      picture: [H, W, 3] uint8.
-      xy: [..., 25, 2], BODY_25, pixels of the picture.
-      confidence: [..., 25]; joints at or below `min_confidence` are not drawn.
-      min_confidence: in [0, 1].
+      picture: RGB uint8 [H, W, 3].
+      xy: keypoints of one or more people, [..., 25, 2], BODY_25, pixels.
+      confidence: confidence of the keypoints, [..., 25].
+      min_confidence: keypoints at or below this confidence are not drawn.
     """
     people = np.asarray(xy, float).reshape(-1, len(BODY_25), 2)
     seen = np.asarray(confidence).reshape(-1, len(BODY_25)) > min_confidence
     seen &= np.isfinite(people).all(axis=-1)
     width = max(1.8, max(picture.shape[:2]) / 400)
-    # Drawn at twice the size and halved: Pillow's own lines have hard edges.
+    # Drawing at twice the size and halving smooths the hard edges of Pillow's lines.
     layer = Image.new("RGBA", (2 * picture.shape[1], 2 * picture.shape[0]))
     draw = ImageDraw.Draw(layer)
     for joints, visible in zip(resized_pixels(people, 2.0), seen, strict=True):
@@ -174,5 +189,5 @@ def _dot(draw, center, radius: float, color) -> None:
 
 
 def font(size: int) -> ImageFont.FreeTypeFont:
-    """Returns the scalable font that ships with Pillow, `size` pixels high."""
+    """Returns the font that ships with Pillow, `size` pixels high."""
     return ImageFont.load_default(size)

@@ -1,4 +1,4 @@
-"""Bodies over the photo they were seen in."""
+"""Draws bodies over the photo that they were predicted from."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ from prohmr_jax.rendering.raycast import Raster, render
 from prohmr_jax.rendering.surface import Mesh, openness
 from prohmr_jax.rendering.views import Perspective, View, resized_pixels
 
-# The photo shines through a body by this share, and less at its outline.
+# Share of the photo that shines through a body, except near its outline.
 _TRANSPARENCY = 0.09
 
 
@@ -32,24 +32,29 @@ def overlay(
     person_colors: Sequence[tuple[float, float, float]] = colors.PEOPLE,
     longest_side: int | None = 1280,
 ) -> np.ndarray:
-    """Returns bodies drawn over the photo, the nearer ones in front.
+    """Returns the photo with bodies drawn over it, the nearer ones in front.
 
     Args:
-      photo: [H, W, 3] uint8; None: a plain canvas around the keypoints (around the
-        bodies if there are none).
-      vertices: [V, 3] or [P, V, 3] of P people, metres, camera frame.
-      faces: [F, 3].
-      view: the photo's camera.
-      keypoints: [25, 2] or [P, 25, 2], BODY_25, photo pixels, drawn as thin bones.
-      confidence: [25] or [P, 25]; joints at 0 are not drawn; None: all are.
-      person_colors: sRGB in [0, 1], one per person, repeated if there are more people.
-      longest_side: larger photos are scaled down to this many pixels; None: never.
+      photo: RGB uint8 [H, W, 3]; None for a plain canvas around the keypoints, or
+        around the bodies if there are no keypoints.
+      vertices: bodies of one person [V, 3] or of P people [P, V, 3], metres, camera
+        frame.
+      faces: vertex numbers of the triangles, [F, 3].
+      view: camera of the photo.
+      keypoints: detections [25, 2] or [P, 25, 2], BODY_25, photo pixels, which are
+        drawn as thin bones; None for no detections.
+      confidence: confidence of the keypoints, [25] or [P, 25]; those at 0 are not
+        drawn. None draws all of them.
+      person_colors: sRGB colours in [0, 1], one per person, repeated if there are more
+        people.
+      longest_side: length of the longer side to which larger photos are scaled down,
+        pixels; None keeps every size.
 
     Returns:
-      RGB uint8, the photo's shape unless that is larger than `longest_side`.
+      RGB uint8 of the photo's shape, or smaller because of `longest_side`.
 
     Raises:
-      ValueError: the photo is not RGB uint8, or there is nothing to show at all.
+      ValueError: the photo is not RGB uint8, or there is nothing to show.
     """
     vertices = np.asarray(vertices, float)
     people = vertices.reshape(-1, *vertices.shape[-2:])
@@ -65,14 +70,14 @@ def overlay(
         full_height, full_width = photo.shape[:2]
         photo = fit_within(photo, longest_side)
         scale = np.array([photo.shape[1] / full_width, photo.shape[0] / full_height])
-    picture = draw_bodies(photo, people, faces, view.resized(scale), person_colors)
+    picture = _draw_bodies(photo, people, faces, view.resized(scale), person_colors)
     if keypoints is not None:
         xy = resized_pixels(keypoints, scale)
         picture = draw_keypoints(picture, xy, confidence)
     return picture
 
 
-def draw_bodies(picture, people, faces, view, person_colors) -> np.ndarray:
+def _draw_bodies(picture, people, faces, view, person_colors) -> np.ndarray:
     """Returns the picture [H, W, 3] with people [P, V, 3] drawn over it."""
     meshes = [
         Mesh(
@@ -90,7 +95,7 @@ def draw_bodies(picture, people, faces, view, person_colors) -> np.ndarray:
 
 
 def _outline(raster: Raster, num_meshes: int) -> np.ndarray:
-    """Returns [H, W] in [0, 1], 1 on the outline of each mesh, 0 well inside."""
+    """Returns [H, W], from 1 on the outline of each mesh to 0 well inside."""
     radius = max(raster.depth.shape) / 300
     outline = np.zeros(raster.depth.shape, np.float32)
     for index in range(num_meshes):

@@ -1,8 +1,8 @@
-"""Ray casting of triangle meshes: colour with coverage, and depth.
+"""Renders triangle meshes by ray casting: colour with coverage, and depth.
 
-Embree finds which triangle a ray meets first; where it meets it is then solved in
-float64, so that depth stays exact for bodies tens of metres away (where crop cameras
-with a focal length of thousands of pixels place them).
+Embree finds the triangle that a ray meets first. Where the ray meets it is then solved
+in float64, so that depth is exact for bodies tens of metres away, where crop cameras
+with focal lengths of thousands of pixels place them.
 """
 
 import dataclasses
@@ -15,23 +15,25 @@ from prohmr_jax.rendering.lights import STUDIO, LightRig
 from prohmr_jax.rendering.surface import Mesh, embree_scene, unit, vertex_normals
 from prohmr_jax.rendering.views import Perspective, View
 
-# Nothing nearer to a perspective camera than this is drawn, metres.
+# Distance from a perspective camera below which nothing is drawn, metres.
 NEAR = 0.01
-# Bounds the memory of one cast.
+# Largest number of rays that are cast at once, which bounds the memory.
 _RAYS_PER_CAST = 1 << 18
 
 
 @dataclasses.dataclass(frozen=True)
 class Raster:
-    """A rendered picture."""
+    """Holds a rendered picture."""
 
     rgba: np.ndarray
-    """[H, W, 4] uint8: sRGB, and the covered share of the pixel (colours are not
-    premultiplied by it)."""
+    """sRGB and the covered share of each pixel, [H, W, 4] uint8; colours are not
+    premultiplied by the share."""
     depth: np.ndarray
-    """[H, W] float32, metres along z, of the nearest sample; inf where empty."""
+    """Depth (z) of the nearest sample of each pixel, [H, W] float32, metres; infinity
+    where there is no mesh."""
     mesh_index: np.ndarray
-    """[H, W] int32, which mesh that sample shows; -1 where empty."""
+    """Number of the mesh that this sample shows, [H, W] int32; -1 where there is
+    none."""
 
 
 def render(
@@ -42,20 +44,18 @@ def render(
     num_samples: int = 9,
     lights: LightRig = STUDIO,
 ) -> Raster:
-    """Renders meshes with smooth shading; the same input gives the same bytes.
+    """Returns a picture of meshes with smooth shading.
 
-    Time is spent only inside the bounding boxes of the projected meshes, and more than
-    one ray only on pixels that differ from a neighbour.
+    The same input gives the same bytes. Rays are cast only inside the bounding boxes of
+    the projected meshes, and more than one ray only through pixels that differ from a
+    neighbour. Parts behind the camera are not drawn.
 
     Args:
-      meshes: any number; they hide each other exactly.
-      view: the camera; meshes are in its frame.
+      meshes: any number of meshes in the camera frame; the nearer one hides the other.
+      view: the camera.
       size: (width, height) of the picture, pixels.
-      num_samples: rays through a pixel on an edge; 1 switches smooth edges off.
-      lights: fixed to the camera.
-
-    Returns:
-      The picture; what is behind the camera is not in it.
+      num_samples: number of rays through a pixel on an edge; 1 for hard edges.
+      lights: the lights, which are fixed to the camera.
     """
     canvas = _Canvas(size)
     inside = _pixels_to_cast(meshes, view, size)
@@ -70,10 +70,10 @@ def render(
 
 
 class _Canvas:
-    """The picture while it is cast, in linear light."""
+    """Holds the picture in linear light while rays are cast."""
 
     def __init__(self, size: tuple[int, int]):
-        """Starts empty at (width, height)."""
+        """Starts with an empty picture of (width, height) pixels."""
         shape = size[1], size[0]
         self.light = np.zeros((*shape, 3), np.float32)
         self.coverage = np.zeros(shape, np.float32)
@@ -81,7 +81,7 @@ class _Canvas:
         self.mesh_index = np.full(shape, -1, np.int32)
 
     def cast(self, scene, lights: LightRig, mask: np.ndarray, offsets: np.ndarray):
-        """Renews the pixels of a mask as the mean over samples at offsets [S, 2]."""
+        """Sets the pixels of a mask to the mean over rays at offsets [S, 2], pixels."""
         self.light[mask] = self.coverage[mask] = 0
         self.depth[mask], self.mesh_index[mask] = np.inf, -1
         light, coverage = self.light.reshape(-1, 3), self.coverage.reshape(-1)
@@ -104,9 +104,9 @@ class _Canvas:
                 mesh_index[at[nearer]] = seen.mesh_index[nearer]
 
     def edges(self) -> np.ndarray:
-        """Returns [H, W] bool, pixels that differ from one of their eight neighbours.
+        """Returns [H, W] bool: which pixels differ from one of their eight neighbours.
 
-        Different is another mesh, or brightness by more than the eye overlooks.
+        Pixels differ if they show another mesh, or if their brightness differs visibly.
         """
         brightness = np.einsum("hwc->hw", self.light)
         edges = np.zeros(self.coverage.shape, bool)
@@ -120,13 +120,13 @@ class _Canvas:
 
 
 def _neighbours(drow: int, dcolumn: int) -> tuple[tuple, tuple]:
-    """Returns two windows of a picture, the second (drow, dcolumn) further."""
+    """Returns two windows of a picture; the second is shifted by (drow, dcolumn)."""
     ahead = {0: slice(None), 1: slice(1, None), -1: slice(None, -1)}
     return (ahead[-drow], ahead[-dcolumn]), (ahead[drow], ahead[dcolumn])
 
 
 def _pixels_to_cast(meshes: Sequence[Mesh], view: View, size) -> np.ndarray:
-    """Returns [H, W] bool, the union of the meshes' bounding boxes."""
+    """Returns [H, W] bool: the union of the bounding boxes of the projected meshes."""
     width, height = size
     mask = np.zeros((height, width), bool)
     for mesh in meshes:
@@ -146,10 +146,10 @@ def _pixels_to_cast(meshes: Sequence[Mesh], view: View, size) -> np.ndarray:
 
 
 def _sample_offsets(num_samples: int) -> np.ndarray:
-    """Returns [S, 2] in (-0.5, 0.5), centred on 0.
+    """Returns positions of rays in a pixel, [S, 2] in (-0.5, 0.5), centred on 0.
 
-    A golden-ratio lattice: no two samples share a row or a column, which smooths edges
-    that are nearly upright or level better than a square grid does.
+    They form a golden-ratio lattice, in which no two of them share a row or a column;
+    it smooths nearly upright or level edges better than a square grid.
     """
     step = np.arange(num_samples) + 0.5
     offsets = np.stack([step / num_samples, step * (5**0.5 - 1) / 2 % 1], axis=1)
@@ -158,7 +158,7 @@ def _sample_offsets(num_samples: int) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class _Seen:
-    """What rays see, for the R of them that meet a surface."""
+    """Holds what the R rays see that meet a surface; see `LightRig.shade`."""
 
     ray: np.ndarray
     depth: np.ndarray
@@ -170,10 +170,10 @@ class _Seen:
 
 
 class _Scene:
-    """Meshes joined to one, with what is interpolated over its triangles."""
+    """Holds all meshes as one, with the attributes that triangles interpolate."""
 
     def __init__(self, meshes: list[Mesh], view: View):
-        """Joins meshes [at least one face] that `view` looks at."""
+        """Joins meshes, which have at least one face, as `view` sees them."""
         starts = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes)])
         faces = [np.asarray(mesh.faces, np.int64).reshape(-1, 3) for mesh in meshes]
         normals = [
@@ -188,7 +188,7 @@ class _Scene:
         joined_faces = np.concatenate(
             [face + start for face, start in zip(faces, starts[:-1], strict=True)]
         )
-        # [F, 3, 7]: by face, so that a ray finds its three corners in one place.
+        # Attributes [F, 3, 7] are stored by face, so that a ray reads one place.
         attributes = np.concatenate(columns, axis=1).astype(np.float32)
         self._corner_attributes = attributes[joined_faces]
         self._face_mesh = np.repeat(np.arange(len(meshes)), [len(f) for f in faces])
@@ -198,12 +198,12 @@ class _Scene:
         self._start = vertices[:, 2].min() - 1e-3
         if isinstance(view, Perspective):
             self._start = max(self._start, NEAR)
-        # float32 is finest around 0.
+        # Embree computes in float32, which is most exact around 0.
         self._middle = vertices.mean(axis=0)
         self._embree = embree_scene(vertices - self._middle, joined_faces)
 
     def cast(self, pixels: np.ndarray) -> _Seen:
-        """Returns what is seen at pixels [R, 2]."""
+        """Returns what the rays through pixels [R, 2] see."""
         origins, directions = self._view.rays(pixels, self._start)
         triangle = self._embree.run(
             (origins - self._middle).astype(np.float32), directions.astype(np.float32)
@@ -217,7 +217,7 @@ class _Scene:
             self._corner_attributes[triangle],
         )
         toward_eye = -unit(directions).astype(np.float32)
-        # A surface seen from behind is lit on the side that is seen.
+        # A surface that is seen from behind is lit on that side.
         away = _dot(self._planes.normal[triangle], directions) > 0
         return _Seen(
             ray=ray,
@@ -231,23 +231,23 @@ class _Scene:
 
 
 class _Planes:
-    """The planes of triangles, ready to be met by rays in float64."""
+    """Holds the planes of triangles, to intersect them with rays in float64."""
 
     def __init__(self, corners: np.ndarray):
-        """Takes corners [F, 3, 3]."""
+        """Prepares the planes of triangles with corners [F, 3, 3], metres."""
         self._corner = corners[:, 0]
         edge_b, edge_c = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
         self.normal = np.cross(edge_b, edge_c)
         area = np.maximum(_dot(self.normal, self.normal), 1e-30)[:, None]
-        # A point's barycentric weights are its products with these two.
+        # The products of a point with these two are its barycentric weights.
         self._dual_b = np.cross(edge_c, self.normal) / area
         self._dual_c = np.cross(self.normal, edge_b) / area
 
     def meet(self, triangle, origins, directions) -> tuple[np.ndarray, np.ndarray]:
-        """Returns barycentric weights [R, 3] and distances [R] in directions."""
+        """Returns barycentric weights [R, 3] and distances [R] in direction lengths."""
         normal = self.normal[triangle]
         from_corner = origins - self._corner[triangle]
-        # Embree saw a hit, so the slope is 0 by rounding at most.
+        # Embree reported a hit, so the slope can only be 0 by rounding.
         slope = _dot(directions, normal)
         slope = np.where(np.abs(slope) > 1e-15, slope, 1e-15)
         distance = -_dot(from_corner, normal) / slope

@@ -1,4 +1,4 @@
-"""One person's distribution on one sheet: mode, hypotheses, spread; two views."""
+"""Draws a person's distribution on one sheet: mode, samples and spread."""
 
 import dataclasses
 
@@ -19,7 +19,8 @@ from prohmr_jax.rendering.stage import Stage
 from prohmr_jax.rendering.surface import Mesh, openness
 from prohmr_jax.rendering.views import View, resized_pixels
 
-# More translucent bodies than this blur into one cloud, and each costs a rendering.
+# Largest number of translucent bodies: more of them blur into a cloud, and each one has
+# to be rendered.
 MAX_GHOSTS = 12
 
 
@@ -37,28 +38,30 @@ def hypotheses_sheet(
     panel_px: int = 400,
     heading: str = "",
 ) -> np.ndarray:
-    """Returns a sheet: bodies from the camera (row 1) and from their side (row 2).
+    """Returns a sheet of bodies seen from the camera (row 1) and from the side (row 2).
 
-    Columns: the detections (and below them the mode on the photo), the mode, the first
-    samples, samples over each other, and the mode coloured by the spread. All
-    bodies have the same scale and place; the side view is turned by 90 degrees about
-    the vertical, so that what is nearer to the camera is further left.
+    The columns show the detections (and below them the mode over the photo), the mode,
+    the first samples, many samples over each other, and the mode coloured by the
+    spread. All bodies have the same scale and place. The side view is turned by 90
+    degrees about the vertical, so that points nearer to the camera are further left.
 
     Args:
-      mode_vertices: [V, 3], metres, camera frame.
-      sample_vertices: [K, V, 3], metres, camera frame, K >= 0.
-      vertex_spread: [V], standard deviation of the samples, metres.
-      faces: [F, 3].
-      photo_crop: [H, W, 3] uint8, the photo around the person.
-      keypoints: [25, 2], BODY_25, pixels of the crop.
-      confidence: [25]; joints at 0 are not drawn; None: all are.
-      crop_view: the camera of the crop; None leaves out the mode on the photo.
-      num_shown: columns of single samples, at most.
-      panel_px: height of a panel that holds a standing person, pixels.
+      mode_vertices: body of the mode, [V, 3], metres, camera frame.
+      sample_vertices: bodies of K >= 0 samples, [K, V, 3], metres, camera frame.
+      vertex_spread: root mean square distance of each vertex of the samples from its
+        mean, [V], metres.
+      faces: vertex numbers of the triangles, [F, 3].
+      photo_crop: the photo around the person, RGB uint8 [H, W, 3]; None for no photo.
+      keypoints: detections, [25, 2], BODY_25, pixels of the crop; None for none.
+      confidence: confidence of the keypoints, [25]; those at 0 are not drawn. None
+        draws all of them.
+      crop_view: camera of the crop; None leaves out the mode over the photo.
+      num_shown: largest number of columns with single samples.
+      panel_px: height of a panel that shows a standing person, pixels.
       heading: text above the sheet.
 
     Returns:
-      RGB uint8 on white.
+      RGB uint8 [H, W, 3] on white.
     """
     samples = np.asarray(sample_vertices, float)
     shown = np.stack([mode_vertices, *samples[: max(num_shown, MAX_GHOSTS)]])
@@ -80,7 +83,7 @@ def hypotheses_sheet(
     largest = spread_scale(vertex_spread)
     spread_colors = colors.spread_color(np.asarray(vertex_spread) / largest)
     painted = dataclasses.replace(mode, color=spread_colors)
-    columns["Spread (1 std)"] = stage.panels(painted, EVEN)
+    columns["Spread"] = stage.panels(painted, EVEN)
     front, side = zip(*columns.values(), strict=True)
     titles = list(columns)
     if titles[0] == "Detected" and crop_view is not None:
@@ -97,7 +100,7 @@ def hypotheses_sheet(
 
 
 def _seen_panels(photo_crop, keypoints, confidence, mode, crop_view, panel_px):
-    """Returns the detections, and the mode over the photo if its camera is known."""
+    """Returns pictures of the detections, and of the mode if the camera is known."""
     if keypoints is not None and confidence is None:
         confidence = np.ones(len(keypoints))
     if photo_crop is None:

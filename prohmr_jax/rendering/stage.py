@@ -1,4 +1,4 @@
-"""The stage on which bodies are compared: same scale, same place, two views."""
+"""Renders bodies for comparison: at the same scale and place, from two sides."""
 
 import dataclasses
 
@@ -12,29 +12,32 @@ from prohmr_jax.rendering.surface import Mesh
 from prohmr_jax.rendering.views import Orthographic
 
 _MARGIN_PX = 6
-# Of what lies behind, one translucent body hides this share.
+# Share of what is behind it that a translucent body hides.
 _GHOST_ALPHA = 0.22
 _GHOST_COLOR = (0.96, 0.56, 0.55)
 
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """Shows bodies without perspective, from the camera and from their side."""
+    """Renders bodies without perspective, from the camera and from their side."""
 
     center: np.ndarray
-    """[3], metres, camera frame: shown in the middle of the panels."""
+    """Point that is shown in the middle of the panels, [3], metres, camera frame."""
     pixels_per_metre: float
+    """Scale of the panels."""
     width: int
+    """Width of the panels, pixels."""
     height: int
+    """Height of the panels, pixels."""
 
     @classmethod
     def around(cls, bodies: np.ndarray, panel_px: int) -> "Stage":
-        """Returns the stage on which all bodies fit.
+        """Returns a stage with space for all bodies.
 
         Args:
-          bodies: [N, V, 3], metres, camera frame.
-          panel_px: height of the panels; wide, low groups get lower ones, so that no
-            panel is wider than 1.2 times this.
+          bodies: vertices of N bodies, [N, V, 3], metres, camera frame.
+          panel_px: height of the panels, pixels. Panels of wide, low groups are lower,
+            so that none is wider than 1.2 times this.
         """
         low, high = bodies.min(axis=(0, 1)), bodies.max(axis=(0, 1))
         extent_x, extent_y, extent_z = np.maximum(high - low, 1e-3)
@@ -45,16 +48,20 @@ class Stage:
         return cls((low + high) / 2, scale, width, height)
 
     def panels(self, mesh: Mesh, lights: LightRig = STUDIO) -> list[np.ndarray]:
-        """Returns the camera view and the side view, RGB uint8 on white."""
+        """Returns the views from the camera and from the side, RGB uint8 on white."""
         return [
             compose(self._raster(turned, lights=lights).rgba, WHITE)
             for turned in self._views(mesh)
         ]
 
     def ghost_panels(self, solid: Mesh, ghosts: np.ndarray) -> list[np.ndarray]:
-        """Returns both views of a solid mesh among translucent bodies [G, V, 3].
+        """Returns both views of a solid mesh in front of translucent bodies.
 
-        Where more ghosts are, the picture is denser; their order plays no part.
+        The picture is denser where there are more bodies; their order does not matter.
+
+        Args:
+          solid: the solid mesh.
+          ghosts: vertices of the translucent bodies, [G, V, 3], metres, camera frame.
         """
         meshes = [Mesh(vertices, solid.faces, _GHOST_COLOR) for vertices in ghosts]
         views = [self._views(mesh) for mesh in meshes]
@@ -68,7 +75,7 @@ class Stage:
 
     def _views(self, mesh: Mesh) -> tuple[Mesh, Mesh]:
         x, y, z = (np.asarray(mesh.vertices, float) - self.center).T
-        # Seen from the right of the picture: what was near is now at the left.
+        # From the right side of the picture, near points are at the left.
         front, side = np.stack([x, y, z], axis=1), np.stack([z, y, -x], axis=1)
         return tuple(dataclasses.replace(mesh, vertices=v) for v in (front, side))
 
@@ -79,7 +86,7 @@ class Stage:
 
 
 def _cloud(layers: np.ndarray) -> np.ndarray:
-    """Returns the RGBA [H, W, 4] of equally translucent layers [G, H, W, 4]."""
+    """Returns equally translucent layers [G, H, W, 4] as one RGBA layer [H, W, 4]."""
     alpha = layers[..., 3:] / np.float32(255)
     color = (layers[..., :3] * alpha).sum(axis=0) / np.maximum(alpha.sum(axis=0), 1e-6)
     through = np.prod(1 - _GHOST_ALPHA * alpha, axis=0)

@@ -17,7 +17,7 @@ from prohmr_jax.fitting.smplify import (
     GenericFlow,
     TorsoParams,
     Weights,
-    backwards,
+    backward_bending,
     fit_smplify,
     smplify_objective,
     torso_objective,
@@ -76,7 +76,7 @@ def test_elbows_and_knees_bend_one_way():
         ("left_knee", 0, 1), ("right_knee", 0, 1),
     ), strict=True):  # fmt: skip
         pose[names.index(joint), axis] = sign * 1.5
-    energy = jax.jit(lambda pose: backwards(axis_angle_to_rotmat(pose)))
+    energy = jax.jit(lambda pose: backward_bending(axis_angle_to_rotmat(pose)))
     assert np.all(energy(forwards) < straight)
     np.testing.assert_allclose(energy(-forwards), 3.0 + np.exp(3.0), rtol=1e-5)
     # In the poses that people take they bend so.
@@ -87,18 +87,18 @@ def test_elbows_and_knees_bend_one_way():
 @pytest.mark.parametrize("name", ["mixture", "flow"])
 def test_a_prior_writes_poses_down_and_reads_them(priors, people, name):
     prior, body_pose = priors[name], people[0].body_pose
-    written = jax.jit(prior.written)(body_pose)
+    written = jax.jit(prior.encode)(body_pose)
     np.testing.assert_allclose(jax.jit(prior.rotmats)(written), body_pose, atol=2e-3)
     # Poses of people, and what no person does.
     likely = jax.jit(prior.energy)(written)
-    twisted = prior.written(axis_angle_to_rotmat(jnp.full((23, 3), 1.5)))
+    twisted = prior.encode(axis_angle_to_rotmat(jnp.full((23, 3), 1.5)))
     assert np.all(likely < prior.energy(twisted))
 
 
 @pytest.mark.parametrize("name", ["mixture", "flow"])
 def test_objective_is_the_sum_of_its_terms(rng, tiny_body, priors, people, name):
     prior, (truth, _, view) = priors[name], people
-    written = prior.written(truth.body_pose)
+    written = prior.encode(truth.body_pose)
     orient = 0.3 * rng.normal(size=(PEOPLE, 3)).astype(np.float32)
     betas = rng.normal(size=(PEOPLE, 10)).astype(np.float32)
     params = BodyParams(TorsoParams(orient, view.camera.translation), written, betas)
@@ -113,7 +113,7 @@ def test_objective_is_the_sum_of_its_terms(rng, tiny_body, priors, people, name)
     data = np.sum(1e4 * squared / (1e4 + squared), axis=(1, 2))
     prior_terms = (
         2.0 * np.float64(prior.energy(written))
-        + 3.0 * np.float64(backwards(rotmats))
+        + 3.0 * np.float64(backward_bending(rotmats))
         + 5.0 * np.sum(np.float64(betas) ** 2, axis=1)
     )
     expected = (1000.0 / 224.0) ** 2 * (data + prior_terms)

@@ -18,6 +18,7 @@ from prohmr_jax.fitting.objectives import (
     decode_body,
 )
 from prohmr_jax.geometry import cameras
+from prohmr_jax.geometry.extrinsics import Extrinsics
 from prohmr_jax.geometry.rotations import axis_angle_to_rotmat, geodesic_angle
 from prohmr_jax.models.fold_flow import prepare_flow
 from prohmr_jax.models.prepared_flow import project_context
@@ -46,7 +47,7 @@ def scene(model):
                           projected)  # fmt: skip
     heading = np.linspace(-0.2, 0.2, VIEWS)[:, None] * np.array([0.0, 1.0, 0.0])
     rotation = np.broadcast_to(axis_angle_to_rotmat(heading), (GROUPS, VIEWS, 3, 3))
-    extrinsics = joint.Extrinsics(
+    extrinsics = Extrinsics(
         rotation, np.float32([0, 0, 10]) + 0.2 * draw(GROUPS, VIEWS, 3)
     )
     place = np.array([[0.1, 0.2, 0.5], [-0.3, 0.0, -0.8]], np.float32)
@@ -151,32 +152,6 @@ def test_padded_views_change_nothing(model, scene, known):
     padded = solve(*problem)
     chex.assert_trees_all_equal(solve(*garbled(VALID, problem)), padded)
     np.testing.assert_array_equal(padded.params.z[VALID == 0], 0.0)
-
-
-def test_rays_meet_where_the_point_is(rng):
-    point = rng.normal(size=(2, 3))
-    turns = axis_angle_to_rotmat(rng.normal(size=(2, 4, 3)))
-    ahead = np.array([0.0, 0.0, 8.0]) + 0.3 * rng.normal(size=(2, 4, 3))
-    extrinsics = joint.Extrinsics(turns, ahead)
-    seen = np.einsum("gnij,gj->gni", turns, point) + extrinsics.translation
-    valid = np.array([[1, 1, 1, 1], [0, 1, 0, 0]], np.float32)
-    found = joint.meeting_point(seen, extrinsics, valid)
-    np.testing.assert_allclose(found, point, atol=2e-5)
-    # A wrong depth in every view misleads only where there is one view.
-    found = joint.meeting_point(1.3 * seen, extrinsics, valid)
-    assert np.linalg.norm(found[0] - point[0]) < 0.2 * np.linalg.norm(
-        found[1] - point[1]
-    )
-    np.testing.assert_array_equal(joint.meeting_point(seen, extrinsics, 0 * valid), 0.0)
-
-
-def test_mean_rotation_is_the_middle_of_two(rng):
-    axis = rng.normal(size=(5, 3))
-    axis /= np.linalg.norm(axis, axis=-1, keepdims=True)
-    views = np.stack([axis_angle_to_rotmat(a * axis) for a in (0.2, 0.8, 2.5)])
-    valid = np.array([1.0, 1.0, 0.0])
-    found = joint.mean_rotation(views, valid)
-    np.testing.assert_allclose(found, axis_angle_to_rotmat(0.5 * axis), atol=1e-5)
 
 
 def test_lowers_for_accelerators(model, scene):

@@ -208,3 +208,12 @@ def test_gradients_equal_finite_differences(rng, angle):
         # d aa / d R . d R / d aa = 1
         chained = np.einsum("iab,abj->ij", back, exact)
         np.testing.assert_allclose(chained, np.eye(3), atol=1e-5)
+
+
+def test_mean_rotation_is_the_middle_of_two(rng):
+    axis = rng.normal(size=(5, 3))
+    axis /= np.linalg.norm(axis, axis=-1, keepdims=True)
+    views = np.stack([axis_angle_to_rotmat(a * axis) for a in (0.2, 0.8, 2.5)])
+    valid = np.array([1.0, 1.0, 0.0])
+    mean = rotations.mean_rotation(views, valid)
+    np.testing.assert_allclose(mean, axis_angle_to_rotmat(0.5 * axis), atol=1e-5)
