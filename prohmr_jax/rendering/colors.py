@@ -19,7 +19,7 @@ CANVAS = (241, 243, 246)
 WHITE = (255, 255, 255)
 
 # OKLab colours (L, a, b) from no spread to large spread: light blue, sand, orange,
-# crimson and plum. Lightness decreases all the way, so that the order is visible without
+# crimson and plum. Lightness always decreases, so that the order is visible without
 # colour too, and large spread stands out on white paper.
 _SPREAD_STOPS = np.array(
     [

@@ -17,9 +17,7 @@ def test_rays_meet_where_the_point_is(rng):
     np.testing.assert_allclose(met, point, atol=2e-5)
     # A wrong depth in every view misleads only where there is one view.
     met = meeting_point(1.3 * seen, extrinsics, valid)
-    assert np.linalg.norm(met[0] - point[0]) < 0.2 * np.linalg.norm(
-        met[1] - point[1]
-    )
+    assert np.linalg.norm(met[0] - point[0]) < 0.2 * np.linalg.norm(met[1] - point[1])
     np.testing.assert_array_equal(meeting_point(seen, extrinsics, 0 * valid), 0.0)
 
 
