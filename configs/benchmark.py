@@ -10,10 +10,13 @@ def get_config() -> ConfigDict:
     """Returns the configuration of the numbers in the README."""
     config = ConfigDict()
     config.mode = "benchmark"
-    # Empty: random arrays of SMPL's sizes (6,890 vertices); or any body file.
+    # A body file; empty for random arrays of SMPL's sizes (6,890 vertices).
     config.body = ""
+    # Pairs of a number of images and a number of samples of each.
     config.sampling = ((1, 1024), (16, 1024))
+    # Number of bodies that are skinned.
     config.bodies = 1024
     config.rounds = 7
+    # Markdown file to write; empty for none.
     config.output = ""
     return config

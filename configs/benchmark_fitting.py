@@ -10,16 +10,19 @@ def get_config() -> ConfigDict:
     """Returns the configuration of the numbers in the README."""
     config = ConfigDict()
     config.mode = "benchmark_fitting"
-    # Whose vertices are repeated until there are as many as SMPL's (6,890).
+    # A body file, or "open"; vertices are repeated until there are as many as in SMPL
+    # (6,890).
     config.body = "open"
     config.seed = 0
-    # People fitted at once, in two comparisons.
+    # Numbers of people that are fitted at once, a comparison for each.
     config.fits = (1, 32)
-    # Views fused, of one person.
+    # Number of views of one person that are fused.
     config.views = 4
     config.rounds = 3
-    # Iterations after which the naive solver is stopped at the latest.
+    # Largest number of iterations of the naive solver.
     config.naive_iterations = 600
+    # Numbers of people for which people per second are measured.
     config.batches = (1, 4, 16, 64, 256, 1024)
+    # Markdown file to write; empty for none.
     config.output = ""
     return config

@@ -2,7 +2,8 @@
 
 python -m prohmr_jax.main --config configs/benchmark_training.py
 
-The sizes are the paper's (ResNet-50, 224 px), in float32 as the official code trains.
+The sizes are those of the paper (ResNet-50, 224 px), in float32 as in the official
+code.
 """
 
 from ml_collections import ConfigDict
@@ -15,7 +16,7 @@ def get_config() -> ConfigDict:
     paper = prohmr.get_config()
     config = ConfigDict()
     config.mode = "benchmark_training"
-    # Any body file; training reads its joints alone.
+    # A body file, or "open"; training uses the joints of the body alone.
     config.body = "open"
     config.model = paper.model
     config.model.encoder_dtype = "float32"
@@ -25,12 +26,14 @@ def get_config() -> ConfigDict:
     config.encoder_batch_size = 16
     config.rounds = 7
 
-    # Photos of 640 x 480 and crops of 256, read with so many worker processes.
+    # Photos of 640 x 480 pixels and crops of 256 pixels are read, with each of these
+    # numbers of worker processes.
     config.pipeline = ConfigDict(
         {"photos": 256, "batch_size": 32, "num_batches": 64, "workers": (0, 1, 2)}
     )
-    # One global batch on more and more devices that share the cores: all that grows
-    # is overhead. A smaller model, so that as many copies of it fit into memory.
+    # One global batch is computed on more and more devices that share the cores, so
+    # that only overhead grows. The model is small: the memory must hold a copy of it
+    # for each device.
     config.devices = ConfigDict(
         {
             "counts": (1, 2, 4, 8),
@@ -41,7 +44,8 @@ def get_config() -> ConfigDict:
             "batch_size": 16,
         }
     )
-    # Devices for which the full-size step is compiled, not run.
+    # Number of devices for which the full-size step is compiled; it is not run.
     config.compiled_devices = 2
+    # Markdown file to write; empty for none.
     config.output = ""
     return config

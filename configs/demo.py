@@ -1,41 +1,45 @@
-"""Turns detected keypoints into a distribution of bodies, with meshes and pictures.
+"""Reconstructs detected people: distributions of bodies, with meshes and pictures.
 
 python -m prohmr_jax.main --config configs/demo.py
 python -m prohmr_jax.main --config configs/demo.py --config.input=X_keypoints.json
 
-The exit code is 0 if any person was reconstructed, and 2 with one line on what is
-wrong if the input file, or every file of the input folder, cannot be used.
+The exit code is 0 if anyone was reconstructed. It is 2, with one line on what is wrong,
+if the input file, or every file in the input folder, cannot be used.
 """
 
 from ml_collections import ConfigDict
 
 
 def get_config() -> ConfigDict:
-    """Returns the configuration of the demo on the photo that ships."""
+    """Returns the configuration of the demo on the photo in the package."""
     config = ConfigDict()
     config.mode = "demo"
     # A file of OpenPose (BODY_25) or COCO-17 keypoints, or a folder of such files;
-    # empty: the detections that ship with the package.
+    # empty for the detections in the package.
     config.input = ""
     config.output = "outputs/demo"
-    # Empty: the photo beside the detections, where there is one; "none": no photo.
+    # Empty for the photo beside the detections, if there is one; "none" for no photo.
     config.photo = ""
-    # "honour" turns the photo as its EXIF data say; "ignore" takes pixels as stored.
+    # "honour" turns photos as their EXIF data say; "ignore" uses pixels as stored.
     config.exif = "honour"
-    # (width, height) of photos that are not there; zeros: not known.
+    # (width, height) of photos that are absent, pixels; zeros if it is not known.
     config.image_size = (0, 0)
-    # "open", an SMPL file or a folder with one; as the weights were trained with.
+    # "open", an SMPL file, or a folder with one; the one that the weights were trained
+    # with.
     config.body = "open"
-    # A weights file or a training directory; empty: the weights that ship.
+    # A weights file or a training directory; empty for the weights in the package.
     config.checkpoint = ""
-    # Bodies per person; the first is the mode, the others are draws.
+    # Number of bodies per person: the first is the mode, the others are samples.
     config.num_hypotheses = 100
     config.seed = 0
-    # Of the photo's camera; 0: the lens that the model believes in, 22 times the
-    # longer side. A nearer camera fits less well what it saw (the official: 5000).
+    # Focal length of the photo's camera, pixels. 0 uses the lens that the model
+    # assumes, 22 times the longer side. A shorter focal length fits less well what the
+    # model saw (the official code uses 5000).
     config.focal_length_px = 0.0
 
+    # Formats of the mesh files that are written.
     config.meshes = ("glb", "obj")
+    # Pictures that are written.
     config.pictures = ("overlay", "sheet")
     config.overlay = ConfigDict({"longest_side_px": 1280, "keypoints": True})
     config.sheet = ConfigDict({"num_shown": 3, "panel_px": 400})

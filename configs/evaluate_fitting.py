@@ -1,10 +1,10 @@
-"""Compares fits on motion capture that no network saw with those of other priors.
+"""Compares fits on motion capture that no network saw with fits under other priors.
 
 python tools/make_pose_bank.py --help          writes the held-out clips
 python -m prohmr_jax.main --config configs/evaluate_fitting.py \
     --config.held_out=heldout.npz
 
-About twenty minutes on one CPU core.
+It takes about twenty minutes on one CPU core.
 """
 
 from ml_collections import ConfigDict
@@ -15,18 +15,22 @@ def get_config() -> ConfigDict:
     config = ConfigDict()
     config.mode = "evaluate_fitting"
     config.seed = 0
+    # Weights of ProHMR, of the deterministic regression, of the mixture of Gaussians
+    # and of the unconditional flow; empty for those in the package.
     config.checkpoint = ""
     config.regression = ""
-    config.body = "open"
     config.pose_prior = ""
     config.pose_flow = ""
+    config.body = "open"
     config.held_out = "heldout.npz"
     config.people_per_split = 12
     config.views = 4
+    # Conditions of the keypoints, see `evaluation.keypoint_errors.CONDITIONS`.
     config.conditions = ("exact", "noisy", "half hidden")
-    # Of the data term, against the published weights.
+    # Weights of the data term, relative to the published ones.
     config.data_weights = (0.1, 1.0, 10.0)
     config.max_steps = 1000
     config.batch_size = 13
+    # Markdown file to write; empty for none.
     config.output = ""
     return config

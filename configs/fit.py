@@ -1,8 +1,8 @@
-"""Fits bodies to the keypoints of all people of a folder, a list or a dataset.
+"""Fits bodies to the keypoints of all people in a folder, a list, or a dataset.
 
 python -m prohmr_jax.main --config configs/fit.py --config.input=detections/
 
-Killed and started again with the same command, it goes on where it was. What comes out
+A run that was interrupted continues when the same command is started again. The output
 is described in `docs/fit.md`.
 """
 
@@ -10,41 +10,47 @@ from ml_collections import ConfigDict
 
 
 def get_config() -> ConfigDict:
-    """Returns the configuration of fits in crops, as the official demo's."""
+    """Returns the configuration of fits in crops, as in the official demo."""
     config = ConfigDict()
     config.mode = "fit"
     # A file of detections (OpenPose, COCO, AlphaPose, MMPose, ViTPose), a folder of
-    # them, a .txt file that lists them, or a dataset of people.
+    # such files, a .txt file that lists them, or a dataset of people.
     config.input = ""
     config.output = "outputs/fit"
-    # Empty: the photo beside the detections, where there is one; "none": no photos.
+    # Empty for the photos beside the detections, if there are any; "none" for none.
     config.photo = ""
-    # "honour" turns photos as their EXIF data say; "ignore" takes pixels as stored.
+    # "honour" turns photos as their EXIF data say; "ignore" uses pixels as stored.
     config.exif = "honour"
-    # (width, height) of photos that are not there; zeros: not known.
+    # (width, height) of photos that are absent, pixels; zeros if it is not known.
     config.image_size = (0, 0)
     config.body = "open"
-    # A weights file or directory; empty: the weights that ship.
+    # A weights file or a training directory; empty for the weights in the package.
     config.checkpoint = ""
-    # Bodies per person before the fit; the first is the mode, the others are draws.
+    # Number of bodies per person before the fit: the first is the mode, the others are
+    # samples.
     config.num_hypotheses = 1
     config.seed = 0
 
-    # "crop": the data term counts pixels of the person's crop, and every person has
-    # the crop's long lens; "image": pixels of the photo, all before the photo's camera;
-    # "crop_of_image": pixels of the crop, before the photo's camera.
+    # Pixels that the data term is measured in, and camera that bodies are placed in
+    # front of. "crop": pixels of the person's crop, and the crop's long lens for
+    # everyone; "image": pixels of the photo, and the photo's camera; "crop_of_image":
+    # pixels of the crop, and the photo's camera.
     config.frame = "crop"
-    # Of photos whose camera is not known, but for frame "crop"; 0: like the crop's.
+    # Focal length of photos whose camera is not known, pixels (not used by frame
+    # "crop"); 0 for a lens like the crop's.
     config.focal_length_px = 0.0
-    # Whether detected hips are fitted to; detectors put them where bodies have none.
+    # Whether bodies are fitted to the detected hips, which detectors do not place where
+    # body models do.
     config.use_hips = False
     config.max_steps = 1000
 
-    # People solved at a time; results are the same bits for one number of slots.
+    # Number of people that are solved at a time; results are the same bits for the same
+    # number of slots.
     config.slots = 64
-    # What is lost at most when the run is killed.
+    # Number of people that are saved together: as many are lost at most if the run is
+    # interrupted.
     config.people_per_shard = 512
-    # So many people are drawn before and after.
+    # Number of people that are drawn before and after the fit.
     config.overlays = 0
     config.overlay_longest_side_px = 640
     return config
