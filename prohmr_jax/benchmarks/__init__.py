@@ -1,1 +1,1 @@
-"""Benchmarks: measure the project's code beside naive code and other packages."""
+"""Measures how fast the project's code is, beside naive code and other packages."""

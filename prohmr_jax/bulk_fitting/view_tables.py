@@ -98,5 +98,5 @@ class WorldTable(ViewsTable):
     """Joints (JOINTS_44) of the one body where they are in the world, [P, 44, 3],
     metres."""
     world_translation: np.ndarray = array_field("P", 3)
-    """Translation that places the one body, once it is turned by `world_orient`, in the
-    world, [P, 3], metres."""
+    """Translation that places the one body in the world after it was turned by
+    `world_orient` about its root joint, [P, 3], metres."""

@@ -1,4 +1,4 @@
-"""The spread of samples: how far the hypotheses of one person lie apart.
+"""Measures the spread of samples: how far the hypotheses of one person lie apart.
 
 It has this one definition everywhere: in result files, on pictures and in reports.
 """

@@ -1,1 +1,1 @@
-"""Inference: predicts bodies with a trained model, and writes results and pictures."""
+"""Predicts bodies with a trained model, and writes results and pictures."""

@@ -9,7 +9,7 @@ PHOTO_WORDS = {"exif": ("honour", "ignore")}
 
 
 def require_words(config: Mapping, words: Mapping[str, Sequence[str]]) -> None:
-    """Checks that values are among the words that their keys allow.
+    """Refuses values that are not among the words that their keys allow.
 
     Args:
       config: the config.
@@ -25,7 +25,7 @@ def require_words(config: Mapping, words: Mapping[str, Sequence[str]]) -> None:
 
 
 def require_least(config: Mapping, least: Mapping[str, float]) -> None:
-    """Checks that numbers are not below the bounds of their keys, also within tuples.
+    """Refuses numbers below the bounds of their keys, also within tuples.
 
     Args:
       config: the config.

@@ -1,4 +1,4 @@
-"""Config keys that were renamed: `main` refuses an old key and names the new one."""
+"""Lists renamed config keys: `config_files` refuses an old one and names the new one."""
 
 # Mode of a config -> old key -> new key.
 RENAMED_KEYS: dict[str, dict[str, str]] = {

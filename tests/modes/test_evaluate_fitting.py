@@ -115,8 +115,9 @@ def test_the_program_writes_its_tables(tmp_path, clips, monkeypatch):
     monkeypatch.setattr(eft, "best_of_steps", lambda _, initial, *__: (initial, 0.0))
     weights, twin = tmp_path / "prohmr.npz", tmp_path / "regression.npz"
     spec = ModelSpec(**TINY, flow_batch_norm=False, flow_affine=True)
-    for path, of in ((weights, spec), (twin, REGRESSOR)):
-        save_weights(path, of, init_variables(build_model(of), jax.random.key(0)))
+    for path, model in ((weights, spec), (twin, REGRESSOR)):
+        variables = init_variables(build_model(model), jax.random.key(0))
+        save_weights(path, model, variables)
     write_held_out_clips(
         tmp_path / "held_out.npz",
         [(Clip(c.name, c.axis_angle, c.axis_angle[:, 0]), c.split) for c in clips],

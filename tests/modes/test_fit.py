@@ -77,7 +77,7 @@ def test_a_folder_of_all_formats(run, tmp_path):
     seen = table.keypoint_confidence > 0
     before, after = (
         np.linalg.norm(
-            np.stack([projected(*of, k) for *of, k in zip(
+            np.stack([projected(*body_and_camera) for body_and_camera in zip(
                 joints, translation, table.intrinsics, strict=True)])
             - table.keypoints_px, axis=-1)
         for joints, translation in (

@@ -57,14 +57,15 @@ def standing_people() -> np.ndarray:
     return joints_of(poses.astype(np.float32), betas.astype(np.float32))
 
 
-def seen_by(of: dict, joints: np.ndarray) -> np.ndarray:
-    """[J, 2], pixels."""
-    return projected(joints @ np.array(of["R"]).T, np.array(of["t"]), np.array(of["K"]))
+def seen_by(camera: dict, joints: np.ndarray) -> np.ndarray:
+    """Pixels [J, 2] at which a camera sees joints [J, 3] of the world, metres."""
+    rotation, translation, lens = (np.array(camera[key]) for key in ("R", "t", "K"))
+    return projected(joints @ rotation.T, translation, lens)
 
 
-def detections(number: int, of: dict, *others: list) -> str:
+def detections(number: int, camera: dict, *others: list) -> str:
     """A person as a camera sees them, with others before them in the list."""
-    xy = seen_by(of, standing_people()[number, : len(BODY_25)])
+    xy = seen_by(camera, standing_people()[number, : len(BODY_25)])
     seen = np.concatenate([xy, np.ones((len(xy), 1))], axis=1)
     return openpose(*others, seen.ravel().tolist())
 
@@ -133,7 +134,7 @@ def test_a_folder_without_cameras(work):
     errors = {}
     for name in ("", "fit_"):
         joints, translation = (
-            getattr(table, name + of) for of in ("joints", "translation")
+            getattr(table, name + column) for column in ("joints", "translation")
         )
         shown = [
             np.abs(projected(joints[p, n], translation[p, n], table.intrinsics[p, n])
