@@ -1,4 +1,4 @@
-"""Lists renamed config keys: `config_files` refuses an old one and names the new one."""
+"""Lists renamed config keys; `config_files` refuses an old one and names the new."""
 
 # Mode of a config -> old key -> new key.
 RENAMED_KEYS: dict[str, dict[str, str]] = {
