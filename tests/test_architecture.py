@@ -96,7 +96,12 @@ def private_names_of_others(path: Path) -> list[str]:
     own_modules, names = set(), []
     for node in ast.walk(syntax_tree(path)):
         if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] in ours:
-            own_modules |= {alias.asname or alias.name for alias in node.names}
+            folder = ROOT / node.module.replace(".", "/")
+            own_modules |= {
+                alias.asname or alias.name
+                for alias in node.names
+                if (folder / f"{alias.name}.py").exists()
+            }
             parts = [*node.module.split("."), *(alias.name for alias in node.names)]
             names += [f"line {node.lineno}: {p}" for p in parts if is_private(p)]
     for node in ast.walk(syntax_tree(path)):

@@ -60,6 +60,8 @@ _AMBIGUOUS = frozenset(
 _PREPOSITIONS = frozenset(
     "of on in for over under between against beside per by that which who".split()
 )
+# Those that are verbs before "that".
+_BEFORE_CLAUSES = frozenset("checks estimates reports states tests".split())
 _AUXILIARIES = frozenset(
     """
     agree are be become becomes can cannot could did do does give go had has have hold
@@ -101,6 +103,8 @@ def offence(line: str) -> str:
     if words[0] in VERBS:
         follower = words[1] if len(words) > 1 else "of"
         is_noun = words[0] in _AMBIGUOUS and follower in _PREPOSITIONS
+        if follower == "that" and words[0] in _BEFORE_CLAUSES:
+            is_noun = False
         return "begins with a noun" if is_noun else ""
     finite = (VERBS - _AMBIGUOUS) | _AUXILIARIES
     verbs = sum(word in finite for word in words[1:])
