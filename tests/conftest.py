@@ -8,24 +8,25 @@ import numpy as np
 import pytest
 
 from tests.support.paths import SHARED
+from tests.support.shape_checks import check_calls
 
-# Arrays of the host are arrays too: jax takes either.
+# NumPy arrays count as arrays too, because JAX takes either.
 jaxtyping.Array = jax.Array | np.ndarray
-# Annotated shapes are checked at every call, in modules of functions. Not in those
-# with pytree classes: transformations fill these with things that are no arrays.
+# Annotated types and shapes are checked at every call of a function in these places.
 jaxtyping.install_import_hook(
     [
-        "prohmr_jax.geometry.boxes",
-        "prohmr_jax.geometry.cameras",
-        "prohmr_jax.training.losses",
+        "prohmr_jax.body",
         "prohmr_jax.evaluation.metrics",
-        "prohmr_jax.models.flow",
-        "prohmr_jax.models.resnet",
-        "prohmr_jax.models.image_input",
-        "prohmr_jax.geometry.procrustes",
-        "prohmr_jax.geometry.rotations",
+        "prohmr_jax.fitting",
+        "prohmr_jax.geometry",
+        "prohmr_jax.models",
+        "prohmr_jax.priors",
+        "prohmr_jax.rendering",
+        "prohmr_jax.solver",
+        "prohmr_jax.structs",
+        "prohmr_jax.training.losses",
     ],
-    "beartype.beartype",
+    f"{check_calls.__module__}.{check_calls.__name__}",
 )
 
 # What one test compiled need not be compiled by the next, nor by the next run.

@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import BATCHES
 
 from prohmr_jax.evaluation.best_of_n import SAMPLE_COUNTS, best_of
 from prohmr_jax.evaluation.streaming import BestOfN, best_of_stream
+from tests.support.batches import BATCHES
 
 
 @pytest.mark.parametrize("batch", BATCHES)

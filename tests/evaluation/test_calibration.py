@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import BATCHES
 from scipy.stats import norm
 
 from prohmr_jax.evaluation import calibration
+from tests.support.batches import BATCHES
 
 PEOPLE, JOINTS = 3000, 2
 ALL = np.ones((PEOPLE, JOINTS), bool)

@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import BATCHES
 
 from prohmr_jax.evaluation import calibration
 from prohmr_jax.evaluation import sample_statistics as statistics
@@ -14,6 +13,7 @@ from prohmr_jax.evaluation.weighted_means import (
     weighted_mean,
     weighted_rms,
 )
+from tests.support.batches import BATCHES
 
 
 def test_spread_of_an_isotropic_gaussian():

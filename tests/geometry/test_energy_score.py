@@ -4,11 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import BATCHES
 from scipy.special import erf, gamma
 from scipy.stats import norm
 
 from prohmr_jax.geometry import energy_score as scores
+from tests.support.batches import BATCHES
 
 energy_score = jax.jit(scores.energy_score)
 
