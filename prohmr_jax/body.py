@@ -1,4 +1,4 @@
-"""The body model SMPL (Loper et al., 2015) as pure functions: shape, then pose.
+"""Shapes and poses the body model SMPL (Loper et al., 2015) by pure functions.
 
 A body is shaped once and can then be posed many times:
 

@@ -1,4 +1,4 @@
-"""The exception for faulty input, which every reader of files and configs raises."""
+"""Defines the exception that every reader of files and configs raises."""
 
 import os
 

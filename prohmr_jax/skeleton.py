@@ -1,4 +1,4 @@
-"""Joint names, joint sets, their order, mirror images and conversions.
+"""Defines joint names, joint sets, their order, mirror images and conversions.
 
 This is the only module in which joints have numbers. All others ask by name:
 

@@ -1,4 +1,4 @@
-"""The data types that functions of different packages hand to each other.
+"""Defines the data types that functions of different packages hand to each other.
 
 They are frozen pytree dataclasses, and nearly every module reads or returns some.
 

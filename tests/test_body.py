@@ -142,13 +142,13 @@ def test_bones_keep_their_length(rng, tiny_body):
 def test_global_rotations_are_products_along_the_chain(rng):
     params = some_params(rng)
     rotmats = jnp.concatenate([params.global_orient[None], params.body_pose])
-    found, _ = jax.jit(forward_kinematics)(jnp.zeros((24, 3)), rotmats)
+    turned, _ = jax.jit(forward_kinematics)(jnp.zeros((24, 3)), rotmats)
     elbow = skeleton.SMPL_24.index("left_elbow")
     product, joint = np.eye(3), elbow
     while joint >= 0:
         product = np.asarray(rotmats[joint], np.float64) @ product
         joint = skeleton.SMPL_PARENTS[joint]
-    np.testing.assert_allclose(found[elbow], product, atol=1e-6)
+    np.testing.assert_allclose(turned[elbow], product, atol=1e-6)
 
 
 def test_gradients_equal_finite_differences_of_the_loops(rng, tiny_arrays, tiny_body):

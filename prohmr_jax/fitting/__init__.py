@@ -1,4 +1,4 @@
-"""Fitting bodies to images with the learned distribution as a prior, and baselines.
+"""Fits bodies to images with the learned distribution as a prior, and by baselines.
 
 `objectives` holds the objectives (Eqs. 11 and 12) and their weights. `keypoints` fits
 latent, shape and camera of one image to detected keypoints, `multiview_fusion` makes

@@ -1,4 +1,4 @@
-"""Exemplar fine-tuning (EFT; Joo et al., 3DV 2021), a baseline for fitting.
+"""Runs exemplar fine-tuning (EFT; Joo et al., 3DV 2021), a baseline.
 
 For each person, a copy of a trained pose regressor is fine-tuned with a few steps of
 Adam until its prediction projects onto the keypoints. The prediction is kept and the

@@ -1,4 +1,4 @@
-"""One body fitted to its keypoints in several views at once: Eqs. 11 and 12 together.
+"""Fits one body to its keypoints in several views at once (Eqs. 11 and 12).
 
   fit_uncalibrated(model, context, betas, view)               cameras unknown
   fit_calibrated(model, context, betas, view, extrinsics)     cameras known

@@ -1,4 +1,4 @@
-"""The objectives of fits of one person: Eq. 11 (keypoints) and Eq. 12 (several views).
+"""Computes what fits minimise: Eq. 11 (keypoints) and Eq. 12 (several views).
 
 The likelihood of a pose enters as |z|^2: the flow's change of volume does not depend on
 z, so -ln p is |z|^2 / 2 plus a constant. `keypoints` and the two multi-view modules

@@ -1,4 +1,4 @@
-"""SMPLify (Bogo et al., 2016; Eq. 10), a baseline whose pose prior sees no image.
+"""Runs SMPLify (Bogo et al., 2016; Eq. 10), a baseline whose prior sees no image.
 
   prior = GaussianMixture(load_pose_prior())       the kind of prior in that paper
   prior = GenericFlow(load_pose_flow())            a learned prior
@@ -80,7 +80,7 @@ _TORSO = np.array(
 
 
 class BodyPrior(Protocol):
-    """Parametrises body poses and gives their density; a pytree of weights."""
+    """Represents body poses by numbers and gives their density; a pytree of weights."""
 
     def encode(self, body_pose: Float[Array, "*b 23 3 3"]) -> Float[Array, "*b D"]:
         """Returns the parameters of a body pose."""
@@ -94,7 +94,7 @@ class BodyPrior(Protocol):
 
 @struct.dataclass
 class GaussianMixture:
-    """Parametrises poses by axis-angles, with the density of a mixture of Gaussians.
+    """Represents poses by axis-angles, with the density of a mixture of Gaussians.
 
     The density is the sum over the Gaussians, not the largest term of it.
     """
@@ -118,7 +118,7 @@ class GaussianMixture:
 
 @struct.dataclass
 class GenericFlow:
-    """Parametrises poses by latents of a flow without context.
+    """Represents poses by latents of a flow without context.
 
     SMPLify-X uses the latents of VPoser in the same way.
     """

@@ -1,4 +1,4 @@
-"""Boxes around people, computed from their keypoints.
+"""Computes boxes around people from their keypoints.
 
 Training and inference use the same functions, on the host and inside `jax.jit`.
 """

@@ -1,4 +1,4 @@
-"""Cameras: weak perspective in the crop, perspective in the image, and conversions.
+"""Projects points and converts between the cameras of the crop and of the image.
 
 The network sees its crop as a square of `CROP_SIZE_PX` pixels taken by a pinhole camera
 with a focal length of `FOCAL_LENGTH_PX`; in crop units (box sides, centre at 0) the

@@ -1,4 +1,4 @@
-"""The energy score of samples, a proper score, and the distances that it is made of.
+"""Computes the energy score of samples, a proper score, and its distances.
 
 Evaluation reports it for each joint; a training loss may use it too, since its
 gradient is finite everywhere, also where samples coincide.

@@ -1,4 +1,4 @@
-"""Positions of several cameras in one world, for fits with calibrated cameras."""
+"""Describes several cameras in one world, for fits with calibrated cameras."""
 
 import jax.numpy as jnp
 from flax import struct

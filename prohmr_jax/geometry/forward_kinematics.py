@@ -1,4 +1,4 @@
-"""Forward kinematics of the 24 joints of SMPL, which `prohmr_jax.body` poses with."""
+"""Computes the forward kinematics of the 24 joints of SMPL for `prohmr_jax.body`."""
 
 import jax.numpy as jnp
 import numpy as np

@@ -1,4 +1,4 @@
-"""Similarity alignment of point sets, which PA-MPJPE is measured with."""
+"""Aligns point sets by a similarity transform, which PA-MPJPE is measured with."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float

@@ -1,4 +1,4 @@
-"""Conversions between axis-angle, quaternion, 6D and matrix form of rotations.
+"""Converts rotations between axis-angle, quaternion, 6D and matrix form.
 
 Every function takes any leading batch axes and keeps the floating-point type of its
 input. Gradients are finite at zero rotation, at half turns and for degenerate 6D input:

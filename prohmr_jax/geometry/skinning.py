@@ -1,4 +1,4 @@
-"""Linear blend skinning of surfaces, which `prohmr_jax.body` deforms bodies with."""
+"""Computes the linear blend skinning of surfaces for `prohmr_jax.body`."""
 
 import jax
 import jax.numpy as jnp

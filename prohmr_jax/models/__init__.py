@@ -1,4 +1,4 @@
-"""Flax modules: encoders, the conditional flow over poses, and the heads on a context.
+"""Holds the Flax modules: encoders, the flow over poses, and heads on a context.
 
 Training, inference and fitting import them; `spec` builds a model from its sizes.
 """

@@ -1,4 +1,4 @@
-"""The residual network that computes the shifts of the flow's coupling layers.
+"""Computes the shifts of the flow's coupling layers by a residual network.
 
 The deterministic pose regressor uses the same network to predict a pose.
 """

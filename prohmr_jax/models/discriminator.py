@@ -1,4 +1,4 @@
-"""The discriminator of HMR (Kanazawa et al., 2018), for adversarial training."""
+"""Scores how real bodies are: the discriminator of HMR (Kanazawa et al., 2018)."""
 
 import flax.linen as nn
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""The conditional Glow flow of ProHMR (Eqs. 1-4): pose <-> latent, given a context.
+"""Maps poses to latents and back, given a context: the flow of ProHMR (Eqs. 1-4).
 
 `forward` maps data (a pose) to noise (z), and `inverse` maps noise to data; papers
 often name them the other way round.

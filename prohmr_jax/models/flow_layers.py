@@ -1,4 +1,4 @@
-"""The invertible layers of the conditional flow: ActNorm, LU linear and coupling.
+"""Defines the invertible layers of the flow: ActNorm, LU linear and coupling.
 
 Each layer has two methods, `forward` (from data to noise) and `inverse` (from noise to
 data), which return the value and the log-determinant of the map that was applied.

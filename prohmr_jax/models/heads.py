@@ -1,4 +1,4 @@
-"""The head that predicts shape and camera from the context."""
+"""Predicts shape and camera from the context."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The encoder of 2D keypoints, an alternative to the image encoder."""
+"""Encodes 2D keypoints to a context, as an alternative to the image encoder."""
 
 import flax.linen as nn
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Layers of all networks that differ from those of linen.
+"""Provides the layers that differ from those of linen, for all networks.
 
 Linear layers have the initial weights of torch, batch normalisation keeps the
 statistics that torch keeps, and dropout does not depend on the number of devices.

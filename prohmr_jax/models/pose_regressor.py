@@ -1,4 +1,4 @@
-"""The deterministic counterpart of ProHMR: it predicts one pose per context.
+"""Predicts one pose per context, as the deterministic counterpart of ProHMR.
 
 Encoder and head are those of ProHMR, so that comparing the two shows what the
 distribution adds for the same network size and the same data. Exemplar fine-tuning

@@ -1,9 +1,9 @@
-"""The trained flow folded for inference and fitting: the same map, a third of the work.
+"""Evaluates the trained flow in folded form, with a third of the work.
 
-`fold_flow.prepare_flow` folds a trained flow once per model, and `project_context`
-computes once per image all that depends on the context. Only matrix products and
-rectifiers remain for each hypothesis. Results agree with those of `ConditionalGlow` to
-rounding.
+Inference and fitting use this form. `fold_flow.prepare_flow` folds a trained flow once
+per model, and `project_context` computes once per image all that depends on the
+context. Only matrix products and rectifiers remain for each hypothesis. Results agree
+with those of `ConditionalGlow` to rounding.
 """
 
 import jax

@@ -1,4 +1,4 @@
-"""ProHMR: an encoder, the conditional flow over poses, and the head (Fig. 3).
+"""Combines encoder, conditional flow over poses, and head to ProHMR (Fig. 3).
 
 `ProHMR` is the form for training. `prepare` turns its weights into the form for
 inference and fitting: encoder and head as they are, and the folded flow.

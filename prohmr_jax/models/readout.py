@@ -1,4 +1,4 @@
-"""A linear readout of the context, which helps to train an encoder from scratch.
+"""Predicts joints and rotations linearly, to help train an encoder from scratch.
 
 An untrained encoder learns slowly through an untrained flow. A linear layer predicts
 what the flow will need, joints and rotations, directly from the context, and its loss

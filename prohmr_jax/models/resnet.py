@@ -1,4 +1,4 @@
-"""The image encoder: ResNet (He et al., 2015) as in torchvision.
+"""Encodes images to a context by a ResNet (He et al., 2015) as in torchvision.
 
 The stride of a bottleneck is that of its 3x3 convolution (version 1.5), padding is
 explicit and equal on both sides, and modules have the names of torchvision. Images are
@@ -30,7 +30,7 @@ _FEW_PIXELS = 3
 
 
 class Conv(nn.Module):
-    """Convolves without bias, padding by half of the kernel's size on every side."""
+    """Computes a convolution without bias, padded by half the kernel on every side."""
 
     features: int
     """Number of output channels."""

@@ -1,4 +1,4 @@
-"""The sizes that describe a model, from which training and checkpoints build it."""
+"""Describes a model by its sizes, from which training and checkpoints build it."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""A Gaussian mixture over body poses, which draws poses and tells how likely they are.
+"""Draws body poses from a Gaussian mixture and tells how likely they are.
 
 Synthetic data draws poses from it, and SMPLify uses it as a prior. A pose is a vector
 of 72 numbers: the axis-angles of the 23 body joints (69), then the *swing* of the root

@@ -1,4 +1,4 @@
-"""A flow over body poses that sees no image, the learned prior of the SMPLify baseline.
+"""Provides a flow over body poses that sees no image, the learned prior of SMPLify.
 
 It has the form of ProHMR's flow without a context, over the 23 body rotations in 6D.
 The global rotation is not part of it, as in VPoser, which it stands for. The weights

@@ -1,4 +1,4 @@
-"""Pictures of bodies without OpenGL: ray casting, overlays and sheets.
+"""Draws bodies without OpenGL: ray casting, overlays and sheets.
 
 The demo, bulk fitting, training reports and synthetic photos draw with it. All of it is
 NumPy on the host, in the camera frame (metres, x right, y down, z forward) and the

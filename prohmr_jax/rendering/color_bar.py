@@ -1,4 +1,4 @@
-"""The colour bar that explains the colours of the spread on a sheet."""
+"""Draws the colour bar that explains the colours of the spread on a sheet."""
 
 import numpy as np
 from PIL import Image, ImageDraw

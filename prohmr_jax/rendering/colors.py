@@ -1,4 +1,4 @@
-"""Colours of pictures: conversions, the palette, and the colour map of the spread."""
+"""Defines the palette and the colour map of the spread, and converts colours."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Basic operations on pictures: crops, resizing, layers, keypoints and text."""
+"""Crops, resizes and composes pictures, and draws keypoints and text on them."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""The lights of rendered pictures: three lamps and the sky, fixed to the camera."""
+"""Defines the lights of pictures: three lamps and the sky, fixed to the camera."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Coloured triangle meshes, with the normals and the openness that shading needs."""
+"""Holds coloured meshes, and computes the normals and openness for their shading."""
 
 import dataclasses
 

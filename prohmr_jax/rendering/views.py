@@ -1,4 +1,4 @@
-"""Cameras of pictures: projections of points, and rays through pixels."""
+"""Projects points to the pixels of a picture, and casts rays through pixels."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""The L-BFGS solver that all fits of bodies use, for one person or for many at once.
+"""Minimises the objectives of all fits by L-BFGS, for one person or many at once.
 
 `problem` defines objectives, settings and results; `lbfgs` minimises for one person
 with the directions of `quasi_newton` and the steps of `line_search`; `minimise` solves

@@ -1,4 +1,4 @@
-"""L-BFGS for one person as a state machine, which `minimise` and `slots` run.
+"""Runs L-BFGS for one person as a state machine, for `minimise` and `slots`.
 
 Each turn of the loop evaluates the objective and its gradient once. The line search is
 a state and not a loop of its own, so that in a mapped batch nobody waits for the search

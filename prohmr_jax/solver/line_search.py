@@ -1,4 +1,4 @@
-"""A line search for the strong Wolfe conditions, one evaluation at a time.
+"""Searches along a line for the strong Wolfe conditions, one evaluation at a time.
 
 It brackets a step and then zooms in (Nocedal and Wright, 2006, algorithms 3.5 and 3.6),
 with cubic interpolation. Near a minimum, where float32 cannot tell losses apart, the

@@ -1,4 +1,4 @@
-"""What the solver is given and what it returns: objectives, settings and minima."""
+"""Defines what the solver takes and returns: objectives, settings and minima."""
 
 import dataclasses
 import enum

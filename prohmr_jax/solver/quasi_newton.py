@@ -1,10 +1,10 @@
-"""L-BFGS directions from all pairs of steps and gradient changes, kept as two matrices.
+"""Computes L-BFGS directions from all pairs of steps and changes of the gradient.
 
 `lbfgs` uses this form where the memory is not limited. The inverse Hessian of L-BFGS is
 affine in the scale g of its initial guess g I: H = g A + C (Nocedal and Wright, 2006,
-Eq. 7.19). Both matrices are kept, so that every direction is one product and the scale
-can be chosen anew each time. The usual two-loop recursion gives the same direction, but
-needs as many sequential steps as there are pairs.
+Eq. 7.19). The matrices A and C are kept, so that every direction is one product and the
+scale can be chosen anew each time. The usual two-loop recursion gives the same
+direction, but needs as many sequential steps as there are pairs.
 
 The scale is the largest |s| / |y| of all pairs (step s, gradient change y), which is
 the geometric mean of the two step lengths of Barzilai and Borwein (1988). The usual

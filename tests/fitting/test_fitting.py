@@ -314,7 +314,7 @@ def test_parameters_that_explode_end_with_a_reason(model, people):
     view = fitting.crop_view(keypoints, weak)
     start, data = fitting.keypoint_problem(model, context, betas, view)
     bad = start.replace(betas=start.betas.at[0].set(jnp.nan))
-    found = minimise_batch(bind_keypoints(model), bad, data, QUICK)
-    assert found.reason[0] == Reason.NON_FINITE
-    assert isinstance(found.params, KeypointParams)
-    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(found.params))
+    minimum = minimise_batch(bind_keypoints(model), bad, data, QUICK)
+    assert minimum.reason[0] == Reason.NON_FINITE
+    assert isinstance(minimum.params, KeypointParams)
+    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(minimum.params))

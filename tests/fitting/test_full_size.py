@@ -114,12 +114,12 @@ def test_bad_people_end_with_a_reason_and_harm_nobody(solve, people, together):
     start.z[3, 7], start.translation[11, 2] = np.nan, np.inf
     data.keypoints.xy[20], data.keypoints.confidence[20] = np.nan, 1.0
     bad = np.array([3, 11, 20])
-    found = solve(start, data)
-    assert np.all(np.asarray(found.reason)[bad] == Reason.NON_FINITE)
-    for leaf in jax.tree.leaves(found.params):
+    minimum = solve(start, data)
+    assert np.all(np.asarray(minimum.reason)[bad] == Reason.NON_FINITE)
+    for leaf in jax.tree.leaves(minimum.params):
         assert np.all(np.isfinite(leaf))
     others = np.setdiff1d(np.arange(PEOPLE), bad)
-    assert_same_bits(pick(found, others), pick(together, others))
+    assert_same_bits(pick(minimum, others), pick(together, others))
 
 
 def test_objective_and_gradient_do_not_depend_on_the_size(model, people):

@@ -157,9 +157,9 @@ def test_geodesic_angle_is_the_angle_between(rng, angle):
     start = Rotation.random(10, rng=rng)
     end = start * Rotation.from_rotvec(axis_angles(rng, 10) * angle)
     a, b = (r.as_matrix().astype(np.float32) for r in (start, end))
-    found = geodesic_angle(a, b)
-    np.testing.assert_allclose(found, angle, atol=2e-6 if angle < 3.1 else 1e-3)
-    np.testing.assert_allclose(geodesic_angle(b, a), found, atol=1e-6)
+    measured = geodesic_angle(a, b)
+    np.testing.assert_allclose(measured, angle, atol=2e-6 if angle < 3.1 else 1e-3)
+    np.testing.assert_allclose(geodesic_angle(b, a), measured, atol=1e-6)
 
 
 SINGULAR = {

@@ -144,10 +144,10 @@ def test_the_written_gradient_is_that_of_the_definition(rng, weighted):
         y = (x - mean) / jnp.sqrt(var + 1e-5) * params["scale"] + params["bias"]
         return jnp.sum(y * target)
 
-    found, expected = (
+    normalised, expected = (
         jax.jit(jax.grad(f, argnums=(0, 1)))(variables["params"], x)
         for f in (ours, defined)
     )
     jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), found, expected
+        lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), normalised, expected
     )

@@ -131,14 +131,14 @@ def test_actnorm_starts_by_whitening_its_input(rng, counted):
         x = x.at[counted:].set(1e3)
     variables = weights(flow)
     whiten = functools.partial(flow.apply, method="actnorm_from_data")
-    found, z = jax.jit(whiten)(variables, x, context, weights=mask)
-    assert set(found) == {"layers_0", "layers_3"}
-    first = found["layers_0"]
+    actnorms, z = jax.jit(whiten)(variables, x, context, weights=mask)
+    assert set(actnorms) == {"layers_0", "layers_3"}
+    first = actnorms["layers_0"]
     y = np.exp(first["log_scale"]) * x[rows] + first["shift"]
     np.testing.assert_allclose(y.mean(axis=0), 0.0, atol=1e-4)
     np.testing.assert_allclose(y.std(axis=0, ddof=1), 1.0, atol=1e-4)
     # Merged into the parameters, the flow maps this data as the initialisation did.
-    params = initialize_actnorm(variables["params"], found)
+    params = initialize_actnorm(variables["params"], actnorms)
     again, _ = compiled(flow, "forward")({"params": params}, x[rows], context[rows])
     np.testing.assert_allclose(again, z[rows], atol=1e-3)
     bound = flow.bind({"params": params})
@@ -153,11 +153,11 @@ def test_actnorm_starts_by_whitening_its_input(rng, counted):
 def test_a_constant_feature_does_not_break_the_initialisation(rng):
     flow = FLOWS["glow, no batch norm"]
     x = values(rng, 10).at[:, 2].set(4.0)
-    found, z = flow.apply(
+    actnorms, z = flow.apply(
         weights(flow), x, contexts(flow, rng, 10), False, method="actnorm_from_data"
     )
     assert np.all(np.isfinite(z))
-    assert np.all(np.isfinite(found["layers_0"]["log_scale"]))
+    assert np.all(np.isfinite(actnorms["layers_0"]["log_scale"]))
 
 
 def test_dropout_acts_in_training_only_and_follows_its_key(rng):

@@ -23,18 +23,18 @@ def twin():
 
 def test_it_starts_close_to_the_rest_pose(twin):
     context = encode(twin, twin.module.encoder.example_input())
-    found = decode(twin, context, jnp.zeros((1, 1, POSE_FEATURES)))
+    hypotheses = decode(twin, context, jnp.zeros((1, 1, POSE_FEATURES)))
     rest = np.broadcast_to(np.eye(3), (1, 1, 23, 3, 3))
-    np.testing.assert_allclose(found.smpl.body_pose, rest, atol=0.05)
+    np.testing.assert_allclose(hypotheses.smpl.body_pose, rest, atol=0.05)
 
 
 def test_all_hypotheses_are_its_one_answer(rng, twin, tiny_body):
     keypoints = Keypoints2D(rng.normal(size=(2, 25, 2)), np.ones((2, 25)))
-    found = predict(twin, tiny_body, keypoints, jax.random.key(0), 3)
-    joints = np.asarray(found.body.joints)
+    prediction = predict(twin, tiny_body, keypoints, jax.random.key(0), 3)
+    joints = np.asarray(prediction.body.joints)
     assert np.ptp(joints, axis=1).max() < 1e-5
     assert np.abs(joints[0] - joints[1]).max() > 1e-4
-    np.testing.assert_array_equal(found.hypotheses.log_prob, 0.0)
+    np.testing.assert_array_equal(prediction.hypotheses.log_prob, 0.0)
 
 
 def test_the_same_procedure_trains_it(tmp_path):

@@ -104,10 +104,10 @@ def test_devices_share_the_statistics(rng, tiny):
     shared = module.clone(axis_name="data")
     apply = lambda x: shared.apply(variables, x, True, mutable=["batch_stats"])  # noqa: E731
     expected, stats = jax.jit(alone)(images)
-    found, updates = jax.jit(jax.vmap(apply, axis_name="data"))(
+    features, updates = jax.jit(jax.vmap(apply, axis_name="data"))(
         images.reshape(2, 2, *images.shape[1:])
     )
-    np.testing.assert_allclose(found.reshape(expected.shape), expected, atol=1e-5)
+    np.testing.assert_allclose(features.reshape(expected.shape), expected, atol=1e-5)
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a[1], b, atol=1e-5), updates, stats
     )

@@ -72,9 +72,11 @@ def test_the_tool_makes_one(tmp_path, capsys, poses):
     )
     assert code == 0
     assert "30 steps on 200 poses" in capsys.readouterr().out
-    made = load_pose_flow(output)
+    trained = load_pose_flow(output)
     held_out = sample_axis_angle(load_pose_prior(), jax.random.key(4), (50,))
-    likely = log_prob(made, noisy(body_features(held_out)), project_context(made))[0]
+    likely = log_prob(
+        trained, noisy(body_features(held_out)), project_context(trained)
+    )[0]
     assert np.isfinite(likely).all()
     assert jnp.median(likely) > 0.0
 

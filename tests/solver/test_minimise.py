@@ -42,10 +42,10 @@ def rows(tree, chosen):
 
 def test_rosenbrock_as_well_and_as_fast_as_scipy(rng):
     initial, data = starts(rng, 6)
-    found = minimise_batch(rosenbrock, initial, data, LBFGS)
-    assert np.all(found.reason == Reason.GRADIENT_SMALL)
-    np.testing.assert_allclose(found.params["a"], 1.0, atol=1e-3)
-    np.testing.assert_allclose(found.params["b"], 1.0, atol=1e-3)
+    minimum = minimise_batch(rosenbrock, initial, data, LBFGS)
+    assert np.all(minimum.reason == Reason.GRADIENT_SMALL)
+    np.testing.assert_allclose(minimum.params["a"], 1.0, atol=1e-3)
+    np.testing.assert_allclose(minimum.params["b"], 1.0, atol=1e-3)
     theirs = [
         optimize.minimize(
             optimize.rosen,
@@ -55,25 +55,25 @@ def test_rosenbrock_as_well_and_as_fast_as_scipy(rng):
         )  # fmt: skip
         for a, b in zip(initial["a"], initial["b"], strict=True)
     ]
-    assert np.sum(found.evaluations) < 1.3 * sum(r.nfev for r in theirs)
-    assert np.all(found.steps < found.evaluations)
+    assert np.sum(minimum.evaluations) < 1.3 * sum(r.nfev for r in theirs)
+    assert np.all(minimum.steps < minimum.evaluations)
 
 
 @pytest.mark.parametrize("settings", [LBFGS, LIMITED], ids=["all", "limited"])
 def test_a_quadratic_has_its_known_minimum(rng, settings):
     data = np.stack([np.linspace(1, 9, 7), np.linspace(0.5, 2, 7)]).astype(np.float32)
     initial = rng.normal(size=data.shape).astype(np.float32)
-    found = minimise_batch(quadratic, initial, data, settings)
-    np.testing.assert_allclose(found.loss, -0.5 * np.sum(1 / data, axis=1), rtol=1e-4)
-    np.testing.assert_allclose(found.params, 1 / data, atol=0.02)
-    assert set(np.asarray(found.reason)) <= {Reason.GRADIENT_SMALL, Reason.STALLED}
+    minimum = minimise_batch(quadratic, initial, data, settings)
+    np.testing.assert_allclose(minimum.loss, -0.5 * np.sum(1 / data, axis=1), rtol=1e-4)
+    np.testing.assert_allclose(minimum.params, 1 / data, atol=0.02)
+    assert set(np.asarray(minimum.reason)) <= {Reason.GRADIENT_SMALL, Reason.STALLED}
 
 
 def test_an_ill_conditioned_quadratic(rng):
     data = np.logspace(0, 4, 20, dtype=np.float32)
-    found = solve(quadratic, rng.normal(size=20).astype(np.float32), data, LBFGS)
-    np.testing.assert_allclose(found.loss, -0.5 * np.sum(1 / data), rtol=1e-5)
-    assert found.evaluations < 200
+    minimum = solve(quadratic, rng.normal(size=20).astype(np.float32), data, LBFGS)
+    np.testing.assert_allclose(minimum.loss, -0.5 * np.sum(1 / data), rtol=1e-5)
+    assert minimum.evaluations < 200
 
 
 @pytest.mark.parametrize("scale", [1e-4, 1.0, 1e6])
@@ -82,8 +82,8 @@ def test_the_scale_of_the_objective_does_not_matter_much(rng, scale):
     initial, _ = starts(rng, 3)
     settings = Settings(gradient_tolerance=1e-9)
     data = np.full(3, scale, np.float32)
-    found = minimise_batch(rosenbrock, initial, data, settings)
-    np.testing.assert_allclose(found.params["b"], 1.0, atol=2e-3)
+    minimum = minimise_batch(rosenbrock, initial, data, settings)
+    np.testing.assert_allclose(minimum.params["b"], 1.0, atol=2e-3)
 
 
 def test_every_evaluation_is_counted(rng):
@@ -94,34 +94,34 @@ def test_every_evaluation_is_counted(rng):
         return rosenbrock(params, data)
 
     initial, data = rows(starts(rng, 2), 0)
-    found = jax.block_until_ready(solve(counted, initial, data, LBFGS))
+    minimum = jax.block_until_ready(solve(counted, initial, data, LBFGS))
     jax.effects_barrier()
-    assert len(calls) == found.evaluations
+    assert len(calls) == minimum.evaluations
 
 
 def test_the_loss_is_that_of_the_params_and_below_the_start(rng):
     initial, data = starts(rng, 4)
     for settings in (LBFGS, LIMITED):
-        found = minimise_batch(rosenbrock, initial, data, settings)
-        losses = jax.vmap(rosenbrock)(found.params, data)
-        np.testing.assert_allclose(found.loss, losses, rtol=1e-4, atol=1e-7)
+        minimum = minimise_batch(rosenbrock, initial, data, settings)
+        losses = jax.vmap(rosenbrock)(minimum.params, data)
+        np.testing.assert_allclose(minimum.loss, losses, rtol=1e-4, atol=1e-7)
         start = jax.vmap(rosenbrock)(initial, data)
-        np.testing.assert_allclose(found.start_loss, start, rtol=1e-5)
-        assert np.all(found.loss < start)
+        np.testing.assert_allclose(minimum.start_loss, start, rtol=1e-5)
+        assert np.all(minimum.loss < start)
 
 
 def test_a_limit_of_steps_is_kept(rng):
     initial, data = starts(rng, 3)
-    found = minimise_batch(rosenbrock, initial, data, Settings(max_steps=5))
-    assert np.all(found.steps == 5)
-    assert np.all(found.reason == Reason.STEP_LIMIT)
+    minimum = minimise_batch(rosenbrock, initial, data, Settings(max_steps=5))
+    assert np.all(minimum.steps == 5)
+    assert np.all(minimum.reason == Reason.STEP_LIMIT)
 
 
 def test_a_minimum_stays_where_it_is():
-    found = solve(quadratic, np.ones(3, np.float32), np.ones(3, np.float32), LBFGS)
-    assert found.reason == Reason.GRADIENT_SMALL
-    assert (found.steps, found.evaluations) == (0, 1)
-    np.testing.assert_array_equal(found.params, 1.0)
+    minimum = solve(quadratic, np.ones(3, np.float32), np.ones(3, np.float32), LBFGS)
+    assert minimum.reason == Reason.GRADIENT_SMALL
+    assert (minimum.steps, minimum.evaluations) == (0, 1)
+    np.testing.assert_array_equal(minimum.params, 1.0)
 
 
 @pytest.mark.parametrize("settings", [LBFGS, LIMITED], ids=["all", "limited"])
@@ -131,42 +131,42 @@ def test_starts_that_are_not_finite_end_and_harm_nobody(rng, settings):
     good = minimise_batch(quadratic, initial, data, settings)
     initial[1, 0], initial[2, 1] = np.nan, np.inf
     data[3] = np.nan
-    found = minimise_batch(quadratic, initial, data, settings)
-    assert np.all(found.reason[1:] == Reason.NON_FINITE)
-    assert np.all(np.isfinite(found.params))
-    assert np.all(np.isinf(found.loss[1:]))
-    np.testing.assert_array_equal(found.params[3], initial[3])
-    chex.assert_trees_all_equal(rows(found, 0), rows(good, 0))
+    minimum = minimise_batch(quadratic, initial, data, settings)
+    assert np.all(minimum.reason[1:] == Reason.NON_FINITE)
+    assert np.all(np.isfinite(minimum.params))
+    assert np.all(np.isinf(minimum.loss[1:]))
+    np.testing.assert_array_equal(minimum.params[3], initial[3])
+    chex.assert_trees_all_equal(rows(minimum, 0), rows(good, 0))
 
 
 def test_steps_over_a_cliff_are_taken_back():
     # Finite only above zero; the minimum, at 1/100, is close to the edge.
     barrier = lambda x, _: jnp.sum(100.0 * x - jnp.log(x))  # noqa: E731
-    found = solve(barrier, jnp.array([3.0]), (), LBFGS)
-    np.testing.assert_allclose(found.params, 0.01, rtol=1e-2)
-    assert found.reason in (Reason.GRADIENT_SMALL, Reason.STALLED)
+    minimum = solve(barrier, jnp.array([3.0]), (), LBFGS)
+    np.testing.assert_allclose(minimum.params, 0.01, rtol=1e-2)
+    assert minimum.reason in (Reason.GRADIENT_SMALL, Reason.STALLED)
 
 
 def test_nothing_finite_around_ends_with_the_last_finite_point():
     # Finite at the start alone.
     point = lambda x, _: jnp.where(x[0] == 2.0, x[0] + 1e-3 * x[0], jnp.nan)  # noqa: E731
     for settings in (LBFGS, LIMITED):
-        found = solve(point, jnp.array([2.0]), (), settings)
-        assert found.reason == Reason.NON_FINITE
-        np.testing.assert_array_equal(found.params, 2.0)
-        assert np.isfinite(found.loss)
+        minimum = solve(point, jnp.array([2.0]), (), settings)
+        assert minimum.reason == Reason.NON_FINITE
+        np.testing.assert_array_equal(minimum.params, 2.0)
+        assert np.isfinite(minimum.loss)
 
 
 def test_a_person_does_not_depend_on_order_or_neighbours(rng):
     initial, data = starts(rng, 8)
-    found = minimise_batch(rosenbrock, initial, data, LBFGS)
+    minimum = minimise_batch(rosenbrock, initial, data, LBFGS)
     order = rng.permutation(8)
     shuffled = minimise_batch(rosenbrock, *rows((initial, data), order), LBFGS)
-    chex.assert_trees_all_equal(rows(shuffled, np.argsort(order)), rows(found, ...))
+    chex.assert_trees_all_equal(rows(shuffled, np.argsort(order)), rows(minimum, ...))
     for leaf in jax.tree.leaves(initial):
         leaf[1:] = 100.0 * rng.normal(size=leaf[1:].shape)
     among_others = minimise_batch(rosenbrock, initial, data, LBFGS)
-    chex.assert_trees_all_equal(rows(among_others, 0), rows(found, 0))
+    chex.assert_trees_all_equal(rows(among_others, 0), rows(minimum, 0))
 
 
 @pytest.mark.parametrize("people", [1, 3, 11])
@@ -236,9 +236,9 @@ def test_batches_of_one_size_give_what_the_function_does(rng, people):
         return {"sum": a + b["c"], "row": jnp.sum(a, axis=1)}
 
     tree = rng.normal(size=(people, 3)), {"c": rng.normal(size=(people, 1))}
-    found = slots_module.map_batches(function, tree, 4)
-    np.testing.assert_allclose(found["sum"], tree[0] + tree[1]["c"], atol=1e-6)
-    np.testing.assert_allclose(found["row"], tree[0].sum(axis=1), atol=1e-6)
+    batched = slots_module.map_batches(function, tree, 4)
+    np.testing.assert_allclose(batched["sum"], tree[0] + tree[1]["c"], atol=1e-6)
+    np.testing.assert_allclose(batched["row"], tree[0].sum(axis=1), atol=1e-6)
     assert sizes == [4]
 
 

@@ -43,12 +43,12 @@ def directions(points, gradients):
     """The downhill direction at every point, and what is known at the end."""
     nothing = np.zeros(SIZE)
     known, direction = next_direction(begin(SIZE), nothing, nothing, gradients[0])
-    found = [np.asarray(direction)]
+    walked = [np.asarray(direction)]
     steps, changes = np.diff(points, axis=0), np.diff(gradients, axis=0)
     for s, y, gradient in zip(steps, changes, gradients[1:], strict=True):
         known, direction = next_direction(known, s, y, gradient)
-        found.append(np.asarray(direction))
-    return found, known
+        walked.append(np.asarray(direction))
+    return walked, known
 
 
 def shortened(gradient):
@@ -57,13 +57,13 @@ def shortened(gradient):
 
 def test_directions_are_those_of_the_two_loop_recursion(rng):
     points, gradients = walk(rng, convex(rng))
-    found, _ = directions(points, gradients)
-    np.testing.assert_allclose(found[0], -shortened(gradients[0]), rtol=1e-5)
+    walked, _ = directions(points, gradients)
+    np.testing.assert_allclose(walked[0], -shortened(gradients[0]), rtol=1e-5)
     pairs = list(zip(np.diff(points, axis=0), np.diff(gradients, axis=0), strict=True))
     norms = [np.linalg.norm(s) / np.linalg.norm(y) for s, y in pairs]
     for step in range(1, STEPS):
         expected = -two_loops(pairs[:step], max(norms[:step]), gradients[step])
-        np.testing.assert_allclose(found[step], expected, rtol=2e-3, atol=2e-3)
+        np.testing.assert_allclose(walked[step], expected, rtol=2e-3, atol=2e-3)
 
 
 def test_the_last_pair_is_known_and_the_rest_convex(rng):
@@ -79,9 +79,9 @@ def test_the_last_pair_is_known_and_the_rest_convex(rng):
 
 def test_pairs_that_are_not_convex_teach_nothing(rng):
     points, gradients = walk(rng, -convex(rng))
-    found, known = directions(points, gradients)
+    walked, known = directions(points, gradients)
     chex.assert_trees_all_equal(known, begin(SIZE))
-    np.testing.assert_allclose(found[-1], -shortened(gradients[-1]), rtol=1e-5)
+    np.testing.assert_allclose(walked[-1], -shortened(gradients[-1]), rtol=1e-5)
 
 
 def test_what_is_not_accepted_is_not_learnt_and_can_be_forgotten(rng):
