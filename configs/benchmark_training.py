@@ -21,7 +21,7 @@ def get_config() -> ConfigDict:
     config.model = paper.model
     config.model.encoder_dtype = "float32"
     config.loss_weights = paper.loss_weights
-    config.samples_per_image = paper.samples_per_image
+    config.num_hypotheses = paper.num_hypotheses
     config.batch_size = 8
     config.encoder_batch_size = 16
     config.rounds = 7

@@ -2,12 +2,13 @@
 
 python -m prohmr_jax.main --config configs/encoder_synthetic.py --workdir runs/encoder
 
-Trains a ResNet-18 on rendered people, by linear readings of its context alone (joints
-and rotations; neither flow nor head). They are other people, in other clothes and rooms
-than those of `prohmr_synthetic`, and none has a pose that its test holds out. The
-encoder that ships went on in this way from an earlier one (an hour from random weights,
-mostly on crops of 48 pixels): 66 minutes on two CPU cores. `tools/keep_encoder.py` made
-the file of it. `--config.encoder_weights=""` starts from random weights.
+The run trains a ResNet-18 by linear readings of its context alone, which are joints and
+rotations; flow and head are not trained. The people, their clothes and rooms are other
+ones than those of `prohmr_synthetic`, and none has a pose of its test set. The encoder
+that ships was trained by this run for 66 minutes on two CPU cores, from an earlier
+encoder that was trained from random weights for an hour, mostly on crops of 48 pixels;
+`tools/keep_encoder.py` wrote its file. `--config.encoder_weights=""` starts from random
+weights.
 """
 
 from ml_collections import ConfigDict
@@ -40,6 +41,6 @@ def get_config() -> ConfigDict:
             "accumulate_steps": 4,
         }
     )
-    # Bodies are what an evaluation measures, and there are none yet.
+    # An evaluation measures bodies, which are not predicted yet.
     config.evaluation.every = 0
     return config

@@ -12,18 +12,18 @@ def get_config() -> ConfigDict:
     config = ConfigDict()
     config.mode = "evaluate_images"
     config.seed = 0
-    # A weights file or a training directory.
+    # Weights file, weights directory or training directory.
     config.checkpoint = "runs/synthetic"
-    # As the weights were trained with.
+    # Body that the weights were trained with.
     config.body = "open"
     config.dataset = "data/datasets/synthetic_humans"
     config.split = "test"
-    # 0: all.
+    # Number of people, evenly spread over the split; 0 for all.
     config.num_people = 0
     config.batch_size = 32
-    # N of best-of-N.
+    # Number of samples of which the best is taken, without the mode.
     config.num_samples = 100
-    # The mean pose is that of this prior; empty: of the one that ships.
+    # Prior whose mean pose is evaluated beside the model; empty for the one that ships.
     config.pose_prior = ""
     config.num_pictures = 8
     config.output = "outputs/evaluate_images"

@@ -2,10 +2,10 @@
 
 python -m prohmr_jax.main --config configs/prohmr.py --workdir runs/prohmr
 
-Every hyperparameter is that of the official release. Needs the SMPL body, an ImageNet
-ResNet-50 (`tools/convert_checkpoint.py`) and the datasets (docs/datasets.md). The paper
-reports PA-MPJPE 59.8 mm on 3DPW and 41.2 mm on Human3.6M (P2); without the mode's
-losses (`--config.mode_loss=False`, Table 5) 67.4 and 54.8 mm.
+Every hyperparameter is that of the official release. The run needs the SMPL body, an
+ImageNet ResNet-50 (`tools/convert_checkpoint.py`) and the datasets (docs/datasets.md).
+The paper reports a PA-MPJPE of 59.8 mm on 3DPW and of 41.2 mm on Human3.6M (P2), and of
+67.4 and 54.8 mm without the losses of the mode (`--config.mode_loss=False`, Table 5).
 """
 
 from ml_collections import ConfigDict
@@ -17,11 +17,11 @@ def get_config() -> ConfigDict:
     config.mode = "train_images"
     config.seed = 0
     config.body = "data/smpl"
-    # A whole model to go on from: the converted official one, with its discriminator,
-    # or that of another run; empty: a new one.
+    # Weights of a whole model from which the training goes on, such as the converted
+    # official one, with its discriminator; empty for a new model.
     config.weights = ""
-    # The encoder of a new one: a path; "shipped": the ResNet-18 that
-    # `encoder_synthetic` made; empty: random weights.
+    # Weights of the encoder of a new model: a path; "shipped" for the ResNet-18 that
+    # `encoder_synthetic` trained; empty for random weights.
     config.encoder_weights = "data/resnet50_imagenet"
 
     config.model = ConfigDict(
@@ -43,7 +43,7 @@ def get_config() -> ConfigDict:
         }
     )
 
-    # Drawn from by weight. A directory as `tools/make_dataset.py` writes it.
+    # Datasets, as `tools/make_dataset.py` writes them, which are mixed by weight.
     source = lambda name, weight: ConfigDict(  # noqa: E731
         {"directory": f"data/datasets/{name}", "split": "train", "weight": weight}
     )
@@ -55,12 +55,14 @@ def get_config() -> ConfigDict:
             "mpi_inf": source("mpi_inf_train", 0.2),
         }
     )
-    # Real poses for the discriminator, .npz; empty: drawn from the prior that ships.
+    # Captured poses for the discriminator, `.npz`; empty for draws of the prior that
+    # ships.
     config.mocap = "data/cmu_mocap.npz"
     config.validation = ConfigDict(
         {"directory": "data/datasets/h36m_val_p2", "split": "test"}
     )
-    # Rendered people, made where they are missing; 0: none.
+    # Dataset of rendered people, which is made where it is missing; no directory, no
+    # dataset.
     config.synthetic = ConfigDict(
         {
             "directory": "",
@@ -83,8 +85,8 @@ def get_config() -> ConfigDict:
             "color": 0.2,
         }
     )
-    # The first steps may see small crops, on which a network learns from scratch much
-    # faster for its time.
+    # Smaller crops for the first steps: in the same time a network from scratch learns
+    # more from them.
     config.coarse = ConfigDict({"input_size": 112, "num_steps": 0})
     config.num_workers = 8
 
@@ -108,13 +110,13 @@ def get_config() -> ConfigDict:
             "readout": 0.0,
         }
     )
-    # First steps in which linear readings of the context (`model.readout`) alone teach
-    # the encoder; for encoders from scratch.
+    # Number of first steps in which the loss of linear readings of the context
+    # (`model.readout`) alone reaches the encoder; for encoders from scratch.
     config.readout_alone_steps = 0
-    # False: the paper's ablation, no loss on the mode.
+    # Whether the mode has losses; without them it is the paper's ablation.
     config.mode_loss = True
-    # Mode included; the others stand for the expectation.
-    config.samples_per_image = 2
+    # Number of bodies per person: the mode, and samples that stand for the expectation.
+    config.num_hypotheses = 2
     config.label_noise = 0.005
 
     config.batch_size = 64
@@ -132,7 +134,8 @@ def get_config() -> ConfigDict:
             "accumulate_steps": 1,
         }
     )
-    # Of the parameters' running average, which is evaluated; 0: no average.
+    # Decay of the parameters' running average, which is what is evaluated; 0 for no
+    # average.
     config.average_decay = 0.0
 
     config.log_every = 100

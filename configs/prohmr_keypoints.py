@@ -19,8 +19,8 @@ def get_config() -> ConfigDict:
     config.pose_bank = ""
     config.pose_prior = ""
     config.prior_fraction = 0.1
-    # A whole model to go on from, of the same sizes: a weights file or a training
-    # directory; empty: a new one.
+    # Weights of a model of the same sizes from which the training goes on: a weights
+    # file or a training directory; empty for a new model.
     config.weights = ""
 
     config.model = ConfigDict(
@@ -71,8 +71,9 @@ def get_config() -> ConfigDict:
             "body_pose_mode": 0.01,
             "betas_mode": 0.01,
             "orthogonal": 0.05,
-            # Proper scoring rules of the drawn samples, from `num_samples` = 2 on; the
-            # paper has none.
+            # Weights of proper scoring rules, which compare the distribution of the
+            # samples with the labels. They need `num_samples` of 2 or more, and are not
+            # in the paper.
             "energy_3d": 0.0,
             "energy_2d": 0.0,
         }

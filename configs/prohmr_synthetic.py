@@ -2,13 +2,14 @@
 
 python -m prohmr_jax.main --config configs/prohmr_synthetic.py --workdir runs/synthetic
 
-Renders people in the open body, trains a ResNet-18 ProHMR on them, measures it on
-people, poses and backgrounds that it never saw, and writes `report/index.md`. About
-twenty-five minutes on two CPU cores, the rendering included. As the paper's encoder
-knows ImageNet, this one starts from people seen before (`encoder_synthetic`); in the
-first steps linear readings of the context alone teach it, until the flow knows
-something. `--config.encoder_weights=""` starts from random weights, and learns far less
-in that time.
+The run renders people in the open body, trains a ResNet-18 ProHMR on them, evaluates
+it on people, poses and backgrounds that it has not seen, and writes `report/index.md`.
+It takes about twenty-five minutes on two CPU cores, with the rendering. As the paper's
+encoder was trained on ImageNet, this one was trained on other rendered people
+(`encoder_synthetic`). In the first steps only the loss of linear readings of the
+context reaches it, until the flow has learnt something. With
+`--config.encoder_weights=""` it starts from random weights, and learns far less in that
+time.
 """
 
 from ml_collections import ConfigDict
@@ -76,7 +77,8 @@ def get_config() -> ConfigDict:
             "max_gradient_norm": 5.0,
         }
     )
-    # Running statistics of batch norms are those of the newest weights.
+    # The running statistics of batch norms belong to the newest weights, not to an
+    # average of them.
     config.average_decay = 0.0
     config.log_every = 20
     config.checkpoint_every = 200

@@ -3,7 +3,7 @@
 python -m prohmr_jax.main --config configs/regression_keypoints.py \
     --workdir runs/twin --config.pose_bank=poses.npz
 
-Data, encoder and losses of the mode are the same; likelihood and samples are not there.
+Data, encoder and losses of the mode are the same; likelihood and samples are left out.
 """
 
 from ml_collections import ConfigDict

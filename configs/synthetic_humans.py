@@ -10,23 +10,24 @@ def get_config() -> ConfigDict:
     """Returns the configuration of a dataset that trains a small model."""
     config = ConfigDict()
     config.mode = "render_people"
-    # Directory of the dataset; one of the same settings is kept.
+    # Directory of the dataset, which is kept if it was made with the same settings.
     config.output = "data/synthetic"
-    # Pictures.
+    # Number of pictures of each split.
     config.num_train = 8_000
     config.num_test = 600
-    # Pictures of a person.
+    # Number of pictures of each person.
     config.views = 4
     config.seed = 0
     # Side of the pictures, pixels.
     config.image_size = 192
     config.body = "open"
-    # Files; empty: the mixture that ships, and no bank.
+    # Files of a prior and of a bank of poses; empty for the prior that ships and for no
+    # bank.
     config.pose_prior = ""
     config.pose_bank = ""
-    # Processes that render.
+    # Number of processes that render.
     config.workers = 1
-    # PNG of examples and their labels; empty: none.
+    # Picture (PNG) of examples and their labels; empty for none.
     config.sheet = ""
     config.sheet_people = 32
     return config

@@ -15,15 +15,21 @@ jaxtyping.Array = jax.Array | np.ndarray
 # with pytree classes: transformations fill these with things that are no arrays.
 jaxtyping.install_import_hook(
     [
+        "prohmr_jax.data.crops",
+        "prohmr_jax.evaluation.metrics",
         "prohmr_jax.geometry.boxes",
         "prohmr_jax.geometry.cameras",
-        "prohmr_jax.training.losses",
-        "prohmr_jax.evaluation.metrics",
-        "prohmr_jax.models.flow",
-        "prohmr_jax.models.resnet",
-        "prohmr_jax.models.image_input",
         "prohmr_jax.geometry.procrustes",
         "prohmr_jax.geometry.rotations",
+        "prohmr_jax.models.flow",
+        "prohmr_jax.models.image_input",
+        "prohmr_jax.models.resnet",
+        "prohmr_jax.training.adversarial",
+        "prohmr_jax.training.losses",
+        "prohmr_jax.training.pose_flow_model",
+        "prohmr_jax.training.readout_loss",
+        "prohmr_jax.training.supervision",
+        "prohmr_jax.training.whitening",
     ],
     "beartype.beartype",
 )

@@ -59,7 +59,7 @@ def run(config: ml_collections.ConfigDict) -> str:
     spec = ModelSpec(**config.model)
     objective = Objective(
         weights=LossTerms(**config.loss_weights),
-        samples_per_person=config.samples_per_image,
+        num_hypotheses=config.num_hypotheses,
     )
     small = dataclasses.replace(
         spec,
@@ -76,7 +76,7 @@ def run(config: ml_collections.ConfigDict) -> str:
 
         def plan(sizes: ModelSpec, batch_size: int) -> StepPlan:
             batches = batches_of(
-                photos, batch_size, sizes.input_size, config.samples_per_image
+                photos, batch_size, sizes.input_size, config.num_hypotheses
             )
             model = build_model(sizes, AXIS)
             return StepPlan(model, objective, config.body, next(batches))
@@ -114,7 +114,7 @@ def _steps(plan: StepPlan, spec: ModelSpec, encoder_batch: int, rounds: int) -> 
         rounds,
     )
     people = len(plan.batch.images.image)
-    samples = plan.objective.samples_per_person
+    samples = plan.objective.num_hypotheses
     forward = 2 * encoder_batch * resnet_multiply_adds(model.encoder, side)
     rows = [
         (f"training step, {people} photos", seconds["step"],
@@ -188,7 +188,7 @@ def _compiled(plan: StepPlan, spec: ModelSpec, devices: int) -> str:
     with forced_devices(devices) as process:
         costs, least = process.submit(measure_costs, plan).result()
     people = len(plan.batch.images.image) // devices
-    samples = plan.objective.samples_per_person
+    samples = plan.objective.num_hypotheses
     counted = step_flops(build_model(spec), people, spec.input_size, samples)
     mega = lambda value: f"{value / 1e6:.3f}"  # noqa: E731
     rows = [

@@ -8,12 +8,13 @@ centre, and the photo mirrored beforehand.
 
 import cv2
 import numpy as np
+from jaxtyping import Float, Num, UInt8
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.structs import Box, Crop
 
 
-def decode_image(data: bytes, name: str) -> np.ndarray:
+def decode_image(data: bytes, name: str) -> UInt8[np.ndarray, "H W 3"]:
     """Returns the photo [H, W, 3], uint8, RGB, in the frame of its stored pixels.
 
     Grey, transparent and 16-bit images become RGB of 8 bits. The orientation in the
@@ -45,7 +46,7 @@ def crop_matrix(
     *,
     rotation_deg: float = 0.0,
     mirror_width: int | None = None,
-) -> np.ndarray:
+) -> Float[np.ndarray, "2 3"]:
     """Returns the affine map [2, 3] from pixels of the photo to pixels of the crop.
 
     Args:
@@ -74,7 +75,9 @@ def crop_matrix(
     return matrix
 
 
-def crop_image(image: np.ndarray, matrix: np.ndarray, side_px: int) -> np.ndarray:
+def crop_image(
+    image: UInt8[np.ndarray, "H W 3"], matrix: Float[np.ndarray, "2 3"], side_px: int
+) -> UInt8[np.ndarray, "S S 3"]:
     """Returns the crop [S, S, 3]; what lies beyond the photo is black.
 
     Args:
@@ -92,7 +95,7 @@ def crop_image(image: np.ndarray, matrix: np.ndarray, side_px: int) -> np.ndarra
     )
 
 
-def cut_person(photo: np.ndarray, box: Box, side_px: int) -> Crop:
+def cut_person(photo: UInt8[np.ndarray, "H W 3"], box: Box, side_px: int) -> Crop:
     """Returns the crop that an image model is given, as NumPy arrays.
 
     Args:
@@ -104,6 +107,8 @@ def cut_person(photo: np.ndarray, box: Box, side_px: int) -> Crop:
     return Crop(crop_image(photo, matrix, side_px), box)
 
 
-def move_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+def move_points(
+    points: Num[np.ndarray, "*n 2"], matrix: Float[np.ndarray, "2 3"]
+) -> Float[np.ndarray, "*n 2"]:
     """Returns points [..., 2] mapped by an affine map [2, 3]."""
     return points @ matrix[:, :2].T + matrix[:, 2]

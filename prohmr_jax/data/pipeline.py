@@ -34,7 +34,7 @@ class BatchSettings:
     """Side of the crops, pixels."""
     num_betas: int
     """Number of shape coefficients of the body."""
-    samples_per_image: int
+    poses_per_image: int
     """Number of captured poses per image, as many as the bodies that are predicted."""
     coarse_size: int = 0
     """Side of the crops of the first batches, pixels."""
@@ -168,7 +168,7 @@ class _MocapRows:
     def join(self, number: int, images: ImageBatch) -> ImageTrainingBatch:
         """Returns a batch with poses that depend on its number and the seed alone."""
         rng = np.random.default_rng((self.seed, number))
-        shape = self.settings.batch_size, self.settings.samples_per_image
+        shape = self.settings.batch_size, self.settings.poses_per_image
         rows = rng.integers(len(self.mocap.body_pose), size=shape)
         rows = rows[self.host.start : self.host.stop].ravel()
         rotmats = Rotation.from_rotvec(self.mocap.body_pose[rows].reshape(-1, 3))

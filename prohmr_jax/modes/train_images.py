@@ -81,7 +81,7 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.Pat
         raise InputError("config.loss_weights.readout", "needs config.model.readout")
     objective = Objective(
         weights=weights if config.mode_loss else without_mode(weights),
-        samples_per_person=config.samples_per_image,
+        num_hypotheses=config.num_hypotheses,
         label_noise=config.label_noise,
         readout_alone_steps=config.readout_alone_steps,
     )
@@ -181,7 +181,7 @@ def _training_data(
             batch_size=config.batch_size,
             input_size=spec.input_size,
             num_betas=spec.num_betas,
-            samples_per_image=config.samples_per_image,
+            poses_per_image=config.num_hypotheses,
             coarse_size=config.coarse.input_size,
             num_coarse=config.coarse.num_steps,
         ),

@@ -94,7 +94,7 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.Pat
     )
     objective = Objective(
         weights=LossTerms(**config.loss_weights),
-        samples_per_person=1 + config.num_samples,
+        num_hypotheses=1 + config.num_samples,
         label_noise=config.label_noise,
     )
     optimizer = lifting_optimizer(config)

@@ -34,7 +34,7 @@ class Objective:
 
     weights: LossTerms
     """Weight of each term."""
-    samples_per_person: int = 2
+    num_hypotheses: int = 2
     """Number of bodies per person: the mode, and the samples that stand for the
     expectation (Eq. 7)."""
     label_noise: float = 0.005
@@ -110,7 +110,7 @@ def draw(
     """
     dropout_key, rows_key = jax.random.split(key)
     keys = jax.vmap(jax.random.split)(row_keys(rows_key, rows, axis_name))
-    z = jax.vmap(lambda k: latents(k, (), objective.samples_per_person))(keys[:, 0])
+    z = jax.vmap(lambda k: latents(k, (), objective.num_hypotheses))(keys[:, 0])
     shape = (len(skeleton.SMPL_24), 6)
     noise = jax.vmap(lambda k: jax.random.normal(k, shape))(keys[:, 1])
     return Draws(z=z, label_noise=noise, dropout_key=dropout_key)

@@ -38,7 +38,7 @@ def batches(directory, mocap, *, augmentation=None, reading=None, **sizes):
         "batch_size": BATCH,
         "input_size": SIZE,
         "num_betas": 10,
-        "samples_per_image": 2,
+        "poses_per_image": 2,
         **sizes,
     })  # fmt: skip
     augmentation = augmentation or AugmentationSettings(extreme_crop_rate=0.3)
@@ -140,7 +140,7 @@ def test_mixture_draws_by_weight(tmp_path, directory, mocap):
     other = write_people(tmp_path, [make_record(n) for n in range(100, 103)])
     sources = [Source(str(directory), "train", 3.0), Source(str(other), "train", 1.0)]
     still = AugmentationSettings(0, 0, 0, 0, 0, 0, 0)
-    settings = BatchSettings(40, SIZE, num_betas=10, samples_per_image=1)
+    settings = BatchSettings(40, SIZE, num_betas=10, poses_per_image=1)
     iterator = training_batches(sources, mocap, settings, still, seed=0)
     ours = {tuple(make_record(n).betas.astype(np.float32)) for n in range(100, 103)}
     actual = [tuple(b) for b in next(iterator).images.smpl.betas]
@@ -156,7 +156,7 @@ def test_unusable_sources_are_named(tmp_path, directory, mocap, fault):
         training_batches(
             [source],
             mocap,
-            BatchSettings(BATCH, SIZE, num_betas=10, samples_per_image=1),
+            BatchSettings(BATCH, SIZE, num_betas=10, poses_per_image=1),
             AugmentationSettings(),
             seed=0,
             reading=ReadingSettings(process_count=3 if fault == "share" else 1),

@@ -31,7 +31,7 @@ PEOPLE = 16
 
 def main(output):
     """Takes a step of plain gradient descent, so that changes are gradients."""
-    objective = Objective(WEIGHTS, samples_per_person=3)
+    objective = Objective(WEIGHTS, num_hypotheses=3)
     optimizer = optax.sgd(1.0)
     discriminator = make_discriminator_training(objective, optimizer)
     variables = init_variables(tiny_model(), jax.random.key(0))

@@ -81,6 +81,17 @@ def l1(predicted, target, confidence):
     )
 
 
+def energy_of_two(samples, target, confidence):
+    """The energy score of two samples of every joint, summed over joints."""
+    total = 0.0
+    for j in range(len(target)):
+        first, second = (np.asarray(sample[j]) for sample in samples)
+        to_target = [np.linalg.norm(x - target[j]) for x in (first, second)]
+        apart = np.linalg.norm(first - second)
+        total += confidence[j] * (np.mean(to_target) - 0.5 * apart)
+    return total
+
+
 def test_terms_are_sums_over_joints_and_means_over_people(
     variables, batch, tiny_body, rng
 ):
@@ -92,6 +103,7 @@ def test_terms_are_sums_over_joints_and_means_over_people(
     h, camera, truth = jax.device_get((hypotheses, hypotheses.camera, images.smpl))
     expected = dict.fromkeys(LossTerms.__dataclass_fields__, 0.0)
     for i in range(6):
+        samples_2d, samples_3d = [], []
         for k in range(3):
             kind, count = ("mode", 6) if k == 0 else ("exp", 12)
             joints = np.asarray(bodies[i, k], np.float64)
@@ -116,9 +128,17 @@ def test_terms_are_sums_over_joints_and_means_over_people(
             }
             for name, value in parts.items():
                 expected[f"{name}_{kind}"] += value / count
+            if kind == "exp":
+                samples_2d.append(xy)
+                samples_3d.append(joints - joints[39])
             columns = np.asarray(h.pose_6d[i, k]).reshape(24, 2, 3)
             gram = np.einsum("rai,rbi->rab", columns, columns) - np.eye(2)
             expected["orthogonal"] += np.mean(gram**2) / count
+        relative = three.xyz[i] - three.xyz[i, 39]
+        energy_2d = energy_of_two(samples_2d, two.xy[i], two.confidence[i])
+        energy_3d = energy_of_two(samples_3d, relative, three.confidence[i])
+        expected["energy_2d"] += energy_2d / 6
+        expected["energy_3d"] += energy_3d / 6
     for name, value in expected.items():
         np.testing.assert_allclose(getattr(actual, name), value, rtol=1e-4), name
 

@@ -74,7 +74,7 @@ def test_energy_scores_count_from_two_samples_on():
     state = create_train_state(variables, optax.sgd(1.0))
     inputs = lifting_inputs(config)
     for samples in (1, 3):
-        objective = Objective(weights, samples_per_person=1 + samples)
+        objective = Objective(weights, num_hypotheses=1 + samples)
         loss_function = jax.jit(make_loss_function(model, maker, objective))
         loss, aux = loss_function(state.params, state, jax.random.key(1), inputs)
         energy = float(aux.terms.energy_3d), float(aux.terms.energy_2d)
