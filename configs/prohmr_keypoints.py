@@ -1,6 +1,11 @@
-"""Trains ProHMR on 2D keypoints (Kolotouros et al., ICCV 2021, Eqs. 5-9).
+"""Trains ProHMR on 2D keypoints so that its distributions can be believed.
 
 python -m prohmr_jax.main --config configs/prohmr_keypoints.py --workdir runs/lifting
+
+Beside the likelihood and the losses of the mode (Kolotouros et al., ICCV 2021, Eqs. 5,
+6 and 8), samples are trained by the energy score, a proper scoring rule, in place of
+the expected 2D loss (Eq. 7), which is least where all samples are alike.
+`configs/prohmr_keypoints_paper.py` has the paper's own form.
 
 Poses come from the prior that ships, or from a bank of poses as well
 (`tools/make_pose_bank.py`, `--config.pose_bank=bank.npz`). With
@@ -18,7 +23,7 @@ def get_config() -> ConfigDict:
     config.body = "open"
     config.pose_bank = ""
     config.pose_prior = ""
-    config.prior_fraction = 0.1
+    config.prior_fraction = 0.2
     # Weights of a model of the same sizes from which the training goes on: a weights
     # file or a training directory; empty for a new model.
     config.weights = ""
@@ -49,11 +54,12 @@ def get_config() -> ConfigDict:
             "max_off_axis": 0.15,
             "perfect_rate": 0.25,
             "max_jitter": 0.7,
+            "plain_confidence_rate": 0.35,
             "outlier_rate": 0.02,
             "swap_rate": 0.03,
             "dropout_rate": 0.25,
             "max_dropout": 0.4,
-            "group_rate": 0.3,
+            "group_rate": 0.4,
             "truncation_rate": 0.2,
             "occluder_rate": 0.12,
             "no_feet_rate": 0.15,
@@ -62,8 +68,8 @@ def get_config() -> ConfigDict:
     )
     config.loss_weights = ConfigDict(
         {
-            "nll": 5e-3,
-            "keypoints_2d_exp": 0.1,
+            "nll": 0.02,
+            "keypoints_2d_exp": 0.0,
             "keypoints_2d_mode": 0.1,
             "keypoints_3d_exp": 0.0,
             "keypoints_3d_mode": 0.05,
@@ -71,14 +77,12 @@ def get_config() -> ConfigDict:
             "body_pose_mode": 0.01,
             "betas_mode": 0.01,
             "orthogonal": 0.05,
-            # Weights of proper scoring rules, which compare the distribution of the
-            # samples with the labels. They need `num_samples` of 2 or more, and are not
-            # in the paper.
-            "energy_3d": 0.0,
-            "energy_2d": 0.0,
+            # Energy scores of the samples, which take two samples or more.
+            "energy_3d": 0.2,
+            "energy_2d": 0.3,
         }
     )
-    config.num_samples = 1
+    config.num_samples = 2
     config.label_noise = 0.005
     config.unseen_weight = 0.3
 

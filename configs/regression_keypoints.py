@@ -16,7 +16,8 @@ def get_config() -> ConfigDict:
     config = prohmr_keypoints.get_config()
     config.model.deterministic = True
     config.loss_weights.nll = 0.0
-    config.loss_weights.keypoints_2d_exp = 0.0
+    config.loss_weights.energy_3d = 0.0
+    config.loss_weights.energy_2d = 0.0
     config.loss_weights.orthogonal = 0.1
     config.num_samples = 0
     return config

@@ -9,6 +9,7 @@ import ml_collections
 import optax
 from flax import jax_utils
 
+from prohmr_jax.errors import InputError
 from prohmr_jax.files.body_files import read_body
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 from prohmr_jax.poses.bank import read_pose_bank
@@ -92,8 +93,11 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.Pat
         settings=KeypointPairSettings(**config.synthesis),
         unseen_weight=config.unseen_weight,
     )
+    weights = LossTerms(**config.loss_weights)
+    if config.num_samples < 2 and (weights.energy_3d or weights.energy_2d):
+        raise InputError("config.num_samples", "the energy scores take two or more")
     objective = Objective(
-        weights=LossTerms(**config.loss_weights),
+        weights=weights,
         num_hypotheses=1 + config.num_samples,
         label_noise=config.label_noise,
     )

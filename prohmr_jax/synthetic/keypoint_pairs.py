@@ -101,6 +101,9 @@ class KeypointPairSettings:
     """Rate of people whose detections are exact and have full confidence."""
     max_jitter: float = 0.7
     """Greatest factor on the standard deviations of `JITTER_25`; it is uniform."""
+    plain_confidence_rate: float = 0.0
+    """Rate of people all of whose detections have full confidence, however far off
+    they are: scores of detectors tell little, and often nothing, of the error."""
     outlier_rate: float = 0.02
     """Rate of joints whose position is far off."""
     swap_rate: float = 0.03
@@ -241,7 +244,9 @@ def simulate_detections(
     error = jnp.linalg.norm(jitter, axis=-1)
     doubt = 0.35 * jax.random.uniform(keys[5]) * jax.random.uniform(keys[6], (len(xy),))
     confidence = jnp.clip(1.0 - 4.0 * error - doubt, 2 * MIN_CONFIDENCE, 1.0)
-    confidence = jnp.where(perfect, 1.0, confidence)
+    plain_key = jax.random.fold_in(keys[5], 1)
+    plain = jax.random.bernoulli(plain_key, settings.plain_confidence_rate)
+    confidence = jnp.where(perfect | plain, 1.0, confidence)
 
     visible = random_visibility(keys[7], (xy - middle) / side, settings)
     return Keypoints2D(

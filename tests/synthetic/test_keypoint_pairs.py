@@ -1,5 +1,7 @@
 """Training pairs: labels that agree with each other, inputs as a detector's."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,6 +18,7 @@ from prohmr_jax.synthetic.keypoint_pairs import (
     GROUP_MASKS,
     KeypointPairSettings,
     keypoint_pair,
+    simulate_detections,
 )
 
 PEOPLE = 256
@@ -116,3 +119,25 @@ def test_occluded_groups_are_limbs_on_one_side():
     names = np.array(skeleton.BODY_25.names)
     for mask in GROUP_MASKS:
         assert 0 < mask.sum() < len(names)
+
+
+def test_plain_confidences_say_nothing_of_the_error(body):
+    xy = jnp.asarray(np.random.default_rng(0).normal(size=(25, 2)), jnp.float32)
+    keys = jax.random.split(jax.random.key(0), 400)
+
+    def detections(rate):
+        settings = KeypointPairSettings(
+            perfect_rate=0.0, plain_confidence_rate=rate, outlier_rate=0.0
+        )
+        detect = functools.partial(simulate_detections, xy=xy)
+        return jax.vmap(lambda key: detect(key, settings=settings))(keys)
+
+    plain, usual = detections(1.0), detections(0.0)
+    seen = np.asarray(plain.confidence > 0)
+    assert (np.asarray(plain.confidence)[seen] == 1.0).all()
+    np.testing.assert_array_equal(plain.xy, usual.xy)
+    assert np.mean(np.asarray(usual.confidence)[seen] == 1.0) < 0.05
+    # A rate in between is met.
+    half = np.asarray(detections(0.5).confidence)
+    share = np.mean([np.all(row[row > 0] == 1.0) for row in half])
+    assert abs(share - 0.5) < 0.1
