@@ -79,7 +79,7 @@ def test_evaluation(prepared, batch, tiny_body):
         prepared, tiny_body, baseline, batch.images, key,
     )  # fmt: skip
     assert_lowers(
-        functools.partial(image_report._meshes, num_hypotheses=3),
+        functools.partial(image_report.placed_meshes, num_hypotheses=3),
         prepared, tiny_body, batch.images, key,
     )  # fmt: skip
 

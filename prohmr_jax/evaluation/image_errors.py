@@ -52,12 +52,13 @@ def measure(
     """Returns the errors of a batch of people, by the mode and samples of each.
 
     Args:
-      model: prepared weights.
-      body: the body that the weights were trained on.
-      baseline: the body of the mean pose, without leading axes.
-      batch: crops with labels, leading axis B.
-      keys: random key of each person, `[B]`.
-      num_samples: samples of each person, the mode not counted.
+      model: weights, prepared for inference.
+      body: body model that the weights were trained with.
+      baseline: body that an answer which ignores the image gives everybody, without
+        leading axes.
+      batch: crops and labels, leading axis B.
+      keys: random key of each person's samples, [B].
+      num_samples: number of samples per person, without the mode.
     """
     crop = Crop(batch.image, batch.box)
     predicted = predict(model, body, crop, keys, 1 + num_samples)
@@ -105,8 +106,8 @@ def score(
 ) -> ImageScores:
     """Returns the errors of a model on a dataset.
 
-    The random numbers of a person depend on the batch that the person is in, so that
-    the errors of samples change a little with the batch size.
+    The random numbers of a person depend on the seed and the person's number alone, so
+    that the errors do not depend on the batch size.
 
     Args:
       model: weights, prepared for inference.

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import jax
 import numpy as np
+from jaxtyping import Array, Float
 from PIL import Image
 
 from prohmr_jax.body import BodyModel
@@ -28,7 +29,7 @@ from prohmr_jax.rendering.overlay import overlay
 from prohmr_jax.rendering.stage import Stage
 from prohmr_jax.rendering.surface import Mesh, openness
 from prohmr_jax.rendering.views import Perspective
-from prohmr_jax.structs import Crop, ImageBatch
+from prohmr_jax.structs import Camera, Crop, ImageBatch
 
 _SAMPLES_SHOWN = 3
 # Columns of the file of the learning curve, which has one line per evaluation.
@@ -78,7 +79,25 @@ def scores_table(scores: ImageScores, num_samples: int) -> list[str]:
 
 
 @functools.partial(jax.jit, static_argnames="num_hypotheses")
-def _meshes(model, body, batch: ImageBatch, key, num_hypotheses):
+def placed_meshes(
+    model: PreparedProHMR,
+    body: BodyModel,
+    batch: ImageBatch,
+    key: jax.Array,
+    num_hypotheses: int,
+) -> tuple[Float[Array, "B K V 3"], Camera]:
+    """Returns the vertices of predicted bodies, and the cameras that see them.
+
+    Args:
+      model: weights, prepared for inference.
+      body: body model that the weights were trained with.
+      batch: crops of the people.
+      key: random key of the samples.
+      num_hypotheses: number of bodies per person, the mode included.
+
+    Returns:
+      Vertices, metres, camera frame, and the cameras of the crops, leading axis B.
+    """
     crop = Crop(batch.image, batch.box)
     predicted = predict(model, body, crop, key, num_hypotheses, with_vertices=True)
     camera = cameras.crop_camera(predicted.hypotheses.camera)
@@ -105,7 +124,7 @@ def draw_people(
     """
     key = jax.random.key(seed)
     vertices, camera = jax.device_get(
-        _meshes(model, body, batch, key, 1 + _SAMPLES_SHOWN)
+        placed_meshes(model, body, batch, key, 1 + _SAMPLES_SHOWN)
     )
     titles = ["Photo", "Mode", "Its side"]
     titles += [f"Sample {n + 1}" for n in range(_SAMPLES_SHOWN)]

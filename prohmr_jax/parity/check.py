@@ -19,11 +19,11 @@ from prohmr_jax.parity import (
     layers,
     loss_pieces,
     objectives,
+    official_names,
     predictions,
     preprocessing,
     recipe,
     steps,
-    tables,
 )
 from prohmr_jax.parity.golden import GoldenDirectory, GoldenFile
 from prohmr_jax.parity.report import Report, Row
@@ -33,7 +33,7 @@ Check = Callable[[GoldenFile, Report], None]
 # Pattern of file names and check of the family; the first match decides.
 FAMILIES: tuple[tuple[str, Check], ...] = (
     ("recipe_check.json", recipe.check_recipe),
-    ("param_tables.json", tables.check_param_tables),
+    ("param_tables.json", official_names.check_param_tables),
     ("geometry*.npz", geometry.check_geometry),
     ("procrustes*.npz", geometry.check_procrustes),
     ("smpl_synth*.npz", bodies.check_smpl_synth),

@@ -99,12 +99,12 @@ def _in_camera(body: BodyModel, actor: Actor) -> tuple[np.ndarray, ...]:
 
     arrays = map(pad, (actor.pose, actor.translation, actor.extrinsics))
     betas = actor.betas[: body.num_betas].astype(np.float32)
-    posed = _pose_in_camera(body, betas, *arrays)
+    posed = pose_in_camera(body, betas, *arrays)
     return tuple(np.asarray(array, np.float64)[:frames] for array in posed)
 
 
 @jax.jit
-def _pose_in_camera(
+def pose_in_camera(
     body: BodyModel,
     betas: jax.Array,
     pose: jax.Array,
@@ -114,6 +114,17 @@ def _pose_in_camera(
     """Poses bodies and moves them to the camera frame.
 
     SMPL turns about the pelvis of the rest pose, the camera about its own centre.
+
+    Args:
+      body: SMPL body model.
+      betas: shape coefficients, [S].
+      pose: axis-angles, [T, 24, 3], radians, in the world frame.
+      translation: translation of the body, [T, 3], metres, world frame.
+      extrinsics: matrix [R | t] from world to camera, [T, 3, 4], metres.
+
+    Returns:
+      Root rotations, axis-angles [T, 3], and the joints of EXTRA_19 and SMPL_24,
+      [T, J, 3], metres, camera frame.
     """
     turn, shift = extrinsics[..., :3], extrinsics[..., 3]
     times = functools.partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)

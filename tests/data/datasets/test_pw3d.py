@@ -10,7 +10,7 @@ import pytest
 from prohmr_jax.body import body_joints, make_body_model
 from prohmr_jax.data.dataset_reader import DatasetReader, Source
 from prohmr_jax.data.datasets.builder import write_dataset
-from prohmr_jax.data.datasets.pw3d import _pose_in_camera, sequence_records
+from prohmr_jax.data.datasets.pw3d import pose_in_camera, sequence_records
 from prohmr_jax.data.datasets.pw3d_files import find_sequences, read_sequence
 from prohmr_jax.errors import InputError
 from prohmr_jax.skeleton import BODY_25, EVAL_H36M_14, JOINTS_44
@@ -257,7 +257,7 @@ def test_sequences_cannot_lead_out_of_the_folder(path, tmp_path, world, bodies):
 def test_posing_lowers_for_accelerators(tiny_body):
     shapes = (10,), (256, 24, 3), (256, 3), (256, 3, 4)
     arrays = [jax.ShapeDtypeStruct(shape, np.float32) for shape in shapes]
-    exported = jax.export.export(_pose_in_camera, platforms=["tpu", "cuda"])(
+    exported = jax.export.export(pose_in_camera, platforms=["tpu", "cuda"])(
         tiny_body, *arrays
     )
     assert [leaf.shape for leaf in exported.out_avals] == [
