@@ -11,7 +11,7 @@ starts at the prediction of a regressor (as in SPIN; Kolotouros et al., ICCV 201
 that the pose needs only the last stage of the original, with its weakest prior.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -79,6 +79,7 @@ _TORSO = np.array(
 )
 
 
+@runtime_checkable
 class BodyPrior(Protocol):
     """Represents body poses by numbers and gives their density; a pytree of weights."""
 

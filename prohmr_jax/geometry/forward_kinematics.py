@@ -8,7 +8,7 @@ from prohmr_jax import skeleton
 
 
 def forward_kinematics(
-    rest_joints: Float[Array, "*b 24 3"], rotmats: Float[Array, "*b 24 3 3"]
+    rest_joints: Float[Array, "*#b 24 3"], rotmats: Float[Array, "*#b 24 3 3"]
 ) -> tuple[Float[Array, "*b 24 3 3"], Float[Array, "*b 24 3"]]:
     """Returns the global rotations and the positions of the posed joints.
 

@@ -55,8 +55,8 @@ def shape_surface(surface: Surface, betas: Float[Array, "*b S"]) -> ShapedSurfac
 
 def skin(
     surface: ShapedSurface,
-    bones: Float[Array, "*b 24 3 4"],
-    pose_features: Float[Array, "*b 207"],
+    bones: Float[Array, "*#b 24 3 4"],
+    pose_features: Float[Array, "*#b 207"],
 ) -> tuple[Float[Array, "*b V"], Float[Array, "*b V"], Float[Array, "*b V"]]:
     """Returns the x, y and z coordinates of posed vertices, metres (SMPL, Eqs. 2-5, 9).
 

@@ -41,7 +41,7 @@ def render(
     view: View,
     size: tuple[int, int],
     *,
-    num_samples: int = 9,
+    rays_per_pixel: int = 9,
     lights: LightRig = STUDIO,
 ) -> Raster:
     """Returns a picture of meshes with smooth shading.
@@ -54,7 +54,7 @@ def render(
       meshes: any number of meshes in the camera frame; the nearer one hides the other.
       view: the camera.
       size: (width, height) of the picture, pixels.
-      num_samples: number of rays through a pixel on an edge; 1 for hard edges.
+      rays_per_pixel: number of rays through pixels on edges; 1 for hard edges.
       lights: the lights, which are fixed to the camera.
     """
     canvas = _Canvas(size)
@@ -62,8 +62,8 @@ def render(
     if inside.any():
         scene = _Scene(list(meshes), view)
         canvas.cast(scene, lights, inside, np.zeros((1, 2)))
-        if num_samples > 1:
-            canvas.cast(scene, lights, canvas.edges(), _sample_offsets(num_samples))
+        if rays_per_pixel > 1:
+            canvas.cast(scene, lights, canvas.edges(), _ray_offsets(rays_per_pixel))
     color = to_srgb(canvas.light / np.maximum(canvas.coverage, 1e-9)[..., None])
     rgba = np.concatenate([color, canvas.coverage[..., None]], axis=2)
     return Raster(np.rint(255 * rgba).astype(np.uint8), canvas.depth, canvas.mesh_index)
@@ -145,14 +145,14 @@ def _pixels_to_cast(meshes: Sequence[Mesh], view: View, size) -> np.ndarray:
     return mask
 
 
-def _sample_offsets(num_samples: int) -> np.ndarray:
+def _ray_offsets(rays_per_pixel: int) -> np.ndarray:
     """Returns positions of rays in a pixel, [S, 2] in (-0.5, 0.5), centred on 0.
 
     They form a golden-ratio lattice, in which no two of them share a row or a column;
     it smooths nearly upright or level edges better than a square grid.
     """
-    step = np.arange(num_samples) + 0.5
-    offsets = np.stack([step / num_samples, step * (5**0.5 - 1) / 2 % 1], axis=1)
+    step = np.arange(rays_per_pixel) + 0.5
+    offsets = np.stack([step / rays_per_pixel, step * (5**0.5 - 1) / 2 % 1], axis=1)
     return offsets - offsets.mean(axis=0)
 
 

@@ -67,7 +67,7 @@ class Stage:
         views = [self._views(mesh) for mesh in meshes]
         panels = []
         for side, turned in enumerate(self._views(solid)):
-            layers = [self._raster(view[side], num_samples=4).rgba for view in views]
+            layers = [self._raster(view[side], rays_per_pixel=4).rgba for view in views]
             cloud = _cloud(np.stack(layers))
             body = self._raster(turned).rgba
             panels.append(compose(body, compose(cloud, WHITE)))

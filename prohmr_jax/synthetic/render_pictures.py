@@ -84,7 +84,7 @@ def render_pictures(body: BodyMap, request: PictureRequest) -> list[bytes]:
         in_camera = dataclasses.replace(mesh, vertices=camera.to_camera(dressed))
         raster = render(
             [in_camera], camera.view, (camera.size,) * 2,
-            num_samples=_EDGE_RAYS, lights=_rotate_lights(lights, camera.rotation),
+            rays_per_pixel=_EDGE_RAYS, lights=_rotate_lights(lights, camera.rotation),
         )  # fmt: skip
         alpha = raster.rgba[..., 3:] / np.float32(255)
         picture += alpha * (raster.rgba[..., :3] / np.float32(255) - picture)

@@ -74,7 +74,7 @@ def test_depth_of_a_tilted_plane_at_pixel_centres():
     xy = np.array([[-3, -3], [3, -3], [3, 3], [-3, 3]], float)
     plane = np.column_stack([xy, 3 + xy @ [0.5, -0.25]])
     mesh = Mesh(plane, np.array([[0, 1, 2], [0, 2, 3]]))
-    raster = render([mesh], PINHOLE, SIZE, num_samples=1)
+    raster = render([mesh], PINHOLE, SIZE, rays_per_pixel=1)
     columns, rows = np.meshgrid(np.arange(128), np.arange(96))
     slope_x, slope_y = (columns - 63.5) / 300, (rows - 47.5) / 300
     expected = 3 / (1 - 0.5 * slope_x + 0.25 * slope_y)
@@ -131,7 +131,8 @@ def test_only_the_part_in_front_of_the_camera_is_seen():
 def test_a_part_of_the_view_is_the_same_part_of_the_picture():
     meshes = [sphere([0.2, 0.1, 2], 0.3)]
     whole = render(meshes, PINHOLE, SIZE)
-    part = render(meshes, PINHOLE.shifted(np.array([50, 40])), (60, 50), num_samples=9)
+    corner = np.array([50, 40])
+    part = render(meshes, PINHOLE.shifted(corner), (60, 50), rays_per_pixel=9)
     # Pixels at the cut have fewer neighbours and may be sampled less.
     np.testing.assert_array_equal(part.rgba[1:-1, 1:-1], whole.rgba[41:89, 51:109])
 

@@ -119,7 +119,7 @@ def test_silhouettes_contain_the_joints(scenes, body):
             rng, scene.rotation[0], scene.translation[0], scene.joints, 96
         )
         mesh = Mesh(camera.to_camera(scene.vertices), body.faces)
-        alpha = render([mesh], camera.view, (96, 96), num_samples=1).rgba[..., 3]
+        alpha = render([mesh], camera.view, (96, 96), rays_per_pixel=1).rgba[..., 3]
         xy = np.rint(camera.view.project(camera.to_camera(scene.joints))).astype(int)
         xy = xy[np.all((xy >= 0) & (xy < 96), axis=1)]
         # Landmarks lie on the very edge.
