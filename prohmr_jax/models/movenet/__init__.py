@@ -1,0 +1,1 @@
+"""MoveNet: networks that find people's keypoints in photographs."""
