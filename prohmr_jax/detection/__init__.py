@@ -1,0 +1,1 @@
+"""From a photograph to the people in it: keypoints, boxes and scores."""

@@ -1,0 +1,45 @@
+"""What detection gives: people with keypoints in pixels of the photo."""
+
+import numpy as np
+from flax import struct
+from jaxtyping import Array, Float
+
+from prohmr_jax.structs import Keypoints2D
+
+
+@struct.dataclass
+class DetectedPerson:
+    """One person, or with leading axes several; image frame.
+
+    The image frame is that of `structs`: pixels of the photo, x right, y down, (0, 0)
+    the centre of the first pixel.
+    """
+
+    keypoints: Keypoints2D
+    """[*b, 17], COCO_17, image frame; see `detect_people` for the confidences.
+    `files.detections.as_body25(keypoints, COCO_17.names)` gives BODY_25."""
+    box: Float[Array, "*b 4"]
+    """x and y of the left upper corner, then of the right lower one; image frame. It is
+    the tight box of the joints that are seen, and holds neither hair nor shoes."""
+    score: Float[Array, "*b"]
+    """In [0, 1]: the mean confidence of the eight surest joints."""
+
+
+def joints_seen(keypoints: Keypoints2D, least: float = 0.2) -> np.ndarray:
+    """Returns which joints count as seen, [*b, 17] bool.
+
+    Where fewer than two are surer than `least`, the three surest are taken.
+    """
+    confidence = np.asarray(keypoints.confidence)
+    third = np.sort(confidence, axis=-1)[..., -3, None]
+    seen = confidence > least
+    few = np.sum(seen, axis=-1, keepdims=True) < 2
+    return np.where(few, confidence >= third, seen)
+
+
+def tight_box(keypoints: Keypoints2D) -> np.ndarray:
+    """Returns the box of the joints seen, [*b, 4]: left, top, right, bottom."""
+    seen = joints_seen(keypoints)[..., None]
+    low = np.min(np.where(seen, keypoints.xy, np.inf), axis=-2)
+    high = np.max(np.where(seen, keypoints.xy, -np.inf), axis=-2)
+    return np.concatenate([low, high], axis=-1)
