@@ -135,8 +135,8 @@ def detect_people(
       image: RGB, upright; any size. Grey pictures have three equal channels.
       smallest: height of the smallest person searched for everywhere, over the square
         root of the photo's area. Smaller ones are found where multipose suspects
-        somebody. The time in large photos grows with one over its square; from 0.17 on
-        (0.15 where the photo is square) the whole photo is looked at once.
+        somebody, or a crowd. The time in large photos grows with one over its square;
+        from about 0.16 on the whole photo is looked at once.
       min_score: people below it are left out.
 
     Returns:
@@ -145,8 +145,8 @@ def detect_people(
       network's own probability that the joint is where it is said to be. It ranks
       joints well, but it is not calibrated: joints that are well in sight score 0.5 to
       0.9, guessed ones of hidden parts 0.1 to 0.4. The score of a person is the mean
-      of its eight largest confidences: 0.5 to 0.9 for people in sight, at most about
-      0.3 where nobody is.
+      of its eight largest confidences: 0.5 to 0.9 for people in sight, seldom above
+      0.35 where nobody is.
 
     Raises:
       ValueError: the image has another type or shape, or no pixels.
