@@ -15,7 +15,7 @@ from pathlib import Path
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.npz import write_npz
 from prohmr_jax.models.movenet.network import multipose, thunder
-from prohmr_jax.models.movenet.tfjs_files import read_movenet
+from prohmr_jax.weights.movenet_conversion import read_movenet
 
 _NETWORKS = {"multipose": multipose, "thunder": thunder}
 

@@ -24,8 +24,8 @@ from prohmr_jax.models.movenet.decoding import (
     decode_single,
 )
 from prohmr_jax.models.movenet.network import MoveNet
-from prohmr_jax.models.movenet.weights import load_multipose, load_thunder
 from prohmr_jax.structs import Keypoints2D
+from prohmr_jax.weights.movenet_files import load_multipose, load_thunder
 
 # The network of one person looks at a square of this many pixels, which is so much
 # larger than the extent of the joints.

@@ -2,7 +2,6 @@
 
 import dataclasses
 import resource
-from pathlib import Path
 
 import cv2
 import jax
@@ -21,8 +20,8 @@ from prohmr_jax.files.detections import as_body25
 from prohmr_jax.files.images import read_image
 from prohmr_jax.models.movenet.network import multipose, thunder
 from prohmr_jax.skeleton import BODY_25, COCO_17
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 # Places in the shipped portrait, 512 x 512, that anyone can read off, and how exactly.
 FACE = {"nose": (222, 123), "right_eye": (202, 99), "left_eye": (245, 101)}
 FACE_TOLERANCE = 6.0

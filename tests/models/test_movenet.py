@@ -12,24 +12,24 @@ import pytest
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.images import read_image
-from prohmr_jax.models.movenet import weights
 from prohmr_jax.models.movenet.backbone import DepthwiseConv
 from prohmr_jax.models.movenet.decoding import decode_people, decode_single
 from prohmr_jax.models.movenet.network import doubled, multipose, thunder
+from prohmr_jax.weights import movenet_files
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).with_name("movenet_astronaut.npz")
 ASTRONAUT = ROOT / "prohmr_jax" / "assets" / "demo" / "astronaut.jpg"
 
 
 @pytest.fixture(scope="module")
 def thunder_model():
-    return weights.load_thunder()
+    return movenet_files.load_thunder()
 
 
 @pytest.fixture(scope="module")
 def multipose_model():
-    return weights.load_multipose()
+    return movenet_files.load_multipose()
 
 
 def apply_thunder(model, images):
@@ -245,7 +245,7 @@ def test_sides_that_do_not_fit_are_refused(multipose_model):
 
 
 def test_the_shipped_files_are_small_and_float16():
-    files = weights.THUNDER_FILE, weights.MULTIPOSE_FILE
+    files = movenet_files.THUNDER_FILE, movenet_files.MULTIPOSE_FILE
     assert sum(path.stat().st_size for path in files) < 22e6
     for path in files:
         with np.load(path) as archive:
@@ -255,6 +255,6 @@ def test_the_shipped_files_are_small_and_float16():
 
 def test_weights_of_another_network_are_refused():
     with pytest.raises(InputError) as error:
-        weights.load_weights(thunder(), weights.MULTIPOSE_FILE)
-    assert str(error.value).startswith(str(weights.MULTIPOSE_FILE))
+        movenet_files.load_weights(thunder(), movenet_files.MULTIPOSE_FILE)
+    assert str(error.value).startswith(str(movenet_files.MULTIPOSE_FILE))
     assert "\n" not in str(error.value)

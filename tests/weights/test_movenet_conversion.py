@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.models.movenet import weights
 from prohmr_jax.models.movenet.network import multipose, thunder
-from prohmr_jax.models.movenet.tfjs_files import read_movenet, read_tfjs_weights
-
-ROOT = Path(__file__).parents[2]
+from prohmr_jax.weights import movenet_files
+from prohmr_jax.weights.movenet_conversion import read_movenet, read_tfjs_weights
+from tests.support.paths import ROOT
 
 
 def write_graph(folder, arrays, quantized=("half",), data=None):
@@ -95,8 +94,8 @@ def test_the_tool_names_a_missing_folder(tmp_path):
 @pytest.mark.parametrize(
     ("name", "network", "shipped"),
     [
-        ("multipose", multipose(), weights.MULTIPOSE_FILE),
-        ("thunder", thunder(), weights.THUNDER_FILE),
+        ("multipose", multipose(), movenet_files.MULTIPOSE_FILE),
+        ("thunder", thunder(), movenet_files.THUNDER_FILE),
     ],
 )
 def test_the_shipped_files_are_the_published_numbers(name, network, shipped):

@@ -1,19 +1,15 @@
 """The weights of MoveNet that come with the package, as float16."""
 
 import os
-from pathlib import Path
 
 import jax
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from prohmr_jax.files.arrays import Expected
+from prohmr_jax.files.array_checks import Expected
+from prohmr_jax.files.assets import MULTIPOSE_FILE, THUNDER_FILE
 from prohmr_jax.files.npz import read_npz
 from prohmr_jax.models.movenet.network import MoveNet, multipose, thunder
-
-_FOLDER = Path(__file__).parents[2] / "assets" / "movenet"
-THUNDER_FILE = _FOLDER / "thunder.npz"
-MULTIPOSE_FILE = _FOLDER / "multipose.npz"
 
 
 def weight_shapes(network: MoveNet) -> dict[str, tuple[int, ...]]:

@@ -13,7 +13,7 @@ from prohmr_jax.errors import InputError
 from prohmr_jax.files.json_text import read_json
 from prohmr_jax.models.movenet.backbone import BLOCKS
 from prohmr_jax.models.movenet.network import MoveNet
-from prohmr_jax.models.movenet.weights import weight_shapes
+from prohmr_jax.weights.movenet_files import weight_shapes
 
 _GRAPH = "StatefulPartitionedCall"
 _BODY = f"{_GRAPH}/center_net_mobile_net_v2fpn_feature_extractor/model_1"
