@@ -17,11 +17,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("weights", help="weights file or training directory")
     parser.add_argument("out", help=".npz to write")
+    parser.add_argument(
+        "--mantissa_bits", type=int, default=10, choices=range(4, 11),
+        help="bits of each number's mantissa that are kept; fewer make a smaller file",
+    )  # fmt: skip
     arguments = parser.parse_args()
     try:
         spec, variables = load_weights(arguments.weights)
         encoder = {c: t["encoder"] for c, t in variables.items() if "encoder" in t}
-        save_encoder_file(arguments.out, spec.encoder, encoder)
+        save_encoder_file(
+            arguments.out,
+            spec.encoder,
+            encoder,
+            mantissa_bits=arguments.mantissa_bits,
+        )
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import zlib
 
 import jax
 import numpy as np
@@ -24,6 +25,7 @@ from prohmr_jax.weights.starting_weights import (
 )
 from prohmr_jax.weights.weight_files import (
     load_weights,
+    round_mantissa,
     save_encoder_file,
     save_encoder_weights,
     save_weights,
@@ -243,3 +245,16 @@ def test_nothing_is_overwritten(tmp_path, spec, variables):
         with pytest.raises(InputError, match=f"{name}: is there already"):
             save_encoder_weights(tmp_path / name, spec.encoder, encoder_of(variables))
     assert_same(load_weights(tmp_path / "a")[1], variables)
+
+
+@pytest.mark.parametrize("bits", [4, 6, 9, 10])
+def test_rounded_mantissas_are_near_and_compress(rng, bits):
+    values = rng.normal(size=2000).astype(np.float16)
+    rounded = round_mantissa(values, bits)
+    error = np.abs(rounded.astype(np.float64) - values) / np.abs(values)
+    assert error.max() <= 2.0 ** -(bits + 1)
+    assert len(np.unique(rounded.view(np.uint16) & ((1 << (10 - bits)) - 1))) == 1
+    if bits < 10:
+        assert len(zlib.compress(rounded.tobytes())) < len(
+            zlib.compress(values.tobytes())
+        )
