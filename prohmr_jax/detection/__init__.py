@@ -1,1 +1,1 @@
-"""From a photograph to the people in it: keypoints, boxes and scores."""
+"""Detection finds the people in a photograph: their keypoints, boxes and scores."""

@@ -50,7 +50,7 @@ _SAME_CROP = 0.1
 
 @dataclasses.dataclass(frozen=True)
 class Detector:
-    """Two networks with their weights, as compiled functions."""
+    """Holds the two networks with their weights, as compiled functions."""
 
     multipose: MoveNet
     multipose_variables: dict

@@ -1,4 +1,4 @@
-"""The same person proposed twice: measured by joints, and left out."""
+"""Leaves out people who were proposed twice, by the similarity of their joints."""
 
 import numpy as np
 from jaxtyping import Bool, Float

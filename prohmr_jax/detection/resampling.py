@@ -1,4 +1,4 @@
-"""Pieces of a photo at other sizes, and where their pixels lie in the photo.
+"""Cuts and resizes pieces of a photo, and knows where their pixels lie in the photo.
 
 All functions run on the host. Positions are in pixels, (0, 0) the centre of the first
 one, so that a photo of width W spans [-0.5, W - 0.5].
@@ -13,7 +13,7 @@ from jaxtyping import Float, UInt8
 
 @dataclasses.dataclass(frozen=True)
 class Placement:
-    """Where a piece of a photo came from: `photo = start + scale * piece`."""
+    """Says where a piece of a photo lies in it: `photo = start + scale * piece`."""
 
     start: np.ndarray
     """[2], (x, y) in the photo of the piece's first pixel's centre."""

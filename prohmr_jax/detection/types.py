@@ -1,4 +1,4 @@
-"""What detection gives: people with keypoints in pixels of the photo."""
+"""Defines what detection returns: people with keypoints in pixels of the photo."""
 
 import numpy as np
 from flax import struct
@@ -9,7 +9,7 @@ from prohmr_jax.structs import Keypoints2D
 
 @struct.dataclass
 class DetectedPerson:
-    """One person, or with leading axes several; image frame.
+    """Holds one person in the image frame, or several along leading axes.
 
     The image frame is that of `structs`: pixels of the photo, x right, y down, (0, 0)
     the centre of the first pixel.

@@ -1,1 +1,1 @@
-"""Measures of predicted bodies and distributions, and the tables that report them."""
+"""Evaluation measures predicted bodies and distributions and reports the numbers."""

@@ -1,4 +1,4 @@
-"""The least error among the first 1, 5, ... N samples, at once or as they stream by."""
+"""Takes the least error among the first 1, 5, ... N samples."""
 
 from collections.abc import Sequence
 

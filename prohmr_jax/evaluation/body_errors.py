@@ -1,4 +1,4 @@
-"""Errors of predicted bodies, in millimetres, over the joint lists of the protocols."""
+"""Measures predicted bodies, in millimetres, over the joint lists of the protocols."""
 
 from collections.abc import Callable, Sequence
 

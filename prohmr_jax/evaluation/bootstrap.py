@@ -14,7 +14,7 @@ _BLOCK = 100
 
 @dataclasses.dataclass(frozen=True)
 class MeanInterval:
-    """A mean over people and its confidence interval: `[*c]`, unit of the values."""
+    """Holds a mean over people and its confidence interval: `[*c]`, unit of values."""
 
     mean: np.ndarray
     """The mean itself."""

@@ -1,4 +1,4 @@
-"""Whether predicted distributions hold the truth as often as they say they do.
+"""Measures whether distributions hold the truth as often as they say they do.
 
 Two kinds of ranks are taken of each person's joints, from samples, and are then
 aggregated over people: the rank of each coordinate of the truth among the samples'

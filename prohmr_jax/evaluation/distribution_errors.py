@@ -1,4 +1,4 @@
-"""How good predicted distributions of people are: by person, then over people.
+"""Measures how good predicted distributions are: by person, then over people.
 
 `distribution_errors` measures a batch of people; the evaluating mode stacks what it
 returns over all people and calls `summarize_seen_and_hidden`.
@@ -35,7 +35,7 @@ from prohmr_jax.geometry.spread import spread
 
 @struct.dataclass
 class DistributionErrors:
-    """How the samples of each person and joint compare with the truth."""
+    """Holds how the samples of each person and joint compare with the truth."""
 
     seen: Bool[Array, "*b J"]
     """Which joints the input showed."""

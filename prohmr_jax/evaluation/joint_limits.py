@@ -1,4 +1,4 @@
-"""How many samples bend a joint beyond what a human body can do.
+"""Counts the samples that bend a joint beyond what a human body can do.
 
 On the host: the limits are those that training poses are held to.
 """

@@ -1,4 +1,4 @@
-"""Errors of lifted people under one condition: jitted, in millimetres.
+"""Measures lifted people under one condition, jitted, in millimetres.
 
 Poses get random shapes and cameras all around, and reach the model as exact, noisy or
 half-hidden keypoints. The mean pose of the prior is measured along with the model: what

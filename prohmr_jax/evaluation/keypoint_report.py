@@ -1,4 +1,4 @@
-"""Tables of the keypoint model's evaluation: accuracy, and whether to believe it.
+"""Reports the keypoint model's evaluation: its accuracy, and whether to believe it.
 
 `modes/evaluate_keypoints` measures people under each condition and gives the results
 to `split_report`; `markdown_report` writes them for people, `dataclasses.asdict` for

@@ -1,4 +1,4 @@
-"""Errors of predicted joints, per example, in metres; callers average and scale."""
+"""Measures predicted joints, per example, in metres; callers average and scale."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float

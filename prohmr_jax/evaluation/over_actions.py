@@ -1,4 +1,4 @@
-"""Measures of many people: taken in batches, then averaged over people and actions.
+"""Measures many people in batches, and averages over people and then over actions.
 
 Every evaluation uses these functions, so that no published number depends on the size
 of its batches: a person's randomness comes from the person's own number.

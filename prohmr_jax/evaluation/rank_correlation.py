@@ -1,4 +1,4 @@
-"""Whether the spread of samples tells where the error is large: rank correlations.
+"""Measures whether the spread of samples tells where the error is large.
 
 On the host, in float64, once over all people evaluated.
 """
@@ -14,7 +14,7 @@ _MIN_PAIRS = 3
 
 @dataclasses.dataclass(frozen=True)
 class RankCorrelations:
-    """One rank correlation per row of a table."""
+    """Holds one rank correlation per row of a table."""
 
     values: np.ndarray
     """[R] float64, in [-1, 1]; 0 where it is not defined."""

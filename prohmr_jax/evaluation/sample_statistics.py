@@ -1,4 +1,4 @@
-"""What a person's samples amount to: single estimates, their spread, their 2D error."""
+"""Computes what a person's samples amount to: single estimates and their 2D error."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int

@@ -1,4 +1,4 @@
-"""Statistics of samples that stream by in chunks, in memory that does not grow with N.
+"""Takes statistics of samples in chunks, in memory that does not grow with N.
 
 Each accumulator is a pytree to carry through `jax.lax.scan`: `start` gives the empty
 one, `add` takes in a chunk. What needs pairs of samples or their median (energy
@@ -19,7 +19,7 @@ from prohmr_jax.evaluation.calibration import rank_from_counts
 
 @struct.dataclass
 class BestOfN:
-    """The least error so far among the first n samples, for several n."""
+    """Holds the least error so far among the first n samples, for several n."""
 
     counts: Int[Array, " C"]
     """The numbers n."""
@@ -81,7 +81,7 @@ def best_of_stream(
 
 @struct.dataclass
 class SampleMoments:
-    """Mean and spread of the samples so far, and the truth's place among them."""
+    """Holds mean and spread of the samples so far, and the truth's place among them."""
 
     truth: Float[Array, "*b J D"]
     """The true joints."""

@@ -1,1 +1,1 @@
-"""What `main` can run, one module per mode; only here are configs read."""
+"""Modes are what `main` can run, one module each; only here are configs read."""

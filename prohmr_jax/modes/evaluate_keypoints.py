@@ -1,4 +1,4 @@
-"""The mode "evaluate_keypoints": how well weights lift poses that training never saw.
+"""Runs "evaluate_keypoints": how well weights lift poses that training never saw.
 
 Each person of the held-out clips is met under every condition of
 `evaluation.keypoint_errors.CONDITIONS`; the report is in `evaluation.keypoint_report`.

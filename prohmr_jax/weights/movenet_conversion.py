@@ -1,4 +1,4 @@
-"""Weights of MoveNet out of TensorFlow.js graph models: JSON and raw numbers.
+"""Reads weights of MoveNet from TensorFlow.js graph models: JSON and raw numbers.
 
 Used by `tools/convert_movenet.py`.
 """

@@ -1,4 +1,4 @@
-"""The weights of MoveNet that come with the package, as float16."""
+"""Reads the weights of MoveNet that come with the package, as float16."""
 
 import os
 

@@ -1,1 +1,1 @@
-"""MoveNet: networks that find people's keypoints in photographs."""
+"""MoveNet's networks find the keypoints of people in photographs."""

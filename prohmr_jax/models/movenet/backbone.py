@@ -1,4 +1,4 @@
-"""MobileNetV2 (Sandler et al., 2018), the backbone of MoveNet.
+"""Defines MobileNetV2 (Sandler et al., 2018), which is the backbone of MoveNet.
 
 Batch normalisation is folded into the weights, as the published weights have it, so
 the layers are convolutions with a bias.
@@ -30,7 +30,7 @@ _EXPANSION = 6
 
 @struct.dataclass
 class BackboneMaps:
-    """Feature maps of one image batch, by their stride in pixels of the input."""
+    """Holds feature maps of an image batch, by their stride in pixels of the input."""
 
     stride_4: Float[Array, "B h4 w4 C4"]
     stride_8: Float[Array, "B h8 w8 C8"]
@@ -40,7 +40,7 @@ class BackboneMaps:
 
 
 class DepthwiseConv(nn.Module):
-    """A 3 x 3 convolution of each channel by itself, zero-padded.
+    """Convolves each channel by itself with a 3 x 3 kernel, zero-padded.
 
     It is written as a sum of nine shifted images, each times a weight per channel:
     XLA's grouped convolution takes five to eight times as long on a CPU.
@@ -91,7 +91,7 @@ def pointwise(features: int, name: str, use_bias: bool = True) -> nn.Dense:
 
 
 class InvertedResidual(nn.Module):
-    """A block that widens, filters each channel, and narrows; Sandler et al., Fig. 3.
+    """Widens, filters each channel, and narrows (Sandler et al., Fig. 3).
 
     Attributes:
       channels: of the output.
@@ -115,7 +115,7 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNetV2(nn.Module):
-    """Images to feature maps at strides 4, 8, 16 and 32.
+    """Turns images into feature maps at strides 4, 8, 16 and 32.
 
     Attributes:
       width: factor on the channels of every block; the last map has always 1280.

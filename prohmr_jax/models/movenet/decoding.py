@@ -1,4 +1,4 @@
-"""MoveNet's dense predictions to keypoints of one person or of several.
+"""Turns MoveNet's dense predictions into keypoints of one person or of several.
 
 Both decoders are those of the published graphs: a person's centre is a peak of the
 centre map; from there, vectors say roughly where the joints are; near that place the
@@ -31,7 +31,7 @@ MAX_PEOPLE = 6
 
 @struct.dataclass
 class PersonCandidates:
-    """People that one pass of multipose proposes, best centre first.
+    """Holds the people that one pass of multipose proposes, best centre first.
 
     There always are P of them; those of a low score are no people.
     """

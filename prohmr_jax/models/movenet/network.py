@@ -1,4 +1,4 @@
-"""MoveNet: a backbone, a feature pyramid and dense heads at stride 4.
+"""MoveNet has a backbone, a feature pyramid and dense heads at stride 4.
 
 The design is CenterNet's (Zhou et al., 2019) on MobileNetV2 with a feature pyramid (Lin
 et al., 2017). `thunder` looks at one person in a crop, `multipose` at several people.
@@ -29,7 +29,7 @@ _JOINTS = len(COCO_17)
 
 @struct.dataclass
 class PyramidMaps:
-    """Feature maps of the pyramid, from coarse to fine."""
+    """Holds feature maps of the pyramid, from coarse to fine."""
 
     stride_16: Float[Array, "B h16 w16 32"]
     stride_8: Float[Array, "B h8 w8 24"]
@@ -39,7 +39,7 @@ class PyramidMaps:
 
 @struct.dataclass
 class HeadMaps:
-    """Dense predictions, one per cell of 4 x 4 pixels; positions are (y, x) in cells.
+    """Holds dense predictions per cell of 4 x 4 pixels; positions are (y, x) in cells.
 
     Vectors to joints and sizes are measured in cells, from the cell's own index.
     """
@@ -60,7 +60,7 @@ class HeadMaps:
 
 @struct.dataclass
 class MoveNetOutput:
-    """Everything that the network computes of an image batch."""
+    """Holds everything that the network computes of an image batch."""
 
     backbone: BackboneMaps
     pyramid: PyramidMaps
@@ -84,7 +84,7 @@ class FeaturePyramid(nn.Module):
 
 
 class SeparableConv(nn.Module):
-    """A depthwise 3 x 3 convolution, a 1 x 1 convolution, and relu."""
+    """Applies a depthwise 3 x 3 convolution, a 1 x 1 convolution, and relu."""
 
     features: int
 
@@ -108,7 +108,7 @@ class Head(nn.Module):
 
 
 class MoveNet(nn.Module):
-    """Images to dense predictions of centres, joints and, for several people, boxes.
+    """Turns images into dense predictions: centres, joints and, for several people, boxes.
 
     Attributes:
       width: factor on the channels of the backbone.
