@@ -108,7 +108,7 @@ class Head(nn.Module):
 
 
 class MoveNet(nn.Module):
-    """Turns images into dense predictions: centres, joints and, for several people, boxes.
+    """Turns images into dense predictions: centres, joints and, at need, boxes.
 
     Attributes:
       width: factor on the channels of the backbone.
