@@ -8,7 +8,7 @@ a `Job` says what is minimised and what becomes of the minima.
 import collections
 import dataclasses
 from collections.abc import Iterable, Iterator
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import jax
 import numpy as np
@@ -21,6 +21,7 @@ Columns = dict[str, np.ndarray]
 """Columns of a table by name; rows are people."""
 
 
+@runtime_checkable
 class Problem(Protocol):
     """Holds the minimisation problems of the people of a batch, one row per person."""
 
@@ -36,6 +37,7 @@ class Problem(Protocol):
 ProblemT = TypeVar("ProblemT", bound=Problem)
 
 
+@runtime_checkable
 class Job(Protocol[ProblemT]):
     """Says what is minimised for the people of a batch, and makes a table of it."""
 

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -99,6 +99,7 @@ class SourceItem:
     """One line for each person or file that cannot be used, with the reason."""
 
 
+@runtime_checkable
 class Source(Protocol):
     """Gives the people to fit, as a sequence of items in a fixed order."""
 
