@@ -2,6 +2,7 @@
 
 What is compared runs in turn, round after round, so that a slow minute of the machine
 affects everything alike. Reports give medians, and ratios of medians.
+`timeit` is not used because it finishes one piece of work before the next one starts.
 """
 
 import importlib.metadata

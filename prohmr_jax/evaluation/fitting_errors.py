@@ -142,7 +142,11 @@ def _mode(model: PreparedProHMR, body: BodyModel, keypoints: Keypoints2D) -> Pre
 
 
 @jax.jit
-def _view(prediction: Prediction, keypoints: Keypoints2D, data_weight: float) -> View:
+def _view(
+    prediction: Prediction,
+    keypoints: Keypoints2D,
+    data_weight: Float[Array, ""] | float,
+) -> View:
     """Returns the view that a fit starts from, in pixels of the scaled photo."""
     box = prediction.box
     scale = cameras.CROP_SIZE_PX / box.size
