@@ -113,12 +113,15 @@ class GoldenDirectory:
     def names(self, pattern: str = "*") -> list[str]:
         """Returns the names of the files that match a pattern, sorted.
 
+        Folders in the directory, which other parts of the project compare, are left
+        out.
+
         Raises:
           InputError: the path is not a directory.
         """
         if not self.path.is_dir():
             raise InputError(self.path, "is not a directory")
-        return sorted(p.name for p in self.path.glob(pattern))
+        return sorted(p.name for p in self.path.glob(pattern) if p.is_file())
 
     def open(self, name: str) -> GoldenFile:
         """Returns a file with its entries.
