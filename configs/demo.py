@@ -1,6 +1,7 @@
-"""Reconstructs detected people: distributions of bodies, with meshes and pictures.
+"""Reconstructs people in photos: distributions of bodies, with meshes and pictures.
 
 python -m prohmr_jax.main --config configs/demo.py
+python -m prohmr_jax.main --config configs/demo.py --config.input=photo.jpg
 python -m prohmr_jax.main --config configs/demo.py --config.input=X_keypoints.json
 
 The exit code is 0 if anyone was reconstructed. It is 2, with one line on what is wrong,
@@ -14,9 +15,19 @@ def get_config() -> ConfigDict:
     """Returns the configuration of the demo on the photo in the package."""
     config = ConfigDict()
     config.mode = "demo"
-    # A file of OpenPose (BODY_25) or COCO-17 keypoints, or a folder of such files;
-    # empty for the detections in the package.
+    # A photo, in which people are detected; a file of OpenPose (BODY_25) or COCO-17
+    # keypoints; or a folder of photos and such files. A photo X.jpg with a file
+    # X_keypoints.json or X.json beside it is not detected: the file is used. Empty for
+    # the portrait in the package.
     config.input = ""
+    # Whose bodies are computed: "all", "largest" (one person of each photo), or the
+    # people's numbers, such as "0" or "0,2". People in photos are numbered from the
+    # surest to the most doubtful, those of files as the file lists them.
+    config.people = "all"
+    # People who are detected in photos with a lower score are left out. The score, in
+    # [0, 1], is the mean confidence of a person's eight surest joints: 0.5 to 0.9 for
+    # people in sight, and seldom above 0.35 where there is nobody.
+    config.min_score = 0.35
     config.output = "outputs/demo"
     # Empty for the photo beside the detections, if there is one; "none" for no photo.
     config.photo = ""

@@ -60,7 +60,8 @@ class Detection:
     person_index: int
     """Position in the file's list of people, counting those that are left out."""
     source: str
-    """Name of the format, one of the names in `detection_formats.raw`."""
+    """Name of the format, one of the names in `detection_formats.raw`; or what a caller
+    that detects people itself calls them."""
     image_name: str | None = None
     """File name of the photo, or None if the file does not name it."""
     frame: int | None = None

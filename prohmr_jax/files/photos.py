@@ -1,4 +1,4 @@
-"""Finds the photo of detected people and checks that it can be the right one."""
+"""Pairs photos with files of detections, and checks that the two belong together."""
 
 from pathlib import Path
 
@@ -11,6 +11,33 @@ from prohmr_jax.geometry.boxes import MIN_CONFIDENCE
 
 NO_PHOTO = "none"
 """Value of a photo setting that asks for work without a photo."""
+
+# Formats that are read, and others that should be named in a message, not ignored.
+_PICTURE_SUFFIXES = frozenset(
+    """
+    .jpg .jpeg .jfif .png .webp .tif .tiff .bmp .gif .ppm .pgm
+    .heic .heif .avif .jxl .jp2 .dng .cr2 .cr3 .nef .arw
+    """.split()
+)
+
+
+def is_picture_name(path: Path) -> bool:
+    """Returns whether a file's name says that it is a picture, of any format."""
+    return path.suffix.lower() in _PICTURE_SUFFIXES
+
+
+def detections_beside(photo: Path) -> Path | None:
+    """Returns the path of the detections beside a photo, or None if there are none.
+
+    Args:
+      photo: path of the photo; the detections of `X.jpg` are in `X_keypoints.json` or
+        `X.json` in the same folder.
+    """
+    for ending in ("_keypoints.json", ".json"):
+        file = photo.with_name(photo.stem + ending)
+        if file.is_file():
+            return file
+    return None
 
 
 def photo_of(file: Path, person: Detection, wanted: str = "") -> Path | None:

@@ -1,8 +1,9 @@
-"""Runs the mode "demo": reconstructs detected people, and writes bodies and pictures.
+"""Runs the mode "demo": reconstructs people in photos, and writes bodies and pictures.
 
-For each person in `X.json` it writes `X_person0.npz` (docs/results.md), the mode as
-`.glb` and `.obj`, and `X_person0_sheet.png`; for each photo `X_overlay.png`; and for
-the whole run `index.md`. Every file is written as a whole or not at all.
+For each person in the photo `X.jpg`, or in the detections `X.json`, it writes
+`X_person0.npz` (docs/results.md), the mode as `.glb` and `.obj`, and
+`X_person0_sheet.png`; for each photo `X_overlay.png`; and for the whole run `index.md`.
+Every file is written as a whole or not at all.
 
 If the input is a folder, a file that cannot be used is skipped and reported at the end,
 and the run fails only if no file can be used. A single input file that cannot be used
@@ -20,9 +21,8 @@ import numpy as np
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.assets import DEMO_KEYPOINTS
 from prohmr_jax.files.atomic import write_atomically
-from prohmr_jax.files.detections import Detection, read_detections
-from prohmr_jax.files.images import read_image, write_png
-from prohmr_jax.files.json_text import json_files
+from prohmr_jax.files.detections import Detection
+from prohmr_jax.files.images import write_png
 from prohmr_jax.files.meshes import write_glb, write_obj
 from prohmr_jax.files.photos import NO_PHOTO, photo_of, require_within
 from prohmr_jax.geometry.boxes import MIN_CONFIDENCE
@@ -31,6 +31,12 @@ from prohmr_jax.inference.result_pictures import draw_overlay, draw_sheet
 from prohmr_jax.inference.results import PersonResult, write_result
 from prohmr_jax.modes.config_checks import PHOTO_WORDS, require_least, require_words
 from prohmr_jax.modes.demo_report import DemoReport, PersonSummary
+from prohmr_jax.modes.photo_input import (
+    InputFile,
+    PeopleReader,
+    input_files,
+    require_people_words,
+)
 from prohmr_jax.rendering.sheet import MAX_GHOSTS
 
 _MESH_WRITERS = {"glb": write_glb, "obj": write_obj}
@@ -42,6 +48,7 @@ _LEAST = {
     "sheet.num_shown": 0,
     "sheet.panel_px": 64,
     "image_size": 0,
+    "min_score": 0,
 }
 _LOG = logging.getLogger(__name__)
 
@@ -55,8 +62,8 @@ class DemoSettings:
     photo: str
     """Path of the photo; "none" to use none; or empty for the photo beside the
     detections, if any."""
-    exif: str
-    """"honour" turns photos as their EXIF data say, "ignore" does not."""
+    read_people: PeopleReader
+    """Reader of the photos and their people."""
     image_size: tuple[int, int]
     """(width, height) of photos that are absent, pixels; zeros where not known."""
     meshes: tuple[str, ...]
@@ -76,7 +83,7 @@ class DemoSettings:
 
 
 def run(config: ml_collections.ConfigDict) -> DemoReport:
-    """Reconstructs the people in a file or a folder, and returns the report.
+    """Reconstructs the people in a photo, file or folder, and returns the report.
 
     Args:
       config: see `configs/demo.py`.
@@ -87,7 +94,7 @@ def run(config: ml_collections.ConfigDict) -> DemoReport:
     """
     source = pathlib.Path(config.input or DEMO_KEYPOINTS)
     settings = _settings(config)
-    files = _input_files(source)
+    files = input_files(source, settings.output, settings.photo)
     if source.is_dir() and settings.photo not in ("", NO_PHOTO):
         raise InputError("config.photo", "names one photo, but the input is a folder")
     _require_writable(settings.output)
@@ -101,15 +108,18 @@ def run(config: ml_collections.ConfigDict) -> DemoReport:
         focal_length_px=config.focal_length_px,
     )
     report = DemoReport()
+    used_photos: set[pathlib.Path] = set()
     for number, file in enumerate(files, start=1):
-        _LOG.info("file %d of %d: %s", number, len(files), file)
+        if file.path in used_photos:  # a file of detections names it
+            continue
+        _LOG.info("file %d of %d: %s", number, len(files), file.path)
         try:
-            _reconstruct_file(file, settings, reconstructor, report)
+            used_photos |= _reconstruct_file(file, settings, reconstructor, report)
         except InputError as error:
             if not source.is_dir():
                 raise
             _LOG.warning("skipped: %s", error)
-            report.skipped.append(str(error))
+            report.faults.append(error)
     if not report.people:
         raise InputError(
             source, f"none of its {len(files)} files can be used; {report.skipped[0]}"
@@ -117,9 +127,9 @@ def run(config: ml_collections.ConfigDict) -> DemoReport:
     report.write_page(settings.output / "index.md")
     print(report.table())
     print(f"pictures: {settings.output / 'index.md'}")
-    if report.skipped:
-        print(f"{len(report.skipped)} inputs were skipped:")
-        print("\n".join(f"  {line}" for line in report.skipped))
+    if report.faults:
+        print(f"{len(report.faults)} inputs were skipped:")
+        print(report.skipped_by_reason())
     return report
 
 
@@ -134,10 +144,11 @@ def _settings(config: ml_collections.ConfigDict) -> DemoSettings:
                 )
     require_words(config, PHOTO_WORDS)
     require_least(config, _LEAST)
+    require_people_words(config.people)
     return DemoSettings(
         output=pathlib.Path(config.output),
         photo=config.photo,
-        exif=config.exif,
+        read_people=PeopleReader(config.exif, config.min_score, config.people),
         image_size=tuple(config.image_size),
         meshes=tuple(config.meshes),
         overlay="overlay" in config.pictures,
@@ -149,12 +160,6 @@ def _settings(config: ml_collections.ConfigDict) -> DemoSettings:
     )
 
 
-def _input_files(source: pathlib.Path) -> list[pathlib.Path]:
-    if not source.is_dir():
-        return [source]
-    return json_files(source, recursive=False)
-
-
 def _require_writable(folder: pathlib.Path) -> None:
     """Tries to write into a folder, so that nothing is computed in vain later."""
     probe = folder / ".writable"
@@ -163,29 +168,30 @@ def _require_writable(folder: pathlib.Path) -> None:
 
 
 def _reconstruct_file(
-    file: pathlib.Path,
+    file: InputFile,
     settings: DemoSettings,
     reconstructor: Reconstructor,
     report: DemoReport,
-) -> None:
-    """Writes all results of a file of detections, and adds them to the report."""
+) -> set[pathlib.Path]:
+    """Writes all results of a file, adds them to the report, and returns its photos."""
     needs_photo = reconstructor.crop_px is not None
-    detections = read_detections(file, accept_boxes=needs_photo)
+    detections = settings.read_people(file, accept_boxes=needs_photo)
     for person in detections.left_out:
-        line = f"{file}: person {person.person_index} {person.reason}"
-        _LOG.warning("skipped: %s", line)
-        report.skipped.append(line)
+        fault = InputError(file.path, f"person {person.person_index} {person.reason}")
+        _LOG.warning("skipped: %s", fault)
+        report.faults.append(fault)
+    wanted_photo = str(file.path) if file.is_photo else settings.photo
     # The people of a COCO file are in many photos, those of a video in many frames.
     people_by_image: dict[tuple[pathlib.Path | None, int | None], list[Detection]] = {}
     for person in detections.people:
-        image = photo_of(file, person, settings.photo), person.frame
+        image = photo_of(file.path, person, wanted_photo), person.frame
         people_by_image.setdefault(image, []).append(person)
     for (photo_path, frame), people in people_by_image.items():
         photo = None
         if photo_path is None and needs_photo:
-            raise InputError(file, "has no photo, but the model needs photos")
+            raise InputError(file.path, "has no photo, but the model needs photos")
         if photo_path is not None:
-            photo = read_image(photo_path, exif=settings.exif)
+            photo = settings.read_people.photo(photo_path)
             for person in people:
                 require_within(photo_path, photo.shape[1::-1], person)
         results = []
@@ -205,10 +211,11 @@ def _reconstruct_file(
             )
             write_png(settings.output / name, picture)
             report.overlays.append(name)
+    return {photo_path for photo_path, _ in people_by_image if photo_path is not None}
 
 
 def _reconstruct_person(
-    file: pathlib.Path,
+    file: InputFile,
     person: Detection,
     photo_path: pathlib.Path | None,
     photo: np.ndarray | None,
@@ -222,12 +229,12 @@ def _reconstruct_person(
         person,
         photo,
         settings.image_size if photo is None else photo.shape[1::-1],
-        source=file.name,
+        source=file.path.name,
         person_index=person.person_index,
         photo="" if photo_path is None else photo_path.name,
     )
     computed = time.perf_counter()
-    name = f"{file.stem}_person{person.person_index}"
+    name = f"{file.name}_person{person.person_index}"
     written = [f"{name}.npz"]
     write_result(settings.output / written[-1], result)
     for kind in settings.meshes:
@@ -264,14 +271,14 @@ def _reconstruct_person(
 
 
 def _overlay_name(
-    file: pathlib.Path,
+    file: InputFile,
     photo_path: pathlib.Path | None,
     frame: int | None,
     num_images: int,
 ) -> str:
     """Returns the name of an overlay; it is unique among the images of a file."""
     if num_images == 1:
-        return f"{file.stem}_overlay.png"
+        return f"{file.name}_overlay.png"
     image = "no_photo" if photo_path is None else photo_path.stem
     image = image if frame is None else f"frame{frame:06d}"
-    return f"{file.stem}_{image}_overlay.png"
+    return f"{file.name}_{image}_overlay.png"

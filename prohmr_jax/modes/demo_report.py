@@ -1,9 +1,12 @@
 """Reports what a run of the demo has written, as a table and as a page of pictures."""
 
+import collections
 import dataclasses
 import math
 import os
+import re
 
+from prohmr_jax.errors import InputError
 from prohmr_jax.files import markdown
 from prohmr_jax.files.atomic import write_atomically
 
@@ -35,8 +38,25 @@ class DemoReport:
     """Summaries of the people, in the order of files and of people in them."""
     overlays: list[str] = dataclasses.field(default_factory=list)
     """Names of the overlay pictures in the output folder."""
-    skipped: list[str] = dataclasses.field(default_factory=list)
-    """One line for each input file or person that could not be used."""
+    faults: list[InputError] = dataclasses.field(default_factory=list)
+    """What was wrong with each input file or person that could not be used."""
+
+    @property
+    def skipped(self) -> list[str]:
+        """One line for each input file or person that could not be used."""
+        return [str(fault) for fault in self.faults]
+
+    def skipped_by_reason(self) -> str:
+        """Returns one line for each reason, with the number and some of the files."""
+        names = collections.defaultdict(list)
+        for fault in self.faults:
+            reason = re.sub(r"^person \d+ ", "a person ", fault.what)
+            names[reason].append(os.path.basename(fault.path))
+        return "\n".join(
+            f"  {len(files)}: {reason} ({', '.join(files[:_NUM_NAMED])}"
+            f"{', ...' * (len(files) > _NUM_NAMED)})"
+            for reason, files in names.items()
+        )
 
     def table(self) -> str:
         """Returns a Markdown table with a row for each person."""
@@ -64,6 +84,8 @@ class DemoReport:
         write_atomically(path, lambda stream: stream.write(text.encode()))
 
 
+# As many files are named for each reason; the page names all.
+_NUM_NAMED = 3
 _HEADER = ["person", "error / box", "keypoints", "spread", "files"]
 
 
