@@ -1,4 +1,4 @@
-"""Pairs photos with files of detections, and checks that the two belong together."""
+"""Finds the photo of detected people and the detections of a photo."""
 
 from pathlib import Path
 
