@@ -16,15 +16,18 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from prohmr_jax import skeleton
 from prohmr_jax.benchmarks import naive
+from prohmr_jax.benchmarks.fitting_costs import (
+    TURNS,
+    analytic_multiply_adds,
+    turn_costs,
+)
 from prohmr_jax.benchmarks.fitting_people import (
     People,
     Subject,
     make_subject,
     with_vertices,
 )
-from prohmr_jax.benchmarks.hypotheses import sampling_multiply_adds
 from prohmr_jax.benchmarks.naive import NaiveFit
 from prohmr_jax.benchmarks.timing import machine, publish, timed
 from prohmr_jax.files.body_files import read_body_arrays
@@ -32,19 +35,14 @@ from prohmr_jax.files.markdown import table
 from prohmr_jax.fitting.keypoints import (
     View,
     fit_keypoints,
-    keypoint_problem,
     without_hips,
 )
 from prohmr_jax.fitting.multiview_fusion import FUSION_SETTINGS, fuse_views
 from prohmr_jax.fitting.objectives import (
-    FittingModel,
     KeypointParams,
-    bind_keypoints,
 )
-from prohmr_jax.models.flow import ConditionalGlow
 from prohmr_jax.models.prohmr import POSE_FEATURES
 from prohmr_jax.parity.recipe import recipe_weights
-from prohmr_jax.solver.minimise import compile_batch, minimise_batch
 from prohmr_jax.solver.problem import Minimum, Settings
 
 _LOG = logging.getLogger(__name__)
@@ -55,8 +53,6 @@ _OFFICIAL = {"1 person": 13.4, "32 people": 38.1, "4 views": 10.1}
 # Settings with which ours goes as far down as the naive solver at its own end, with as
 # long a memory.
 _TO_THE_END = Settings(memory=100, loss_tolerance=1e-7, patience=15)
-# Number of steps over which a turn of the loop is timed.
-_TURNS = 8
 # Number of people from which the evaluations that one person needs are estimated.
 _ESTIMATED_FROM = 32
 
@@ -209,38 +205,6 @@ def comparison(cases: Sequence[Case], rounds: int) -> list[str]:
     ]
 
 
-def turn_costs(model: FittingModel, people: People, rounds: int) -> tuple[float, float]:
-    """Returns seconds and compiled FLOPs of one turn of the loop, for all people.
-
-    Args:
-      model: flow and body.
-      people: the people.
-      rounds: number of rounds of timing.
-    """
-    start, data = keypoint_problem(model, people.context, people.betas, people.view)
-    settings = Settings(max_steps=_TURNS, patience=10**6, gradient_tolerance=0.0)
-    arguments = bind_keypoints(model), start, data, settings
-    turns = int(np.max(minimise_batch(*arguments).evaluations))
-    seconds = timed({"loop": lambda: minimise_batch(*arguments)}, rounds)["loop"]
-    return seconds / turns, float(compile_batch(*arguments).cost_analysis()["flops"])
-
-
-def analytic_multiply_adds(model: FittingModel, flow: ConditionalGlow) -> int:
-    """Returns the multiply-adds of one turn of the loop for one person.
-
-    A turn consists of a forward and a backward pass (for the gradient of the inputs
-    alone) through the prepared flow and through the vertices that landmarks depend on,
-    and of two passes over the two matrices of the solver.
-    """
-    joints, support = len(skeleton.SMPL_24), model.body.landmarks.template.shape[-1]
-    pose = 9 * (joints - 1)
-    surface = 3 * support * (model.body.num_betas + pose) + 12 * joints * support
-    regressed = 3 * model.body.landmark_regressor.size
-    unknowns = POSE_FEATURES + model.body.num_betas + 3
-    solver = 2 * (2 + 2) * unknowns**2
-    return 2 * (sampling_multiply_adds(flow) + surface + regressed) + solver
-
-
 def run(config: ml_collections.ConfigDict) -> str:
     """Measures, and prints, writes and returns a Markdown report.
 
@@ -314,7 +278,7 @@ def by_batch(
         "",
         f"People per second assume {evaluations:.0f} evaluations for each person (the "
         f"mean of {num_fitted} people) and slots that are always full. A turn is timed "
-        f"over {_TURNS} steps of the compiled loop. MFLOP are those of the loop's body "
+        f"over {TURNS} steps of the compiled loop. MFLOP are those of the loop's body "
         "as it is compiled, for one person.",
     ]
 

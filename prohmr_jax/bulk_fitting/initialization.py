@@ -18,8 +18,8 @@ from prohmr_jax.bulk_fitting.person_stream import PersonInput
 from prohmr_jax.fitting.keypoints import View, crop_view
 from prohmr_jax.geometry import cameras
 from prohmr_jax.geometry.rotations import rotmat_to_axis_angle
+from prohmr_jax.inference.person_keys import detection_hash
 from prohmr_jax.inference.predict import Prediction, predict
-from prohmr_jax.inference.reconstruction import detection_hash
 from prohmr_jax.models.prohmr import PreparedProHMR
 from prohmr_jax.solver.slots import map_batches
 from prohmr_jax.structs import Camera, Crop, Keypoints2D

@@ -35,7 +35,7 @@ _NUM_POSE_DIRECTIONS = 9 * (len(SMPL_24) - 1)
 
 # The vertices of SMPL's mesh that the package smplx uses as joints.
 _SMPL_NUM_VERTICES = 6890
-_SMPL_LANDMARK_VERTICES = {
+SMPL_LANDMARK_VERTICES = {
     "nose": 332, "right_eye": 6260, "left_eye": 2800, "right_ear": 4071,
     "left_ear": 583, "left_big_toe": 3216, "left_small_toe": 3226, "left_heel": 3387,
     "right_big_toe": 6617, "right_small_toe": 6624, "right_heel": 6787,
@@ -133,7 +133,7 @@ def read_body_arrays(
                 f"nose and others; only SMPL's {_SMPL_NUM_VERTICES} are known",
             )
         fields["landmark_vertices"] = np.array(
-            [_SMPL_LANDMARK_VERTICES[name] for name in LANDMARKS_21.names]
+            [SMPL_LANDMARK_VERTICES[name] for name in LANDMARKS_21.names]
         )
     if extra_regressor is not None or "J_regressor_extra" not in fields:
         fields["J_regressor_extra"] = _read_extra_regressor(

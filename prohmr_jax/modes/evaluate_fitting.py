@@ -19,13 +19,12 @@ from prohmr_jax.evaluation.body_errors import mean_pose
 from prohmr_jax.evaluation.fitting_errors import (
     FitErrors,
     FittedModels,
-    Scenes,
     fit_errors,
-    make_scenes,
     mean_pose_errors,
     one_view_fits,
     several_views_fits,
 )
+from prohmr_jax.evaluation.fitting_scenes import Scenes, make_scenes
 from prohmr_jax.evaluation.keypoint_errors import CONDITIONS
 from prohmr_jax.evaluation.over_actions import mean_over_actions, measure_people
 from prohmr_jax.files import markdown

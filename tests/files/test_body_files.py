@@ -184,5 +184,5 @@ def test_mean_params(tmp_path):
 
 
 def test_the_landmarks_of_smpl_are_those_of_the_set():
-    assert set(body_files._SMPL_LANDMARK_VERTICES) == set(LANDMARKS_21.names)
-    assert len(set(body_files._SMPL_LANDMARK_VERTICES.values())) == len(LANDMARKS_21)
+    assert set(body_files.SMPL_LANDMARK_VERTICES) == set(LANDMARKS_21.names)
+    assert len(set(body_files.SMPL_LANDMARK_VERTICES.values())) == len(LANDMARKS_21)

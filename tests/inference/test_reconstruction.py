@@ -8,11 +8,8 @@ import pytest
 
 from prohmr_jax.files.detections import Detection
 from prohmr_jax.inference import reconstruction
-from prohmr_jax.inference.reconstruction import (
-    load_reconstructor,
-    person_key,
-    tree_sha256,
-)
+from prohmr_jax.inference.person_keys import person_key, tree_sha256
+from prohmr_jax.inference.reconstruction import load_reconstructor
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 from prohmr_jax.structs import Box, Keypoints2D
 from prohmr_jax.weights.weight_files import load_weights, save_weights

@@ -8,12 +8,8 @@ import pytest
 from configs.evaluate_fitting import get_config
 from prohmr_jax.errors import InputError
 from prohmr_jax.evaluation.body_errors import mean_pose
-from prohmr_jax.evaluation.fitting_errors import (
-    FitErrors,
-    FittedModels,
-    fit_errors,
-    make_scenes,
-)
+from prohmr_jax.evaluation.fitting_errors import FitErrors, FittedModels, fit_errors
+from prohmr_jax.evaluation.fitting_scenes import make_scenes
 from prohmr_jax.evaluation.keypoint_errors import CONDITIONS
 from prohmr_jax.files.assets import KEYPOINT_WEIGHTS
 from prohmr_jax.fitting import (
