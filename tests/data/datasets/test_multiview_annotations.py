@@ -9,7 +9,7 @@ from prohmr_jax.data.dataset_reader import DatasetReader, Source
 from prohmr_jax.data.datasets.builder import write_dataset
 from prohmr_jax.data.datasets.multiview_annotations import read_multiview
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.pickles import machine as pickle_machine
+from prohmr_jax.files.pickles import machine
 from tests.support.datasets_files import official_arrays, write_photos
 
 VIEWS = [[f"P{person}_view{view}.jpg" for view in range(4)] for person in range(3)]
@@ -111,7 +111,7 @@ def test_other_content_is_refused_by_person_and_name(path, content, fault):
 
 
 def test_many_small_arrays_are_no_flood(path, monkeypatch):
-    monkeypatch.setattr(pickle_machine, "_MAX_INSTRUCTIONS", 100)
+    monkeypatch.setattr(machine, "_MAX_INSTRUCTIONS", 100)
     assert len(read_multiview(save(path, people()))) == 12
 
 
