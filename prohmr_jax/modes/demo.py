@@ -121,14 +121,15 @@ def run(config: ml_collections.ConfigDict) -> DemoReport:
             _LOG.warning("skipped: %s", error)
             report.faults.append(error)
     if not report.people:
+        reasons = report.skipped_by_reason().replace("\n", ";")
         raise InputError(
-            source, f"none of its {len(files)} files can be used; {report.skipped[0]}"
+            source, f"none of its {len(files)} files can be used; {reasons}"
         )
     report.write_page(settings.output / "index.md")
     print(report.table())
     print(f"pictures: {settings.output / 'index.md'}")
     if report.faults:
-        print(f"{len(report.faults)} inputs were skipped:")
+        print(f"skipped inputs: {len(report.faults)}")
         print(report.skipped_by_reason())
     return report
 

@@ -121,9 +121,20 @@ def test_a_folder_of_photos_and_detections(demo, capsys):
         "e.jpg", "f.heic", "g.heic"
     ]  # fmt: skip
     printed = capsys.readouterr().out
-    assert "3 inputs were skipped" in printed
+    assert "skipped inputs: 3" in printed
     assert "1: is a truncated or damaged image (e.jpg)" in printed
     assert "2: is no image that can be read" in printed
+
+
+def test_a_folder_without_people_counts_the_reasons(demo):
+    for name in ("a.heic", "b.heic"):
+        (demo.folder / name).write_bytes(b"\0\0\0\x18ftypheic")
+    Image.new("RGB", (30, 20)).save(demo.folder / "c.png")
+    reasons = (
+        r"3 files .*; 2: is no image .* \(a.heic, b.heic\); 1: is blank.*\(c.png\)"
+    )
+    with pytest.raises(InputError, match=reasons):
+        demo.run()
 
 
 def test_photos_that_detections_name_are_not_detected_again(demo):
