@@ -1,9 +1,10 @@
-"""Draws adults and turns them into coefficients of MakeHuman's blend shapes.
+"""Draws adults and converts them to coefficients of MakeHuman's blend shapes.
 
-A blend shape is named after the person it makes, for example
-`macrodetails/height/female-old-maxmuscle-averageweight-minheight`. Every word sits at
-an anchor of one attribute in [0, 1] and fades linearly to 0 at the next anchor; the
-shape's coefficient is the product over its words.
+`build` calls it. A blend shape is named after the person that it shows, for example
+`macrodetails/height/female-old-maxmuscle-averageweight-minheight`. Each word stands for
+a value of one attribute in [0, 1]. The word's factor is 1 at that value and falls
+linearly to 0 at the next value that has a word. The coefficient of the blend shape is
+the product of the factors of its words.
 """
 
 import dataclasses
@@ -11,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-# word -> (attribute, anchor, distance to the next anchor)
+# word -> (attribute, value, distance to the next value that has a word)
 _WORDS = {
     "female": ("gender", 0.0, 1.0),
     "male": ("gender", 1.0, 1.0),
@@ -38,42 +39,53 @@ _FOLDERS = (
 )
 _ANY_PERSON = "universal"
 
-# Means and standard deviations of adult stature in metres, per gender.
 FEMALE_STATURE = (1.625, 0.065)
+"""Mean and standard deviation of the stature of women, metres."""
 MALE_STATURE = (1.757, 0.070)
-# Of MakeHuman's parameters. Its average person is slim (a body mass index near 20):
-# these give 23 on average.
+"""Mean and standard deviation of the stature of men, metres."""
+# MakeHuman's average person is slim, with a body mass index near 20. With these values
+# it is 23 on average.
 MUSCLE = (0.42, 0.22)
+"""Mean and standard deviation of MakeHuman's parameter of muscle."""
 WEIGHT = (0.75, 0.30)
+"""Mean and standard deviation of MakeHuman's parameter of weight."""
 
 
 @dataclasses.dataclass(frozen=True)
 class People:
-    """Attributes of P adults, each [P] in [0, 1]."""
+    """Holds MakeHuman's parameters of P adults, each [P] in [0, 1]."""
 
     gender: np.ndarray
-    """0 female, 1 male."""
+    """[P], 0 for female and 1 for male."""
     age: np.ndarray
-    """0 young, 1 old."""
+    """[P], 0 for young and 1 for old."""
     muscle: np.ndarray
+    """[P], amount of muscle."""
     weight: np.ndarray
+    """[P], parameter of weight, not kilograms."""
     height: np.ndarray
-    """MakeHuman's parameter, not metres."""
+    """[P], parameter of height, not metres."""
     proportions: np.ndarray
+    """[P], 0 for uncommon and 1 for ideal proportions."""
     cup: np.ndarray
+    """[P], size of the breasts."""
     firmness: np.ndarray
+    """[P], firmness of the breasts."""
     african: np.ndarray
+    """[P], share of African features; the three shares sum to 1."""
     asian: np.ndarray
+    """[P], share of Asian features."""
     caucasian: np.ndarray
-    """The three sum to 1."""
+    """[P], share of Caucasian features."""
 
 
 def _words(target: str) -> list[str]:
+    """Returns the words in the name of a blend shape, without the folder."""
     return [w for w in target.rpartition("/")[2].split("-") if w != _ANY_PERSON]
 
 
 def adult_targets(names: list[str]) -> list[str]:
-    """Returns the blend shapes, of all names, that make whole adults."""
+    """Returns those names of blend shapes that `coefficients` understands."""
     return [
         name
         for name in names
@@ -83,12 +95,17 @@ def adult_targets(names: list[str]) -> list[str]:
 
 
 def coefficients(people: People, targets: list[str]) -> np.ndarray:
-    """Returns the coefficient [P, T] of each blend shape for each person."""
-    fade = {
-        word: np.clip(1 - np.abs(getattr(people, name) - anchor) / reach, 0, 1)
-        for word, (name, anchor, reach) in _WORDS.items()
+    """Returns the coefficient [P, T] of each blend shape for each person.
+
+    Args:
+      people: parameters of P adults.
+      targets: names of T blend shapes, of those that `adult_targets` returns.
+    """
+    factors = {
+        word: np.clip(1 - np.abs(getattr(people, name) - value) / distance, 0, 1)
+        for word, (name, value, distance) in _WORDS.items()
     }
-    columns = [np.prod([fade[w] for w in _words(t)], axis=0) for t in targets]
+    columns = [np.prod([factors[w] for w in _words(t)], axis=0) for t in targets]
     return np.stack(columns, axis=-1)
 
 
@@ -97,12 +114,12 @@ def draw_people(
     rng: np.random.Generator,
     stature_at: Callable[[People], np.ndarray],
 ) -> People:
-    """Returns random adults whose statures follow those of women and men.
+    """Returns random adults whose statures are distributed as those of real adults.
 
     Args:
-      count: how many.
-      rng: source of randomness.
-      stature_at: metres [P] of people with all attributes given.
+      count: number of adults; half of them are male.
+      rng: random generator.
+      stature_at: function that returns the statures [P] of P adults, metres.
     """
 
     def normal(mean: float, deviation: float) -> np.ndarray:
@@ -132,11 +149,15 @@ def draw_people(
 def _solve_height(
     people: People, wanted: np.ndarray, stature_at: Callable[[People], np.ndarray]
 ) -> np.ndarray:
-    """Inverts stature(height), which is linear between the anchors 0, 0.5 and 1."""
-    anchors = (0.0, 0.5, 1.0)
+    """Returns the parameters of height [P] that give the wanted statures [P], metres.
+
+    The stature is a piecewise linear function of the parameter, with nodes at 0, 0.5
+    and 1.
+    """
+    nodes = (0.0, 0.5, 1.0)
     statures = [
-        stature_at(dataclasses.replace(people, height=np.full_like(wanted, a)))
-        for a in anchors
+        stature_at(dataclasses.replace(people, height=np.full_like(wanted, node)))
+        for node in nodes
     ]
     per_person = zip(wanted, *statures, strict=True)
-    return np.array([np.interp(w, s, anchors) for w, *s in per_person])
+    return np.array([np.interp(w, s, nodes) for w, *s in per_person])

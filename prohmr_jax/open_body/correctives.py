@@ -1,33 +1,31 @@
-"""Pose blend shapes that undo part of the volume loss of linear blend skinning.
+"""Fits pose blend shapes that undo part of the volume loss of linear blend skinning.
 
-Dual quaternion skinning (Kavan et al., ACM TOG 2008) keeps the girth of a bent or
-twisted limb, where linear blending lets it collapse. Per joint, the difference
-between both, at rest, is fitted as a linear function of the joint's rotation matrix
-minus the identity, which is what SMPL's pose blend shapes are.
+`build` calls it. Linear blending lets a bent or twisted limb collapse, and dual
+quaternion skinning (Kavan et al., ACM TOG 2008) keeps its girth. For each joint, the
+difference between both, moved back to the rest pose, is fitted as a linear function of
+the joint's rotation matrix minus the identity. Such functions are SMPL's pose blend
+shapes.
 """
 
 import numpy as np
-from scipy.spatial.transform import Rotation
+from scipy.spatial.transform import RigidTransform, Rotation
 
 from prohmr_jax.open_body.kinematics import joint_transforms, skin
 from prohmr_jax.open_body.random_poses import random_rotations
 from prohmr_jax.skeleton import SMPL_24, SMPL_PARENTS
 
-# Dual quaternions bulge at the outside of a bend; a part of them looks best.
 STRENGTH = 0.6
+"""Share of the difference that is fitted; with dual quaternions alone, the outside of a
+bend would bulge."""
 RIDGE = 2.0
+"""Weight of the squared coefficients in the fit."""
 SAMPLES = 120
+"""Number of rotations of each joint to which the fit is made."""
 SMALLEST_OFFSET = 4e-4
+"""Length below which offsets become zero, metres."""
 
 _SIGNS = np.array([-1.0, 1.0, 1.0])
 _FEATURE_SIGNS = np.outer(_SIGNS, _SIGNS).ravel()
-
-
-def _quaternion_product(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """Hamilton product of quaternions [*batch, 4], scalar first."""
-    pw, pv, qw, qv = p[..., :1], p[..., 1:], q[..., :1], q[..., 1:]
-    scalar = pw * qw - (pv * qv).sum(-1, keepdims=True)
-    return np.concatenate([scalar, pw * qv + qw * pv + np.cross(pv, qv)], -1)
 
 
 def dual_quaternion_skin(
@@ -36,26 +34,23 @@ def dual_quaternion_skin(
     rotations: np.ndarray,
     translations: np.ndarray,
 ) -> np.ndarray:
-    """Returns vertices [V, 3] moved by dual quaternion skinning.
+    """Returns vertices [V, 3] moved by dual quaternion skinning, metres.
 
     Args:
-      vertices: [V, 3], at rest.
-      weights: [V, J].
-      rotations: [J, 3, 3].
-      translations: [J, 3].
+      vertices: [V, 3], at rest, metres.
+      weights: [V, J], skinning weights.
+      rotations: [J, 3, 3], rotations of the joints from rest to pose, world frame.
+      translations: [J, 3], translations of the joints from rest to pose, metres.
     """
-    real = Rotation.from_matrix(rotations).as_quat(scalar_first=True)
-    # q and -q are the same rotation: all take the root's side.
-    real *= np.where(real @ real[0] < 0, -1.0, 1.0)[:, None]
-    zero = np.zeros_like(translations[:, :1])
-    dual = _quaternion_product(np.concatenate([zero, translations], 1), real) / 2
-    real, dual = weights @ real, weights @ dual
-    norm = np.linalg.norm(real, axis=1, keepdims=True)
-    real, dual = real / norm, dual / norm
-    conjugate = real * [1.0, -1.0, -1.0, -1.0]
-    shift = 2 * _quaternion_product(dual, conjugate)[:, 1:]
-    matrices = Rotation.from_quat(real, scalar_first=True)
-    return matrices.apply(vertices) + shift
+    transforms = RigidTransform.from_components(
+        translations, Rotation.from_matrix(rotations)
+    )
+    dual = transforms.as_dual_quat(scalar_first=True)
+    # q and -q are the same transform; for the mean, all must be on the root's side.
+    dual *= np.where(dual[:, :4] @ dual[0, :4] < 0, -1.0, 1.0)[:, None]
+    # SciPy normalises the weighted mean.
+    blended = RigidTransform.from_dual_quat(weights @ dual, scalar_first=True)
+    return blended.apply(vertices)
 
 
 def joint_corrective(
@@ -65,14 +60,14 @@ def joint_corrective(
     weights: np.ndarray,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Returns offsets [V, 3, 9] per entry of one joint's rotation minus identity.
+    """Returns the offsets [V, 3, 9] of one joint, metres per entry of R minus identity.
 
     Args:
-      joint: which of the 24; not the root.
-      vertices: [V, 3], mean body at rest.
-      joints: [24, 3], its joints.
+      joint: number in SMPL_24 of the joint with the rotation R; not that of the root.
+      vertices: [V, 3], mean body at rest, metres.
+      joints: [24, 3], joints of the mean body, metres.
       weights: [V, 24], skinning weights.
-      rng: source of the sampled rotations.
+      rng: random generator for the rotations of the joint.
     """
     offsets = np.zeros((len(vertices), 3, 9))
     share = weights[:, joint]
@@ -103,14 +98,14 @@ def pose_correctives(
     mirror: np.ndarray,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Returns pose blend shapes [V, 3, 207] that mirror left and right.
+    """Returns pose blend shapes [V, 3, 207], metres, which are mirror-symmetric.
 
     Args:
-      vertices: [V, 3], mean body at rest, mirror-symmetric.
-      joints: [24, 3], its joints.
+      vertices: [V, 3], mirror-symmetric mean body at rest, metres.
+      joints: [24, 3], joints of the mean body, metres.
       weights: [V, 24], skinning weights.
-      mirror: [V], mirror image of each vertex.
-      rng: source of the sampled rotations.
+      mirror: [V], number of the mirror image of each vertex.
+      rng: random generator for the rotations of the joints.
     """
 
     def reflected(offsets: np.ndarray) -> np.ndarray:

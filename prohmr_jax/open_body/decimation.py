@@ -1,26 +1,30 @@
-"""Half-edge collapse by quadric error (Garland and Heckbert, SIGGRAPH 1997).
+"""Decimates a mesh by half-edge collapses (Garland and Heckbert, SIGGRAPH 1997).
 
-A vertex is merged into a neighbour that stays where it is, so the survivors are
-original vertices and every per-vertex field of the result is a plain subset. The
-error is summed over several shapes and poses of the same mesh.
+`build` calls it. A vertex is merged into a neighbour that stays where it is, so that
+the remaining vertices are original ones and every array per vertex is a plain subset.
+The quadric error is summed over several shapes and poses of the same mesh.
 
-The mesh is the left half of a mirror-symmetric surface. Its boundary lies on the
-mirror plane and is only ever collapsed along itself, and no inner edge may join two
-boundary vertices anew; so the halves always glue to a closed manifold.
+The mesh is the left half of a mirror-symmetric surface. Its boundary lies on the mirror
+plane and is collapsed only along itself, and no new inner edge may join two vertices of
+the boundary. Therefore both halves always join to a closed manifold.
+
+The libraries for decimation (fast-simplification, which trimesh calls, and Open3D) move
+vertices, see one shape only, and cannot keep a boundary on a plane.
 """
 
 import heapq
 
 import numpy as np
 
-# No triangle may turn by more than this (as a cosine), nor get so thin (quality is
-# 1 for an equilateral triangle, 0 for a degenerate one), nor a vertex so crowded.
 MIN_NORMAL_COSINE = 0.2
+"""Least cosine of the angle by which a collapse may turn the normal of a triangle."""
 MIN_QUALITY = 0.05
+"""Least quality of a triangle: 1 for an equilateral, 0 for a degenerate one."""
 MAX_NEIGHBOURS = 9
-# Squared metres of distance error that one squared metre of edge length is worth:
-# on flat parts, where the quadrics say nothing, short edges go first.
+"""Greatest number of neighbours that a vertex may get."""
 LENGTH_COST = 2e-3
+"""Cost of the squared length of a collapsed edge, relative to the quadric error. It
+lets short edges go first on flat parts, where the quadric error is zero."""
 
 
 def decimated(
@@ -30,15 +34,16 @@ def decimated(
     locked: np.ndarray,
     target: int,
 ) -> np.ndarray:
-    """Returns the faces [G, 3] of the decimated half, in the original numbering.
+    """Returns the triangles [G, 3] of the decimated half in the old vertex numbers.
 
     Args:
-      faces: [F, 3], half of a mirror-symmetric closed mesh, consistently wound.
-      positions: [K, V, 3], metres, the mesh in K shapes and poses.
+      faces: [F, 3], consistently wound triangles of the left half of a closed,
+        mirror-symmetric mesh.
+      positions: [K, V, 3], vertices of the mesh in K shapes and poses, metres.
       importance: [V], factor on the error around each vertex.
-      locked: vertices that must survive.
-      target: vertices that both halves together should be left with; more are left
-        if no allowed collapse remains.
+      locked: numbers of the vertices that must be kept.
+      target: number of vertices that both halves together shall have; more are left if
+        no further collapse is allowed.
     """
     mesh = _HalfMesh(faces, positions, importance, locked)
     mesh.collapse_until(target)
@@ -46,6 +51,8 @@ def decimated(
 
 
 class _HalfMesh:
+    """Holds the left half while it is decimated, with a queue of collapses."""
+
     def __init__(self, faces, positions, importance, locked):
         self.faces = [tuple(face) for face in faces.tolist()]
         self.ring = {v: set() for v in np.unique(faces).tolist()}
@@ -65,11 +72,11 @@ class _HalfMesh:
         return len(self._neighbours(vertex)) != len(self.ring[vertex])
 
     def _neighbours(self, vertex: int) -> set[int]:
-        found = {v for index in self.ring[vertex] for v in self.faces[index]}
-        return found - {vertex}
+        corners = {v for index in self.ring[vertex] for v in self.faces[index]}
+        return corners - {vertex}
 
     def num_vertices(self) -> int:
-        """Returns the vertex count of both halves glued together."""
+        """Returns the number of vertices of both halves joined together."""
         return 2 * len(self.ring) - len(self.boundary)
 
     def remaining_faces(self) -> np.ndarray:
@@ -115,13 +122,13 @@ class _HalfMesh:
             heapq.heappush(self.heap, entry)
 
     def _links(self, vertex: int, into: int) -> bool:
-        """Whether the collapse leaves a manifold that still mirrors."""
+        """Returns whether a collapse leaves a manifold that can still be mirrored."""
         shared = self.ring[vertex] & self.ring[into]
         mine, theirs = self._neighbours(vertex), self._neighbours(into)
         opposite = {v for index in shared for v in self.faces[index]} - {vertex, into}
         if mine & theirs != opposite or len(mine | theirs) - 2 > MAX_NEIGHBOURS:
             return False
-        # Each of them loses a face, and must not end as a flap.
+        # Each of them loses a triangle, and must keep enough for a proper surface.
         if any(len(self.ring[v]) < (3 if v in self.boundary else 4) for v in opposite):
             return False
         if vertex in self.boundary:
@@ -130,7 +137,10 @@ class _HalfMesh:
         return into not in self.boundary or not (new_edges & self.boundary)
 
     def _costs(self, vertex: int, targets: list[int]) -> np.ndarray:
-        """Cost [T] of merging a vertex into each target, inf where a face suffers."""
+        """Returns the cost [T] of merging a vertex into each target.
+
+        The cost is infinite if a triangle would turn too far or become too thin.
+        """
         old, new = self.points[vertex], self.points[targets]
         homogeneous = np.concatenate([new, np.ones_like(new[..., :1])], -1)
         quadrics = self.quadrics[vertex] + self.quadrics[targets]
@@ -144,7 +154,7 @@ class _HalfMesh:
         before, old_quality = _normal_and_quality(old, a, b)
         after, quality = _normal_and_quality(new[:, None], a, b)
         stays = np.array([[t not in edge for edge in rim] for t in targets])
-        # The normal of a sliver says nothing, and getting rid of slivers is welcome.
+        # The normal of a very thin triangle has no meaning, and may turn.
         turned = (before * after).sum(-1) < MIN_NORMAL_COSINE
         turned = (turned & (old_quality > MIN_QUALITY)).any(-1)
         worst = np.where(stays, quality.min(-1), 1.0).min(-1)
@@ -154,7 +164,7 @@ class _HalfMesh:
 
 
 def _after(face: tuple[int, int, int], vertex: int) -> tuple[int, int]:
-    """The other two corners, in the face's winding order."""
+    """Returns the other two corners of a triangle in its winding order."""
     at = face.index(vertex)
     return face[at - 2], face[at - 1]
 
@@ -169,7 +179,11 @@ def _normal_and_quality(apex, a, b) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _quadrics(faces, points, importance) -> tuple[np.ndarray, np.ndarray]:
-    """Sums of squared distances to the planes around: [V, K, 4, 4]; and areas [V]."""
+    """Returns the quadrics [V, K, 4, 4] of the triangles around each vertex, and areas.
+
+    A quadric gives the weighted sum of the squared distances to the triangles' planes;
+    the areas [V] are weighted and averaged over the K shapes.
+    """
     a, b, c = (points[faces[:, i]] for i in range(3))
     normal = np.cross(b - a, c - a)
     doubled_area = np.linalg.norm(normal, axis=-1, keepdims=True)

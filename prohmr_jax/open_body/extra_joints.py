@@ -1,7 +1,7 @@
-"""The 19 extra joints of the open body: where they lie, and their regressor.
+"""Places the 19 extra joints of the open body and fits their regressor.
 
 `build` calls `fit_extra_regressor`. The joints that Human3.6M records form its
-skeleton: on the mean body, the lengths of their bones relative to thigh plus shank are
+skeleton: on the mean body, the lengths of its bones relative to thigh plus shank are
 those that Human3.6M publishes for its subject 1. The other joints follow MPII and LSP.
 """
 
@@ -11,24 +11,28 @@ from prohmr_jax.open_body.kinematics import joint_transforms, skin
 from prohmr_jax.open_body.regressors import Bodies, fit_regressor
 from prohmr_jax.skeleton import EXTRA_19, SMPL_24
 
-# Names the places below; a file of a body holds it as `joint_definition`.
 JOINT_DEFINITION = "h36m-2"
+"""Name of the positions that this module defines; body files hold it as
+`joint_definition`."""
 
 NUM_CANDIDATES = 500
+"""Number of vertices that are considered for each joint."""
 SUPPORT = 12
-# Metres over which a vertex loses its fitness to carry a joint.
+"""Greatest number of vertices in a row of the regressor."""
 REACH = 0.08
+"""Distance over which the score of a vertex falls by a factor e, metres."""
 
-# Human3.6M's hips lie higher and farther apart than the centres of the hip joints.
-# Shares of the vector between the two hips, and of the vector from knee to hip.
+# Human3.6M's hips are higher and farther apart than the centres of the hip joints. The
+# shifts are shares of the vector between both hips and of the vector from knee to hip.
 _HIP_WIDENING = 0.275
 _HIP_RAISING = 0.08
-# Human3.6M's skeleton is rigid, so its hips are drawn along when a thigh is raised
-# about the true hip joint. This is the share of that motion that ours follow.
+# Human3.6M's skeleton is rigid, so that its hips move when a thigh is raised about the
+# true hip joint. The hips here follow this share of the motion of the thigh.
 _HIP_THIGH_SHARE = 0.5
-# Human3.6M's clavicles are short, so its shoulders lie inside and above the centres of
-# the shoulder joints: at the height of the thorax, nearer to it by this share. They
-# follow this share of the motion of the upper arm, for the same reason as the hips.
+# Human3.6M's clavicles are short, so that its shoulders are inside and above the
+# centres of the shoulder joints: at the height of the thorax, and nearer to it by this
+# share. For the same reason as the hips, they follow this share of the motion of the
+# upper arm.
 _SHOULDER_INSET = 0.19
 _SHOULDER_ARM_SHARE = 0.2
 
@@ -36,16 +40,17 @@ _SHOULDER_ARM_SHARE = 0.2
 def extra_targets(
     vertices: np.ndarray, joints: np.ndarray, nose: int, crown: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the extra joints [S, 19, 3] at rest, and what moves them [19, 24].
-
-    Row j of the second array holds the share of each kinematic joint's motion that
-    extra joint j follows; rows sum to 1.
+    """Returns the extra joints at rest, and the kinematic joints that move them.
 
     Args:
       vertices: [S, V, 3], bodies at rest, metres.
-      joints: [S, 24, 3], their kinematic joints.
-      nose: vertex at the tip of the nose.
-      crown: vertex at the top of the head.
+      joints: [S, 24, 3], kinematic joints of the bodies, metres.
+      nose: number of the vertex at the tip of the nose.
+      crown: number of the vertex at the top of the head.
+
+    Returns:
+      Positions [S, 19, 3], metres, and shares [19, 24]: row j holds the share of each
+      kinematic joint's motion that extra joint j follows; rows sum to 1.
     """
 
     def at(name: str) -> np.ndarray:
@@ -115,15 +120,16 @@ def posed_extra_bodies(
     shares: np.ndarray,
     poses: np.ndarray,
 ) -> Bodies:
-    """Returns every shape at rest and in a pose of its own, with its extra joints.
+    """Returns all shapes at rest, and then in P poses, with their extra joints.
 
     Args:
-      vertices: [S, V, 3], at rest.
-      joints: [S, 24, 3], at rest.
-      weights: [V, 24].
-      extra: [S, 19, 3], at rest.
-      shares: [19, 24], the motion that each extra joint follows; rows sum to 1.
-      poses: [P, 24, 3], axis-angle; pose p is given to shape p modulo S.
+      vertices: [S, V, 3], vertices of S shapes at rest, metres.
+      joints: [S, 24, 3], kinematic joints at rest, metres.
+      weights: [V, 24], skinning weights.
+      extra: [S, 19, 3], extra joints at rest, metres.
+      shares: [19, 24], share of each kinematic joint's motion that an extra joint
+        follows; rows sum to 1.
+      poses: [P, 24, 3], axis-angle, radians; pose p is applied to shape p modulo S.
     """
     posed, targets = list(vertices), list(extra)
     for index, pose in enumerate(poses):
@@ -142,18 +148,19 @@ def fit_extra_regressor(
     nose: int,
     poses: np.ndarray,
 ) -> np.ndarray:
-    """Returns the regressor of the extra joints from posed vertices, [19, V].
+    """Returns the regressor [19, V] of the extra joints from posed vertices.
 
-    Rows are sparse and convex, and mirror each other. The pelvis has half of the rows
-    of both hips: as in Human3.6M, it is the midpoint between them, however posed.
+    Rows are sparse and convex, and those of left and right are mirror images. As in
+    Human3.6M, the pelvis is the midpoint of both hips in every pose, so that its row is
+    the mean of theirs.
 
     Args:
       vertices: [S, V, 3], bodies at rest, metres; the first is the mean body.
-      joints: [S, 24, 3], their kinematic joints.
+      joints: [S, 24, 3], kinematic joints of the bodies, metres.
       weights: [V, 24], skinning weights.
-      mirror: [V], mirror image of each vertex.
-      nose: vertex at the tip of the nose.
-      poses: [P, 24, 3], axis-angle, in which the joints shall follow the body.
+      mirror: [V], number of the mirror image of each vertex.
+      nose: number of the vertex at the tip of the nose.
+      poses: [P, 24, 3], axis-angle, radians, poses in which the joints are fitted.
     """
     middle = np.flatnonzero(mirror == np.arange(len(mirror)))
     crown = middle[vertices[0, middle, 1].argmax()]
@@ -161,7 +168,7 @@ def fit_extra_regressor(
     bodies = posed_extra_bodies(vertices, joints, weights, points, shares, poses)
     distance = np.linalg.norm(points[0][:, None] - vertices[0], axis=-1)
     scores = np.exp(-distance / REACH)
-    # The top of the head is the crown alone.
+    # The top of the head is the vertex at the crown.
     scores[EXTRA_19.index("head_top_lsp")] = np.arange(len(mirror)) == crown
     regressor = fit_regressor(EXTRA_19, bodies, scores, mirror, NUM_CANDIDATES, SUPPORT)
     hips = list(EXTRA_19.indices("left_hip_extra", "right_hip_extra"))

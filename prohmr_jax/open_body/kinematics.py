@@ -1,4 +1,7 @@
-"""Merges MakeHuman's 163 bones into SMPL's 24 joints, and poses the result."""
+"""Merges MakeHuman's 163 bones into SMPL's 24 joints, and poses bodies.
+
+The other modules of the package call it. It works in NumPy and float64.
+"""
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -6,8 +9,8 @@ from scipy.spatial.transform import Rotation
 from prohmr_jax.open_body.makehuman_files import Rig
 from prohmr_jax.skeleton import SMPL_24, SMPL_PARENTS
 
-# Which bones, by the beginning of their names, each joint drives. The sided ones are
-# bones of both sides; the head takes the many bones of the face that are left.
+# Bones that are merged into each joint, by the beginning of their names. The second
+# table applies to both sides. All other bones belong to the face and go to the head.
 _MIDLINE = {
     "pelvis": ("root", "pelvis", "spine05", "spine04"),
     "spine1": ("spine03",),
@@ -30,15 +33,17 @@ _TOE_BASES = tuple(f"toe{i}-1" for i in range(1, 6))
 _FINGER_BASES = tuple(f"finger{i}-1" for i in range(2, 6))
 _SIDE_SUFFIX = {"left_": ".L", "right_": ".R"}
 
-# MakeHuman sets the hip joints wide; SMPL's, and real ones, are nearer to each other.
 HIP_INSET = 0.1
-
+"""Share of the distance between the hips by which each is moved toward the other:
+MakeHuman's hip joints are farther apart than SMPL's and real ones."""
 MIN_WEIGHT = 0.004
+"""Skinning weight below which it becomes zero."""
 MAX_INFLUENCES = 4
+"""Greatest number of joints that move a vertex."""
 
 
 def driving_joint(bone: str) -> int:
-    """Returns the SMPL joint that a bone of the default rig is merged into."""
+    """Returns the number in SMPL_24 of the joint into which a bone is merged."""
     stem, _, side = bone.partition(".")
     for joint, prefixes in _MIDLINE.items():
         if stem.startswith(prefixes):
@@ -50,7 +55,10 @@ def driving_joint(bone: str) -> int:
 
 
 def joint_heads(rig: Rig) -> np.ndarray:
-    """Returns [24, B], SMPL's joints as affine combinations of the bones' heads."""
+    """Returns the regressor [24, B] of SMPL's joints from the heads of the bones.
+
+    A head is the end of a bone at its joint. Rows sum to 1.
+    """
 
     def mean(*names: str) -> np.ndarray:
         row = np.zeros(len(rig.bones))
@@ -84,12 +92,17 @@ def joint_heads(rig: Rig) -> np.ndarray:
 
 
 def merged_weights(rig: Rig, vertices: np.ndarray) -> np.ndarray:
-    """Returns skinning weights [V, 24] of the chosen base vertices, rows sum to 1."""
+    """Returns skinning weights [V, 24] for SMPL's joints; rows sum to 1.
+
+    Args:
+      rig: MakeHuman's rig.
+      vertices: [V], numbers of the vertices in the base mesh.
+    """
     merge = np.zeros((len(rig.bones), len(SMPL_24)))
     merge[np.arange(len(rig.bones)), [driving_joint(b) for b in rig.bones]] = 1
     weights = rig.weights[vertices] @ merge
     weights[weights < MIN_WEIGHT] = 0
-    # Of equal weights, the mirror image must drop the mirror image: both or none.
+    # Equal weights are dropped together, so that left and right stay mirror images.
     faintest_dropped = np.sort(weights, axis=1)[:, [-MAX_INFLUENCES - 1]]
     weights[weights <= faintest_dropped] = 0
     return weights / weights.sum(1, keepdims=True)
@@ -98,11 +111,14 @@ def merged_weights(rig: Rig, vertices: np.ndarray) -> np.ndarray:
 def joint_transforms(
     joints: np.ndarray, axis_angle: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns world rotations [24, 3, 3] and translations [24, 3] from rest to pose.
+    """Returns the transforms of the joints from rest to a pose.
 
     Args:
-      joints: [24, 3], metres, at rest.
-      axis_angle: [24, 3], each joint relative to its parent.
+      joints: [24, 3], positions at rest, metres.
+      axis_angle: [24, 3], rotations relative to the parent joints, radians.
+
+    Returns:
+      World rotations [24, 3, 3] and translations [24, 3], metres.
     """
     local = Rotation.from_rotvec(axis_angle).as_matrix()
     world, posed = local.copy(), joints.copy()
@@ -120,13 +136,13 @@ def skin(
     rotations: np.ndarray,
     translations: np.ndarray,
 ) -> np.ndarray:
-    """Returns vertices [V, 3] moved by linear blend skinning.
+    """Returns vertices [V, 3] moved by linear blend skinning, metres.
 
     Args:
-      vertices: [V, 3], at rest.
-      weights: [V, J].
-      rotations: [J, 3, 3].
-      translations: [J, 3].
+      vertices: [V, 3], at rest, metres.
+      weights: [V, J], skinning weights.
+      rotations: [J, 3, 3], rotations of the joints from rest to pose, world frame.
+      translations: [J, 3], translations of the joints from rest to pose, metres.
     """
     blended = np.tensordot(weights, rotations, 1)
     return np.einsum("vab,vb->va", blended, vertices) + weights @ translations

@@ -1,4 +1,7 @@
-"""Finds the 21 vertices that smplx lets act as joints, and the crown."""
+"""Finds the 21 vertices that serve as joints, as in the package smplx, and the crown.
+
+`build` calls it.
+"""
 
 import numpy as np
 
@@ -11,25 +14,32 @@ _FINGERS = ("thumb", "index", "middle", "ring", "pinky")
 def find_landmarks(
     rig: Rig, vertices: np.ndarray, points: np.ndarray, left_eye: int
 ) -> dict[str, int]:
-    """Returns the point of each landmark of the left side and of the midline.
+    """Returns the points that are landmarks of the left side and of the midline.
 
     Args:
-      rig: MakeHuman's rig, whose bones say which part of the body a vertex is of.
-      vertices: [V], the base vertices that the points are.
+      rig: MakeHuman's rig, whose weights tell to which part of the body a vertex
+        belongs.
+      vertices: [V], numbers of the points in the base mesh.
       points: [V, 3], the mean body in T-pose, metres.
-      left_eye: the point at the front of the left eye ball.
+      left_eye: number of the point at the front of the left eyeball.
+
+    Returns:
+      The number of a point for each name.
     """
     bones = np.array(rig.bones)[rig.weights[vertices].toarray().argmax(1)]
 
     def farthest(direction: tuple[float, float, float], *prefixes: str) -> int:
-        """The left or middle point farthest along a direction, on some bones."""
+        """Returns the left or middle point that is farthest in a direction.
+
+        Only points are considered whose bone has a name that begins with a prefix.
+        """
         chosen = np.char.startswith(bones, prefixes[0])
         for prefix in prefixes[1:]:
             chosen |= np.char.startswith(bones, prefix)
         height = np.where(chosen & (points[:, 0] > -1e-9), points @ direction, -np.inf)
         return int(height.argmax())
 
-    # The bones that move something above the eyes are those of the head.
+    # Bones that move a point above the eyes are bones of the head.
     head = np.isin(bones, bones[points[:, 1] > points[left_eye, 1] - 0.02])
     middle = np.abs(points[:, 0]) < 1e-9
     tips = {
@@ -47,16 +57,18 @@ def find_landmarks(
     }
 
 
-def landmark_vertices(found: dict[str, int], mirror: np.ndarray) -> np.ndarray:
-    """Returns the 21 vertices in smplx's order.
+def landmark_vertices(half_landmarks: dict[str, int], mirror: np.ndarray) -> np.ndarray:
+    """Returns the numbers [21] of the landmark vertices in the order of LANDMARKS_21.
 
     Args:
-      found: vertices of the left side and of the midline, by name.
-      mirror: [V], mirror image of each vertex.
+      half_landmarks: vertex numbers of the left side and the midline by name.
+      mirror: [V], number of the mirror image of each vertex.
     """
     return np.array(
         [
-            found[name] if name in found else mirror[found[mirror_name(name)]]
+            half_landmarks[name]
+            if name in half_landmarks
+            else mirror[half_landmarks[mirror_name(name)]]
             for name in LANDMARKS_21.names
         ]
     )

@@ -1,10 +1,14 @@
-"""Random poses within rough human limits, to build and to test the body with."""
+"""Draws random poses within rough human limits, to fit and to test the body with.
+
+`build` and `correctives` call it.
+"""
 
 import numpy as np
 
 from prohmr_jax.skeleton import SMPL_24, mirror_name
 
-# Lowest and highest angle about X, Y and Z in degrees, left side; the rest is still.
+# Lowest and highest angle about X, Y and Z in degrees, for the left side. Joints that
+# are not listed do not move.
 _LIMITS_DEG = {
     "spine1": ((-10, 30), (-15, 15), (-12, 12)),
     "spine2": ((-10, 25), (-15, 15), (-12, 12)),
@@ -25,12 +29,12 @@ _MIRRORED_AXES = np.array([1.0, -1.0, -1.0])
 
 
 def random_rotations(joint: str, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Returns axis-angle vectors [count, 3], uniform within a joint's limits.
+    """Returns axis-angles [count, 3], radians, uniform within the limits of a joint.
 
     Args:
-      joint: a name of SMPL_24; the pelvis does not turn.
-      count: how many.
-      rng: source of randomness.
+      joint: name of the joint in SMPL_24; the pelvis does not move.
+      count: number of rotations.
+      rng: random generator.
     """
     mirrored = joint.startswith("right_")
     limits = _LIMITS_DEG.get(mirror_name(joint) if mirrored else joint)
@@ -42,5 +46,10 @@ def random_rotations(joint: str, count: int, rng: np.random.Generator) -> np.nda
 
 
 def random_poses(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Returns axis-angle vectors [count, 24, 3] within each joint's limits."""
+    """Returns random poses [count, 24, 3], axis-angle, radians.
+
+    Args:
+      count: number of poses.
+      rng: random generator.
+    """
     return np.stack([random_rotations(n, count, rng) for n in SMPL_24.names], axis=1)

