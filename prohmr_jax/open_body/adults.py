@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Callable
 
 import numpy as np
+from jaxtyping import Float
 
 # word -> (attribute, value, distance to the next value that has a word)
 _WORDS = {
@@ -94,7 +95,7 @@ def adult_targets(names: list[str]) -> list[str]:
     ]
 
 
-def coefficients(people: People, targets: list[str]) -> np.ndarray:
+def coefficients(people: People, targets: list[str]) -> Float[np.ndarray, "P T"]:
     """Returns the coefficient [P, T] of each blend shape for each person.
 
     Args:
@@ -148,7 +149,7 @@ def draw_people(
 
 def _solve_height(
     people: People, wanted: np.ndarray, stature_at: Callable[[People], np.ndarray]
-) -> np.ndarray:
+) -> Float[np.ndarray, " P"]:
     """Returns the parameters of height [P] that give the wanted statures [P], metres.
 
     The stature is a piecewise linear function of the parameter, with nodes at 0, 0.5

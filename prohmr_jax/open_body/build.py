@@ -6,6 +6,7 @@
 import dataclasses
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.open_body import (
@@ -122,7 +123,9 @@ def _t_posed_people(wheel, mesh, rig, base, seed) -> tuple[np.ndarray, np.ndarra
     return points, rest_pose.mirrored_bones(rig)
 
 
-def decimated(dense: DenseBody, num_vertices: int, seed: int = SEED) -> np.ndarray:
+def decimated(
+    dense: DenseBody, num_vertices: int, seed: int = SEED
+) -> Int[np.ndarray, "F 3"]:
     """Returns the triangles [F, 3] of the decimated mesh in the old vertex numbers.
 
     Args:
@@ -146,7 +149,7 @@ def decimated(dense: DenseBody, num_vertices: int, seed: int = SEED) -> np.ndarr
     return surface.both_halves(left, dense.mirror)
 
 
-def _importance(dense: DenseBody) -> np.ndarray:
+def _importance(dense: DenseBody) -> Float[np.ndarray, " V"]:
     """Returns the weight [V] of errors at each vertex, largest on face and hands."""
     detail = {"head": 5.0, "wrist": 4.0, "hand": 6.0, "foot": 1.0}
     factor = np.array([detail.get(n.rpartition("_")[2], 0.0) for n in SMPL_24.names])

@@ -8,6 +8,7 @@ shapes.
 """
 
 import numpy as np
+from jaxtyping import Float, Int
 from scipy.spatial.transform import RigidTransform, Rotation
 
 from prohmr_jax.open_body.kinematics import joint_transforms, skin
@@ -29,11 +30,11 @@ _FEATURE_SIGNS = np.outer(_SIGNS, _SIGNS).ravel()
 
 
 def dual_quaternion_skin(
-    vertices: np.ndarray,
-    weights: np.ndarray,
-    rotations: np.ndarray,
-    translations: np.ndarray,
-) -> np.ndarray:
+    vertices: Float[np.ndarray, "V 3"],
+    weights: Float[np.ndarray, "V J"],
+    rotations: Float[np.ndarray, "J 3 3"],
+    translations: Float[np.ndarray, "J 3"],
+) -> Float[np.ndarray, "V 3"]:
     """Returns vertices [V, 3] moved by dual quaternion skinning, metres.
 
     Args:
@@ -55,11 +56,11 @@ def dual_quaternion_skin(
 
 def joint_corrective(
     joint: int,
-    vertices: np.ndarray,
-    joints: np.ndarray,
-    weights: np.ndarray,
+    vertices: Float[np.ndarray, "V 3"],
+    joints: Float[np.ndarray, "24 3"],
+    weights: Float[np.ndarray, "V 24"],
     rng: np.random.Generator,
-) -> np.ndarray:
+) -> Float[np.ndarray, "V 3 9"]:
     """Returns the offsets [V, 3, 9] of one joint, metres per entry of R minus identity.
 
     Args:
@@ -92,12 +93,12 @@ def joint_corrective(
 
 
 def pose_correctives(
-    vertices: np.ndarray,
-    joints: np.ndarray,
-    weights: np.ndarray,
-    mirror: np.ndarray,
+    vertices: Float[np.ndarray, "V 3"],
+    joints: Float[np.ndarray, "24 3"],
+    weights: Float[np.ndarray, "V 24"],
+    mirror: Int[np.ndarray, " V"],
     rng: np.random.Generator,
-) -> np.ndarray:
+) -> Float[np.ndarray, "V 3 207"]:
     """Returns pose blend shapes [V, 3, 207], metres, which are mirror-symmetric.
 
     Args:

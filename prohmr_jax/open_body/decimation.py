@@ -15,6 +15,7 @@ vertices, see one shape only, and cannot keep a boundary on a plane.
 import heapq
 
 import numpy as np
+from jaxtyping import Float, Int
 
 MIN_NORMAL_COSINE = 0.2
 """Least cosine of the angle by which a collapse may turn the normal of a triangle."""
@@ -28,12 +29,12 @@ lets short edges go first on flat parts, where the quadric error is zero."""
 
 
 def decimated(
-    faces: np.ndarray,
-    positions: np.ndarray,
-    importance: np.ndarray,
+    faces: Int[np.ndarray, "F 3"],
+    positions: Float[np.ndarray, "K V 3"],
+    importance: Float[np.ndarray, " V"],
     locked: np.ndarray,
     target: int,
-) -> np.ndarray:
+) -> Int[np.ndarray, "G 3"]:
     """Returns the triangles [G, 3] of the decimated half in the old vertex numbers.
 
     Args:
@@ -136,7 +137,7 @@ class _HalfMesh:
         new_edges = mine - theirs - {into}
         return into not in self.boundary or not (new_edges & self.boundary)
 
-    def _costs(self, vertex: int, targets: list[int]) -> np.ndarray:
+    def _costs(self, vertex: int, targets: list[int]) -> Float[np.ndarray, " T"]:
         """Returns the cost [T] of merging a vertex into each target.
 
         The cost is infinite if a triangle would turn too far or become too thin.

@@ -6,6 +6,7 @@ those that Human3.6M publishes for its subject 1. The other joints follow MPII a
 """
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from prohmr_jax.open_body.kinematics import joint_transforms, skin
 from prohmr_jax.open_body.regressors import Bodies, fit_regressor
@@ -38,7 +39,10 @@ _SHOULDER_ARM_SHARE = 0.2
 
 
 def extra_targets(
-    vertices: np.ndarray, joints: np.ndarray, nose: int, crown: int
+    vertices: Float[np.ndarray, "S V 3"],
+    joints: Float[np.ndarray, "S 24 3"],
+    nose: int,
+    crown: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the extra joints at rest, and the kinematic joints that move them.
 
@@ -113,12 +117,12 @@ def extra_targets(
 
 
 def posed_extra_bodies(
-    vertices: np.ndarray,
-    joints: np.ndarray,
-    weights: np.ndarray,
-    extra: np.ndarray,
-    shares: np.ndarray,
-    poses: np.ndarray,
+    vertices: Float[np.ndarray, "S V 3"],
+    joints: Float[np.ndarray, "S 24 3"],
+    weights: Float[np.ndarray, "V 24"],
+    extra: Float[np.ndarray, "S 19 3"],
+    shares: Float[np.ndarray, "19 24"],
+    poses: Float[np.ndarray, "P 24 3"],
 ) -> Bodies:
     """Returns all shapes at rest, and then in P poses, with their extra joints.
 
@@ -141,13 +145,13 @@ def posed_extra_bodies(
 
 
 def fit_extra_regressor(
-    vertices: np.ndarray,
-    joints: np.ndarray,
-    weights: np.ndarray,
-    mirror: np.ndarray,
+    vertices: Float[np.ndarray, "S V 3"],
+    joints: Float[np.ndarray, "S 24 3"],
+    weights: Float[np.ndarray, "V 24"],
+    mirror: Int[np.ndarray, " V"],
     nose: int,
-    poses: np.ndarray,
-) -> np.ndarray:
+    poses: Float[np.ndarray, "P 24 3"],
+) -> Float[np.ndarray, "19 V"]:
     """Returns the regressor [19, V] of the extra joints from posed vertices.
 
     Rows are sparse and convex, and those of left and right are mirror images. As in

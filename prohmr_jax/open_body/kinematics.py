@@ -4,6 +4,7 @@ The other modules of the package call it. It works in NumPy and float64.
 """
 
 import numpy as np
+from jaxtyping import Float, Int
 from scipy.spatial.transform import Rotation
 
 from prohmr_jax.open_body.makehuman_files import Rig
@@ -54,7 +55,7 @@ def driving_joint(bone: str) -> int:
     return SMPL_24.index("head")
 
 
-def joint_heads(rig: Rig) -> np.ndarray:
+def joint_heads(rig: Rig) -> Float[np.ndarray, "24 B"]:
     """Returns the regressor [24, B] of SMPL's joints from the heads of the bones.
 
     A head is the end of a bone at its joint. Rows sum to 1.
@@ -91,7 +92,9 @@ def joint_heads(rig: Rig) -> np.ndarray:
     return np.stack([rows[name] for name in SMPL_24.names])
 
 
-def merged_weights(rig: Rig, vertices: np.ndarray) -> np.ndarray:
+def merged_weights(
+    rig: Rig, vertices: Int[np.ndarray, " V"]
+) -> Float[np.ndarray, "V 24"]:
     """Returns skinning weights [V, 24] for SMPL's joints; rows sum to 1.
 
     Args:
@@ -109,7 +112,7 @@ def merged_weights(rig: Rig, vertices: np.ndarray) -> np.ndarray:
 
 
 def joint_transforms(
-    joints: np.ndarray, axis_angle: np.ndarray
+    joints: Float[np.ndarray, "24 3"], axis_angle: Float[np.ndarray, "24 3"]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the transforms of the joints from rest to a pose.
 
@@ -131,11 +134,11 @@ def joint_transforms(
 
 
 def skin(
-    vertices: np.ndarray,
-    weights: np.ndarray,
-    rotations: np.ndarray,
-    translations: np.ndarray,
-) -> np.ndarray:
+    vertices: Float[np.ndarray, "V 3"],
+    weights: Float[np.ndarray, "V J"],
+    rotations: Float[np.ndarray, "J 3 3"],
+    translations: Float[np.ndarray, "J 3"],
+) -> Float[np.ndarray, "V 3"]:
     """Returns vertices [V, 3] moved by linear blend skinning, metres.
 
     Args:

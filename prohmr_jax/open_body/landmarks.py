@@ -4,6 +4,7 @@
 """
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from prohmr_jax.open_body.makehuman_files import Rig
 from prohmr_jax.skeleton import LANDMARKS_21, mirror_name
@@ -12,7 +13,10 @@ _FINGERS = ("thumb", "index", "middle", "ring", "pinky")
 
 
 def find_landmarks(
-    rig: Rig, vertices: np.ndarray, points: np.ndarray, left_eye: int
+    rig: Rig,
+    vertices: Int[np.ndarray, " V"],
+    points: Float[np.ndarray, "V 3"],
+    left_eye: int,
 ) -> dict[str, int]:
     """Returns the points that are landmarks of the left side and of the midline.
 
@@ -57,7 +61,9 @@ def find_landmarks(
     }
 
 
-def landmark_vertices(half_landmarks: dict[str, int], mirror: np.ndarray) -> np.ndarray:
+def landmark_vertices(
+    half_landmarks: dict[str, int], mirror: Int[np.ndarray, " V"]
+) -> Int[np.ndarray, "21"]:
     """Returns the numbers [21] of the landmark vertices in the order of LANDMARKS_21.
 
     Args:

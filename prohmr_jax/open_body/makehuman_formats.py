@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import scipy.sparse
+from jaxtyping import Int
 
 METRES_PER_DECIMETRE = 0.1
 
@@ -84,7 +85,7 @@ def parse_target(text: str, num_vertices: int) -> tuple[np.ndarray, np.ndarray]:
     return indices, (rows[:, 1:] * METRES_PER_DECIMETRE).astype(np.float32)
 
 
-def parse_mirror(text: str, num_vertices: int) -> np.ndarray:
+def parse_mirror(text: str, num_vertices: int) -> Int[np.ndarray, " N"]:
     """Returns the number [N] of the mirror image of each vertex.
 
     Args:

@@ -4,6 +4,7 @@
 """
 
 import numpy as np
+from jaxtyping import Float
 
 from prohmr_jax.skeleton import SMPL_24, mirror_name
 
@@ -28,7 +29,9 @@ _LIMITS_DEG = {
 _MIRRORED_AXES = np.array([1.0, -1.0, -1.0])
 
 
-def random_rotations(joint: str, count: int, rng: np.random.Generator) -> np.ndarray:
+def random_rotations(
+    joint: str, count: int, rng: np.random.Generator
+) -> Float[np.ndarray, "count 3"]:
     """Returns axis-angles [count, 3], radians, uniform within the limits of a joint.
 
     Args:
@@ -45,7 +48,9 @@ def random_rotations(joint: str, count: int, rng: np.random.Generator) -> np.nda
     return angles * _MIRRORED_AXES if mirrored else angles
 
 
-def random_poses(count: int, rng: np.random.Generator) -> np.ndarray:
+def random_poses(
+    count: int, rng: np.random.Generator
+) -> Float[np.ndarray, "count 24 3"]:
     """Returns random poses [count, 24, 3], axis-angle, radians.
 
     Args:

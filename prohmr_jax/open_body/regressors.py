@@ -8,6 +8,7 @@ and mirrored; rows of the midline give a vertex and its mirror image the same we
 import dataclasses
 
 import numpy as np
+from jaxtyping import Float, Int
 from scipy.optimize import nnls
 
 from prohmr_jax.skeleton import SMPL_PARENTS, JointSet, mirror_name
@@ -37,8 +38,11 @@ class Bodies:
 
 
 def convex_row(
-    vertices: np.ndarray, target: np.ndarray, candidates: np.ndarray, support: int
-) -> np.ndarray:
+    vertices: Float[np.ndarray, "S C 3"],
+    target: Float[np.ndarray, "S 3"],
+    candidates: Int[np.ndarray, " C"],
+    support: int,
+) -> Float[np.ndarray, " C"]:
     """Returns the weights [C] of candidates that place a joint best in all bodies.
 
     The weights are not negative and sum to 1.
@@ -79,11 +83,11 @@ def convex_row(
 def fit_regressor(
     joints: JointSet,
     bodies: Bodies,
-    scores: np.ndarray,
-    mirror: np.ndarray,
+    scores: Float[np.ndarray, "J V"],
+    mirror: Int[np.ndarray, " V"],
     num_candidates: int,
     support: int,
-) -> np.ndarray:
+) -> Float[np.ndarray, "J V"]:
     """Returns a regressor [J, V] whose rows are convex, sparse and mirror-symmetric.
 
     Args:
@@ -118,8 +122,10 @@ def fit_regressor(
 
 
 def joint_scores(
-    vertices: np.ndarray, joints: np.ndarray, weights: np.ndarray
-) -> np.ndarray:
+    vertices: Float[np.ndarray, "V 3"],
+    joints: Float[np.ndarray, "24 3"],
+    weights: Float[np.ndarray, "V 24"],
+) -> Float[np.ndarray, "24 V"]:
     """Returns scores [24, V] of the vertices for the kinematic joints.
 
     A vertex has a high score if it is near the joint and is moved by the joint and by

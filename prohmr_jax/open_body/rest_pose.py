@@ -7,6 +7,7 @@ are used for all bodies, so that the vertices in T-pose are linear in the shape.
 import dataclasses
 
 import numpy as np
+from jaxtyping import Float, Int
 from scipy.spatial.transform import Rotation
 
 from prohmr_jax.open_body.makehuman_files import Rig
@@ -25,7 +26,9 @@ SHIN_LEAN_DEG = 1.5
 _LEFT = np.array([1.0, 0.0, 0.0])
 
 
-def smallest_rotation(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+def smallest_rotation(
+    source: Float[np.ndarray, "3"], target: Float[np.ndarray, "3"]
+) -> Float[np.ndarray, "3 3"]:
     """Returns the smallest rotation [3, 3] that turns one direction to another.
 
     Args:
@@ -82,7 +85,9 @@ def _left_rotations(rig: Rig, heads: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def t_pose_rotations(rig: Rig, heads: np.ndarray) -> np.ndarray:
+def t_pose_rotations(
+    rig: Rig, heads: Float[np.ndarray, "B 3"]
+) -> Float[np.ndarray, "B 3 3"]:
     """Returns the world rotations [B, 3, 3] of the bones from A-pose to T-pose.
 
     Args:
@@ -113,7 +118,9 @@ class TPose:
     vertex_matrices: np.ndarray
     """[N, 3, 3], rotations blended by the skinning weights of each vertex."""
 
-    def __call__(self, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(
+        self, vertices: Float[np.ndarray, "N 3"]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Returns T-posed vertices [N, 3] and heads of the bones [B, 3], metres.
 
         Args:
@@ -130,7 +137,7 @@ class TPose:
         return turned + self.rig.weights @ shifts, posed_heads
 
 
-def make_t_pose(rig: Rig, vertices: np.ndarray) -> TPose:
+def make_t_pose(rig: Rig, vertices: Float[np.ndarray, "N 3"]) -> TPose:
     """Returns the T-pose for all bodies, computed from the mean body.
 
     Args:
@@ -142,7 +149,7 @@ def make_t_pose(rig: Rig, vertices: np.ndarray) -> TPose:
     return TPose(rig, rotations, blended.reshape(-1, 3, 3))
 
 
-def mirrored_bones(rig: Rig) -> np.ndarray:
+def mirrored_bones(rig: Rig) -> Int[np.ndarray, " B"]:
     """Returns the number [B] of the counterpart of each bone on the other side."""
     other = {"L": "R", "R": "L"}
     images = [

@@ -6,6 +6,7 @@
 import dataclasses
 
 import numpy as np
+from jaxtyping import Float, Int
 
 MIRROR_X = np.array([-1.0, 1.0, 1.0])
 """Factors on (x, y, z) that give the mirror image of a point."""
@@ -24,7 +25,9 @@ class ShapeSpace:
     """Share of the area-weighted variance that the components explain."""
 
 
-def vertex_areas(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+def vertex_areas(
+    vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]
+) -> Float[np.ndarray, " V"]:
     """Returns the area [V] of each vertex: a third of the triangles around it.
 
     Args:
@@ -36,7 +39,9 @@ def vertex_areas(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return np.bincount(faces.ravel(), np.repeat(thirds, 3), len(vertices))
 
 
-def symmetrised(samples: np.ndarray, mirror: np.ndarray) -> np.ndarray:
+def symmetrised(
+    samples: Float[np.ndarray, "*b V 3"], mirror: Int[np.ndarray, " V"]
+) -> Float[np.ndarray, "*b V 3"]:
     """Returns points [*b, V, 3] averaged with their mirror images.
 
     Args:
@@ -47,7 +52,9 @@ def symmetrised(samples: np.ndarray, mirror: np.ndarray) -> np.ndarray:
 
 
 def fit_shape_space(
-    samples: np.ndarray, areas: np.ndarray, num_components: int
+    samples: Float[np.ndarray, "P V 3"],
+    areas: Float[np.ndarray, " V"],
+    num_components: int,
 ) -> ShapeSpace:
     """Returns the mean and the area-weighted principal components of bodies.
 

@@ -8,6 +8,7 @@ mirror image.
 import numpy as np
 import scipy.sparse
 import scipy.sparse.csgraph
+from jaxtyping import Bool, Float, Int
 
 from prohmr_jax.open_body.makehuman_files import BaseMesh
 
@@ -20,7 +21,7 @@ SOCKET_REACH = 1.2
 radii of the eyeball."""
 
 
-def boundary_edges(faces: np.ndarray) -> np.ndarray:
+def boundary_edges(faces: Int[np.ndarray, "F C"]) -> Int[np.ndarray, "E 2"]:
     """Returns the directed edges [E, 2] at the boundary: those of one face only."""
     edges = np.concatenate(
         [np.stack([faces[:, i], np.roll(faces, -1, 1)[:, i]], 1)
@@ -37,7 +38,7 @@ def eye_front(mesh: BaseMesh) -> int:
     return int(ball[mesh.vertices[ball, 2].argmax()])
 
 
-def left_half(mesh: BaseMesh) -> np.ndarray:
+def left_half(mesh: BaseMesh) -> Int[np.ndarray, "F 3"]:
     """Returns the left half of the body as triangles [F, 3] of the base mesh.
 
     The eye socket is replaced by triangles from its rim to the front of the eyeball.
@@ -57,7 +58,7 @@ def left_half(mesh: BaseMesh) -> np.ndarray:
     return triangles[distinct]
 
 
-def _eye_socket(mesh: BaseMesh, quads: np.ndarray) -> np.ndarray:
+def _eye_socket(mesh: BaseMesh, quads: np.ndarray) -> Bool[np.ndarray, " F"]:
     """Returns [F], True for faces near the left eyeball that are turned towards it."""
     ball = mesh.vertices[np.unique(mesh.quads[LEFT_EYE])]
     center = (ball.min(0) + ball.max(0)) / 2
@@ -69,7 +70,7 @@ def _eye_socket(mesh: BaseMesh, quads: np.ndarray) -> np.ndarray:
     return near & ((normals * inward).sum(1) > 0)
 
 
-def edge_loop(quads: np.ndarray, start: int) -> np.ndarray:
+def edge_loop(quads: Int[np.ndarray, "F 4"], start: int) -> Int[np.ndarray, " N"]:
     """Returns the vertices of a straight path of edges from boundary to boundary.
 
     Args:
@@ -100,7 +101,9 @@ def edge_loop(quads: np.ndarray, start: int) -> np.ndarray:
     raise ValueError(f"no edge goes straight on from vertex {loop[-1]}")
 
 
-def largest_part(faces: np.ndarray, cut: np.ndarray) -> np.ndarray:
+def largest_part(
+    faces: Int[np.ndarray, "F C"], cut: Int[np.ndarray, " N"]
+) -> Int[np.ndarray, "G C"]:
     """Returns the faces of the largest part into which a cut divides a mesh.
 
     Args:
@@ -119,7 +122,9 @@ def largest_part(faces: np.ndarray, cut: np.ndarray) -> np.ndarray:
     return faces[part == np.bincount(part).argmax()]
 
 
-def welded(vertices: np.ndarray, seam: np.ndarray) -> np.ndarray:
+def welded(
+    vertices: Float[np.ndarray, "N 3"], seam: Int[np.ndarray, " S"]
+) -> Int[np.ndarray, " N"]:
     """Returns the map [N] of vertex numbers that closes a narrow gap.
 
     The edge of the gap runs from the mirror plane to the vertex that is farthest from
@@ -138,7 +143,9 @@ def welded(vertices: np.ndarray, seam: np.ndarray) -> np.ndarray:
     return image
 
 
-def triangulated(vertices: np.ndarray, quads: np.ndarray) -> np.ndarray:
+def triangulated(
+    vertices: Float[np.ndarray, "N 3"], quads: Int[np.ndarray, "F 4"]
+) -> Int[np.ndarray, "2*F 3"]:
     """Returns two triangles per quad, which is cut along the shorter diagonal.
 
     Args:
@@ -154,7 +161,9 @@ def triangulated(vertices: np.ndarray, quads: np.ndarray) -> np.ndarray:
     return np.concatenate([first, second])
 
 
-def both_halves(left: np.ndarray, mirror: np.ndarray) -> np.ndarray:
+def both_halves(
+    left: Int[np.ndarray, "F 3"], mirror: Int[np.ndarray, " N"]
+) -> Int[np.ndarray, "2*F 3"]:
     """Returns the triangles [2 F, 3] of the left half and of its mirror image.
 
     Args:
@@ -165,9 +174,9 @@ def both_halves(left: np.ndarray, mirror: np.ndarray) -> np.ndarray:
 
 
 def compacted(
-    faces: np.ndarray, mirror: np.ndarray
+    faces: Int[np.ndarray, "F 3"], mirror: Int[np.ndarray, " N"]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Renumbers the vertices of a mesh so that all of them are used.
+    """Removes the vertices that no face uses, and renumbers the others.
 
     Args:
       faces: [F, 3], vertex numbers of the triangles.

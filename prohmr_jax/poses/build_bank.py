@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Callable, Iterable
 
 import numpy as np
+from jaxtyping import Bool, Float
 from scipy.cluster.vq import kmeans2
 
 from prohmr_jax.poses.bank import PoseBank
@@ -130,7 +131,7 @@ class Capture:
         weight = np.bincount(cluster)[cluster] ** -0.7
         return cls(poses, weight / weight.sum())
 
-    def draw(self, rng: Rng, n: int) -> np.ndarray:
+    def draw(self, rng: Rng, n: int) -> Float[np.ndarray, "n 24 3"]:
         """Returns n random frames [n, 24, 3], axis-angle, radians."""
         return self.poses[rng.choice(len(self.poses), size=n, p=self.probability)]
 
@@ -165,7 +166,9 @@ def _samplers(capture: Capture) -> dict[str, Sampler]:
     return samplers
 
 
-def vary(rng: Rng, poses: np.ndarray, scale: float | np.ndarray) -> np.ndarray:
+def vary(
+    rng: Rng, poses: Float[np.ndarray, "n 24 3"], scale: float | np.ndarray
+) -> Float[np.ndarray, "n 24 3"]:
     """Returns poses [n, 24, 3] with random turns added to every joint.
 
     The standard deviation is larger for joints that move more freely.
@@ -189,8 +192,10 @@ def _arms() -> tuple[str, ...]:
 
 
 def with_joints_of(
-    poses: np.ndarray, donors: np.ndarray, joints: tuple[str, ...]
-) -> np.ndarray:
+    poses: Float[np.ndarray, "n 24 3"],
+    donors: Float[np.ndarray, "n 24 3"],
+    joints: tuple[str, ...],
+) -> Float[np.ndarray, "n 24 3"]:
     """Returns poses [n, 24, 3] in which some joints are replaced by those of others.
 
     Args:
@@ -205,8 +210,11 @@ def with_joints_of(
 
 
 def recombine(
-    rng: Rng, lower: np.ndarray, upper: np.ndarray, arm: np.ndarray
-) -> np.ndarray:
+    rng: Rng,
+    lower: Float[np.ndarray, "n 24 3"],
+    upper: Float[np.ndarray, "n 24 3"],
+    arm: Float[np.ndarray, "n 24 3"],
+) -> Float[np.ndarray, "n 24 3"]:
     """Returns poses [n, 24, 3] that combine parts of three poses.
 
     Args:
@@ -223,7 +231,7 @@ def recombine(
     return whole
 
 
-def blend(rng: Rng, pool: np.ndarray, n: int) -> np.ndarray:
+def blend(rng: Rng, pool: Float[np.ndarray, "N 24 3"], n: int) -> np.ndarray:
     """Returns n poses that interpolate or recombine random poses of a pool.
 
     Args:
@@ -241,7 +249,7 @@ def blend(rng: Rng, pool: np.ndarray, n: int) -> np.ndarray:
     return vary(rng, np.where(halfway, between, swapped), 0.3)
 
 
-def _possible(poses: np.ndarray) -> np.ndarray:
+def _possible(poses: np.ndarray) -> Bool[np.ndarray, " n"]:
     """Returns [n], True for poses within the limits and without self-intersection."""
     fine = within_joint_limits(poses)
     fine[fine] = free_of_self_intersection(poses[fine])

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float
 
 from prohmr_jax.poses.build_bank import build_pose_bank
 from prohmr_jax.poses.kinematics import split_heading, to_rotmat
@@ -27,7 +28,7 @@ _VALIDATE_EVERY = 4
 _NUM_ITERATIONS = 25
 
 
-def pose_vectors(axis_angle: np.ndarray) -> np.ndarray:
+def pose_vectors(axis_angle: Float[np.ndarray, "N 24 3"]) -> Float[np.ndarray, "N 72"]:
     """Returns the vectors [N, 72] over which the prior is a density.
 
     A vector holds the axis-angles of the 23 body joints (69 numbers), then the swing of
@@ -43,7 +44,7 @@ def pose_vectors(axis_angle: np.ndarray) -> np.ndarray:
 
 
 def fit_mixture(
-    vectors: np.ndarray, num_components: int, seed: int
+    vectors: Float[np.ndarray, "N D"], num_components: int, seed: int
 ) -> "GaussianMixture":
     """Returns scikit-learn's mixture of Gaussians, fitted by expectation maximisation.
 

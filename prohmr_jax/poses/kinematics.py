@@ -6,6 +6,7 @@ a T-pose) left is +X and the face looks along +Z.
 """
 
 import numpy as np
+from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from prohmr_jax.skeleton import SMPL_24, SMPL_MIRROR, SMPL_PARENTS, mirror_name
@@ -48,19 +49,19 @@ REST_OFFSETS = REST_JOINTS - np.where(
 """[24, 3], position of each joint at rest relative to its parent, metres."""
 
 
-def to_rotmat(axis_angle: np.ndarray) -> np.ndarray:
+def to_rotmat(axis_angle: Float[np.ndarray, "*b 3"]) -> Float[np.ndarray, "*b 3 3"]:
     """Returns rotation matrices [*b, 3, 3] of axis-angles [*b, 3] in radians."""
     flat = Rotation.from_rotvec(np.reshape(axis_angle, (-1, 3))).as_matrix()
     return flat.reshape(*np.shape(axis_angle), 3)
 
 
-def to_axis_angle(rotmat: np.ndarray) -> np.ndarray:
+def to_axis_angle(rotmat: Float[np.ndarray, "*b 3 3"]) -> Float[np.ndarray, "*b 3"]:
     """Returns axis-angles [*b, 3] in radians, at most pi, of matrices [*b, 3, 3]."""
     flat = Rotation.from_matrix(np.reshape(rotmat, (-1, 3, 3))).as_rotvec()
     return flat.reshape(np.shape(rotmat)[:-1])
 
 
-def turn(axis: str, angle: np.ndarray | float) -> np.ndarray:
+def turn(axis: str, angle: np.ndarray | float) -> Float[np.ndarray, "*b 3 3"]:
     """Returns rotations [*b, 3, 3] about a coordinate axis.
 
     Args:
@@ -73,7 +74,9 @@ def turn(axis: str, angle: np.ndarray | float) -> np.ndarray:
     return to_rotmat(axis_angle)
 
 
-def world_rotations(local: np.ndarray) -> np.ndarray:
+def world_rotations(
+    local: Float[np.ndarray, "*b 24 3 3"],
+) -> Float[np.ndarray, "*b 24 3 3"]:
     """Returns the rotations of the joints relative to the world.
 
     Args:
@@ -88,7 +91,9 @@ def world_rotations(local: np.ndarray) -> np.ndarray:
     return world
 
 
-def local_rotations(world: np.ndarray) -> np.ndarray:
+def local_rotations(
+    world: Float[np.ndarray, "*b 24 3 3"],
+) -> Float[np.ndarray, "*b 24 3 3"]:
     """Returns the rotations of the joints relative to their parents.
 
     It is the inverse of `world_rotations`.
@@ -102,8 +107,9 @@ def local_rotations(world: np.ndarray) -> np.ndarray:
 
 
 def joint_positions(
-    world: np.ndarray, offsets: np.ndarray = REST_OFFSETS
-) -> np.ndarray:
+    world: Float[np.ndarray, "*b 24 3 3"],
+    offsets: Float[np.ndarray, "24 3"] = REST_OFFSETS,
+) -> Float[np.ndarray, "*b 24 3"]:
     """Returns joint positions [*b, 24, 3], metres, with the pelvis at the origin.
 
     Args:
@@ -118,12 +124,14 @@ def joint_positions(
     return joints
 
 
-def mirrored(axis_angle: np.ndarray) -> np.ndarray:
+def mirrored(axis_angle: Float[np.ndarray, "*b 24 3"]) -> Float[np.ndarray, "*b 24 3"]:
     """Returns the mirror images of poses [*b, 24, 3], axis-angle."""
     return axis_angle[..., list(SMPL_MIRROR), :] * np.array([1.0, -1.0, -1.0])
 
 
-def split_heading(rotmat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def split_heading(
+    rotmat: Float[np.ndarray, "*b 3 3"],
+) -> tuple[Float[np.ndarray, "*b"], Float[np.ndarray, "*b 3"]]:
     """Splits rotations into a swing and the turn about the vertical that follows it.
 
     Args:
@@ -144,13 +152,15 @@ def split_heading(rotmat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return heading.reshape(batch), swing.reshape(*batch, 3)
 
 
-def unit(vector: np.ndarray) -> np.ndarray:
+def unit(vector: Float[np.ndarray, "*b 3"]) -> Float[np.ndarray, "*b 3"]:
     """Returns vectors [*b, 3] scaled to length 1; a zero vector stays zero."""
     length = np.linalg.norm(vector, axis=-1, keepdims=True)
     return vector / np.maximum(length, 1e-9)
 
 
-def frame(along: np.ndarray, toward: np.ndarray) -> np.ndarray:
+def frame(
+    along: Float[np.ndarray, "*#b 3"], toward: Float[np.ndarray, "*#b 3"]
+) -> Float[np.ndarray, "*b 3 3"]:
     """Returns rotation matrices [*b, 3, 3] whose columns follow two directions.
 
     Args:
@@ -162,7 +172,9 @@ def frame(along: np.ndarray, toward: np.ndarray) -> np.ndarray:
     return np.stack([along, side, np.cross(along, side)], axis=-1)
 
 
-def shortest_turn(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+def shortest_turn(
+    source: Float[np.ndarray, "*#b 3"], target: Float[np.ndarray, "*#b 3"]
+) -> Float[np.ndarray, "*b 3 3"]:
     """Returns the smallest rotations [*b, 3, 3] that take one direction to another.
 
     Args:

@@ -6,6 +6,7 @@ every captured frame except faults of the capture.
 """
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 from prohmr_jax.poses.kinematics import (
     REST_OFFSETS,
@@ -48,7 +49,9 @@ _THIGH_TURN_IN_DEG = -50
 _THIGH_TURN_OUT_DEG = np.array([[-1.0, -0.5, 0.0, 1.0], [60, 85, 130, 130]])
 
 
-def within_joint_limits(axis_angle: np.ndarray) -> np.ndarray:
+def within_joint_limits(
+    axis_angle: Float[np.ndarray, "n 24 3"],
+) -> Bool[np.ndarray, " n"]:
     """Returns [n], True where every joint of a pose is within its limits.
 
     Args:
@@ -61,7 +64,7 @@ def within_joint_limits(axis_angle: np.ndarray) -> np.ndarray:
     return fine
 
 
-def _rotation(local: np.ndarray, *names: str) -> np.ndarray:
+def _rotation(local: np.ndarray, *names: str) -> Float[np.ndarray, "n 3 3"]:
     """Returns [n, 3, 3], the product of the local rotations of a chain of joints."""
     product = local[:, SMPL_24.index(names[0])]
     for name in names[1:]:
@@ -116,13 +119,15 @@ def _limbs_are_fine(poses: np.ndarray, local: np.ndarray) -> np.ndarray:
     return fine & (hand[:, 0, 0] >= np.cos(np.deg2rad(_WRIST_BEND_DEG)))
 
 
-def _twist(rotmat: np.ndarray, axis: np.ndarray) -> np.ndarray:
+def _twist(rotmat: np.ndarray, axis: np.ndarray) -> Float[np.ndarray, " n"]:
     """Returns [n], the angle about a bone's axis that the shortest swing leaves."""
     swing = shortest_turn(axis, rotmat @ axis)
     return to_axis_angle(np.swapaxes(swing, -1, -2) @ rotmat) @ axis
 
 
-def free_of_self_intersection(axis_angle: np.ndarray) -> np.ndarray:
+def free_of_self_intersection(
+    axis_angle: Float[np.ndarray, "n 24 3"],
+) -> Bool[np.ndarray, " n"]:
     """Returns [n], True where no limb of a pose intersects another part of the body.
 
     Bones are line segments. Pairs of them must keep a distance that is a little less
@@ -200,8 +205,11 @@ def _segments(world: np.ndarray, joints: np.ndarray):
 
 
 def segment_distance(
-    a0: np.ndarray, a1: np.ndarray, b0: np.ndarray, b1: np.ndarray
-) -> np.ndarray:
+    a0: Float[np.ndarray, "n 3"],
+    a1: Float[np.ndarray, "n 3"],
+    b0: Float[np.ndarray, "n 3"],
+    b1: Float[np.ndarray, "n 3"],
+) -> Float[np.ndarray, " n"]:
     """Returns [n], the least distance between pairs of line segments.
 
     Args:

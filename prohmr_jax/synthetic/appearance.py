@@ -7,6 +7,7 @@ Front and back, and left and right, can be told apart as well as those of real p
 import dataclasses
 
 import numpy as np
+from jaxtyping import Float
 
 from prohmr_jax.rendering.colors import oklab_to_linear, to_srgb
 from prohmr_jax.synthetic.body_map import BodyMap
@@ -56,7 +57,7 @@ def random_appearance(rng: np.random.Generator, body: BodyMap) -> Appearance:
     return Appearance(np.clip(painter.color * shade[:, None], 0, 1), painter.thickness)
 
 
-def random_color(rng: np.random.Generator) -> np.ndarray:
+def random_color(rng: np.random.Generator) -> Float[np.ndarray, "3"]:
     """Returns a random sRGB colour [3], more often a grey than a vivid colour."""
     lightness = rng.uniform(0.15, 0.97)
     chroma = rng.choice([0.0, 0.03, 0.10, 0.17], p=[0.2, 0.3, 0.3, 0.2])
@@ -170,7 +171,7 @@ def _dress(painter: _Painter, rng: np.random.Generator):
         painter.paint(trunk & opening, random_color(rng), loose)
 
 
-def _cloth(rng: np.random.Generator, body: BodyMap) -> np.ndarray:
+def _cloth(rng: np.random.Generator, body: BodyMap) -> Float[np.ndarray, "V 3"]:
     """Returns colours [V, 3] of a fabric: plain, striped, checked or mottled."""
     first, second = random_color(rng), random_color(rng)
     x, y, z = body.rest.T
@@ -193,7 +194,9 @@ def _cloth(rng: np.random.Generator, body: BodyMap) -> np.ndarray:
     return np.where(mask[:, None], second, first)
 
 
-def _waves(rng: np.random.Generator, places: np.ndarray, size: float) -> np.ndarray:
+def _waves(
+    rng: np.random.Generator, places: np.ndarray, size: float
+) -> Float[np.ndarray, " V"]:
     """Returns smooth noise [V] in [-1, 1] at places [V, 3], of wavelength `size`."""
     directions = rng.normal(size=(4, 3)) * np.pi / size
     phases = rng.uniform(0, 2 * np.pi, 4)

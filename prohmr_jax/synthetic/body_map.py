@@ -7,6 +7,7 @@ everything follows from the rest joints, the landmarks and the skinning weights.
 import dataclasses
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 from prohmr_jax.body import BodyModel
 from prohmr_jax.skeleton import LANDMARKS_21, SMPL_24
@@ -49,15 +50,15 @@ class BodyMap:
     """[21, 3], positions of LANDMARKS_21, metres, body frame."""
 
     @property
-    def is_torso(self) -> np.ndarray:
+    def is_torso(self) -> Bool[np.ndarray, " V"]:
         """Returns [V], True on what is neither head, arm nor leg."""
         return ~(self.is_head | self.is_arm | self.is_leg)
 
-    def distance_to(self, landmark: str) -> np.ndarray:
+    def distance_to(self, landmark: str) -> Float[np.ndarray, " V"]:
         """Returns the distances [V] at rest to a landmark of LANDMARKS_21, metres."""
         return np.linalg.norm(self.rest - self.landmark(landmark), axis=1)
 
-    def landmark(self, name: str) -> np.ndarray:
+    def landmark(self, name: str) -> Float[np.ndarray, "3"]:
         """Returns the rest position [3] of a landmark of LANDMARKS_21, metres."""
         return self.landmarks[LANDMARKS_21.index(name)]
 
@@ -94,7 +95,7 @@ def map_body(body: BodyModel) -> BodyMap:
     )
 
 
-def _owner(weights: np.ndarray) -> np.ndarray:
+def _owner(weights: Float[np.ndarray, "24 V"]) -> np.ndarray:
     """Returns names [V] of the parts whose joints have the largest skinning weight."""
     shares = {
         part: weights[
@@ -106,7 +107,7 @@ def _owner(weights: np.ndarray) -> np.ndarray:
     return np.array(list(shares))[np.argmax(list(shares.values()), axis=0)]
 
 
-def _along(rest, joints, first: str, last: str) -> np.ndarray:
+def _along(rest, joints, first: str, last: str) -> Float[np.ndarray, " V"]:
     """Returns a coordinate [V] that is 0 at one joint and 1 at another of the side."""
     coordinate = np.zeros(len(rest))
     for side, on_side in (("left", rest[:, 0] >= 0), ("right", rest[:, 0] < 0)):

@@ -6,6 +6,7 @@
 import dataclasses
 
 import numpy as np
+from jaxtyping import Float
 
 from prohmr_jax.geometry.boxes import MARGIN
 from prohmr_jax.rendering.views import Perspective
@@ -33,7 +34,7 @@ class PictureCamera:
     size: int
     """Side of the picture, pixels."""
 
-    def to_camera(self, points: np.ndarray) -> np.ndarray:
+    def to_camera(self, points: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N 3"]:
         """Returns world points [N, 3] in the camera frame, metres."""
         return points @ self.rotation.T + self.translation
 
@@ -49,21 +50,21 @@ class PictureCamera:
         origin = -self.translation @ self.rotation
         return origin, directions.reshape(self.size, self.size, 3)
 
-    def intrinsics(self) -> np.ndarray:
+    def intrinsics(self) -> Float[np.ndarray, "3 3"]:
         """Returns the camera matrix K [3, 3], pixels."""
         (fx, fy), (cx, cy) = self.view.focal_length, self.view.center
         return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]])
 
-    def extrinsics(self) -> np.ndarray:
+    def extrinsics(self) -> Float[np.ndarray, "3 4"]:
         """Returns the matrix [R | t], [3, 4], from the world to the camera, metres."""
         return np.concatenate([self.rotation, self.translation[:, None]], axis=1)
 
 
 def frame_person(
     rng: np.random.Generator,
-    rotation: np.ndarray,
-    translation: np.ndarray,
-    joints: np.ndarray,
+    rotation: Float[np.ndarray, "3 3"],
+    translation: Float[np.ndarray, "3"],
+    joints: Float[np.ndarray, "J 3"],
     size: int,
 ) -> PictureCamera:
     """Returns the camera whose picture shows a person.

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from jaxtyping import Float
 
 from prohmr_jax.synthetic.picture_camera import PictureCamera
 from prohmr_jax.synthetic.textures import Texture
@@ -63,8 +64,11 @@ def random_room(rng: np.random.Generator, textures: Sequence[Texture]) -> Room:
 
 
 def paint_room(
-    room: Room, camera: PictureCamera, vertices: np.ndarray, toward_light: np.ndarray
-) -> np.ndarray:
+    room: Room,
+    camera: PictureCamera,
+    vertices: Float[np.ndarray, "V 3"],
+    toward_light: Float[np.ndarray, "3"],
+) -> Float[np.ndarray, "S S 3"]:
     """Returns a picture [S, S, 3], float32 sRGB, of the room without the person.
 
     Args:
@@ -96,7 +100,7 @@ def paint_room(
     return picture
 
 
-def _shadow(vertices, toward_light, ground: np.ndarray) -> np.ndarray:
+def _shadow(vertices, toward_light, ground: np.ndarray) -> Float[np.ndarray, "S S"]:
     """Returns the darkness [S, S] in [0, 1] of the floor at x and z [S, S, 2]."""
     feet, height = vertices[:, [0, 2]], vertices[:, 1]
     slope = toward_light[[0, 2]] / max(toward_light[1], 0.2)
@@ -114,7 +118,7 @@ def _shadow(vertices, toward_light, ground: np.ndarray) -> np.ndarray:
 
 def paint_collage(
     rng: np.random.Generator, textures: Sequence[Texture], shape: tuple[int, int]
-) -> np.ndarray:
+) -> Float[np.ndarray, "*shape 3"]:
     """Returns a picture [*shape, 3], float32 sRGB, of an unevenly lit flat texture.
 
     Args:
@@ -133,9 +137,9 @@ def paint_collage(
 
 def draw_object(
     rng: np.random.Generator,
-    picture: np.ndarray,
+    picture: Float[np.ndarray, "H W 3"],
     textures: Sequence[Texture],
-    center: np.ndarray,
+    center: Float[np.ndarray, "2"],
     radius: float,
 ) -> None:
     """Draws a textured box, disc or polygon onto a picture in place.

@@ -7,6 +7,7 @@ import dataclasses
 
 import cv2
 import numpy as np
+from jaxtyping import Float
 
 from prohmr_jax.synthetic.appearance import random_color
 
@@ -32,7 +33,7 @@ class Texture:
     colors: np.ndarray
     """[2, 3], sRGB in [0, 1]."""
 
-    def sample(self, at: np.ndarray) -> np.ndarray:
+    def sample(self, at: Float[np.ndarray, "S T 2"]) -> Float[np.ndarray, "S T 3"]:
         """Returns float32 sRGB colours [S, T, 3] of points of the tiled plane.
 
         Args:
@@ -74,7 +75,7 @@ def _random_colors(rng: np.random.Generator) -> np.ndarray:
     return np.stack([first, first + (second - first) * contrast])
 
 
-def _share(rng: np.random.Generator, kind: str) -> np.ndarray:
+def _share(rng: np.random.Generator, kind: str) -> Float[np.ndarray, "128 128"]:
     """Returns the share of the second colour [128, 128] in a random pattern."""
     x, y = _GRID
     count = int(rng.integers(1, 6))
@@ -101,7 +102,7 @@ def _share(rng: np.random.Generator, kind: str) -> np.ndarray:
     raise ValueError(f"no texture {kind!r}")
 
 
-def _noise(rng: np.random.Generator, roughness: float) -> np.ndarray:
+def _noise(rng: np.random.Generator, roughness: float) -> Float[np.ndarray, "128 128"]:
     """Returns noise [128, 128] in [-1, 1] with the spectrum frequency ** -roughness."""
     phases = np.exp(2j * np.pi * rng.random(_FREQUENCY.shape))
     spectrum = phases / np.maximum(_FREQUENCY, 1) ** roughness

@@ -4,6 +4,7 @@
 """
 
 import numpy as np
+from jaxtyping import Float
 
 from prohmr_jax.poses.kinematics import REST_OFFSETS, to_rotmat, turn, unit
 from prohmr_jax.poses.procedural.gestures import Torso
@@ -18,7 +19,9 @@ from prohmr_jax.poses.procedural.stances import Rng
 from prohmr_jax.skeleton import SMPL_24
 
 
-def arms_to(rng: Rng, torso: Torso, targets: np.ndarray) -> tuple[np.ndarray, ...]:
+def arms_to(
+    rng: Rng, torso: Torso, targets: Float[np.ndarray, "n 2 3"]
+) -> tuple[np.ndarray, ...]:
     """Returns the world rotations of shoulders, elbows and wrists, each [n, 2, 3, 3].
 
     The direction in which the elbow points and the twist of the forearm are random.
@@ -54,7 +57,9 @@ def arms_to(rng: Rng, torso: Torso, targets: np.ndarray) -> tuple[np.ndarray, ..
     return tuple(np.stack(part, axis=1) for part in (shoulders, elbows, wrists))
 
 
-def follow_arms(rng: Rng, torso: Torso, targets: np.ndarray) -> np.ndarray:
+def follow_arms(
+    rng: Rng, torso: Torso, targets: Float[np.ndarray, "n 2 3"]
+) -> Float[np.ndarray, "n 2 3 3"]:
     """Returns rotations [n, 2, 3, 3] of the collars that follow the arms.
 
     A raised arm lifts its shoulder, and an arm that reaches forward moves it forward.
@@ -81,8 +86,10 @@ def follow_arms(rng: Rng, torso: Torso, targets: np.ndarray) -> np.ndarray:
 
 
 def shoulders_at(
-    chest: np.ndarray, chest_at: np.ndarray, collars: np.ndarray
-) -> np.ndarray:
+    chest: Float[np.ndarray, "n 3 3"],
+    chest_at: Float[np.ndarray, "n 3"],
+    collars: Float[np.ndarray, "n 2 3 3"],
+) -> Float[np.ndarray, "n 2 3"]:
     """Returns the positions of the shoulders [n, 2, 3], metres.
 
     Args:

@@ -6,6 +6,7 @@ The builder of pose banks calls it.
 import dataclasses
 
 import numpy as np
+from jaxtyping import Float
 
 from prohmr_jax.poses.kinematics import (
     joint_positions,
@@ -26,7 +27,7 @@ _SPINE = SMPL_24.indices("spine1", "spine2", "spine3")
 _SPINE_SHARE = np.array([0.45, 0.2, 0.35])
 
 
-def pose_from_stance(rng: Rng, stance: Stance) -> np.ndarray:
+def pose_from_stance(rng: Rng, stance: Stance) -> Float[np.ndarray, "n 24 3"]:
     """Returns poses [n, 24, 3], axis-angle, that add arms and head to stances.
 
     Args:
@@ -48,7 +49,9 @@ def pose_from_stance(rng: Rng, stance: Stance) -> np.ndarray:
     return to_axis_angle(local_rotations(world))
 
 
-def with_new_arms(rng: Rng, axis_angle: np.ndarray) -> np.ndarray:
+def with_new_arms(
+    rng: Rng, axis_angle: Float[np.ndarray, "n 24 3"]
+) -> Float[np.ndarray, "n 24 3"]:
     """Returns poses [n, 24, 3] with new gestures of the arms.
 
     Args:

@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Callable
 
 import numpy as np
+from jaxtyping import Float
 
 from prohmr_jax.poses.kinematics import unit
 from prohmr_jax.poses.procedural.limbs import ARM_LENGTH
@@ -49,7 +50,7 @@ class Torso:
         return len(self.pelvis)
 
 
-def _near(rng: Rng, n: int, center, spread) -> np.ndarray:
+def _near(rng: Rng, n: int, center, spread) -> Float[np.ndarray, "n 2 3"]:
     """Returns random offsets [n, 2, 3] for both arms, which are similar or independent.
 
     The x axis of the second arm is mirrored. `center` and `spread` are the mean and the
@@ -75,19 +76,19 @@ def _from_chest(torso: Torso, offsets: np.ndarray) -> np.ndarray:
     return torso.chest_at[:, None] + _turned(torso.chest, offsets)
 
 
-def hang(rng: Rng, torso: Torso) -> np.ndarray:
+def hang(rng: Rng, torso: Torso) -> Float[np.ndarray, "n 2 3"]:
     """Draws arms that hang down by gravity, more or less bent."""
     offsets = _near(rng, len(torso), (0.08, -0.47, 0.05), (0.06, 0.05, 0.1))
     return torso.shoulders + offsets
 
 
-def on_hips(rng: Rng, torso: Torso) -> np.ndarray:
+def on_hips(rng: Rng, torso: Torso) -> Float[np.ndarray, "n 2 3"]:
     """Draws hands on the hips."""
     offsets = _near(rng, len(torso), (0.215, 0.06, 0.02), (0.015, 0.03, 0.04))
     return _turned(torso.pelvis, offsets)
 
 
-def crossed(rng: Rng, torso: Torso) -> np.ndarray:
+def crossed(rng: Rng, torso: Torso) -> Float[np.ndarray, "n 2 3"]:
     """Draws arms that are crossed in front of the chest or belly."""
     offsets = _near(rng, len(torso), (-0.09, -0.02, 0.29), (0.05, 0.04, 0.02))
     offsets[:, 0] += [0.0, 0.06, 0.05]
@@ -95,13 +96,13 @@ def crossed(rng: Rng, torso: Torso) -> np.ndarray:
     return _from_chest(torso, offsets)
 
 
-def hold_in_front(rng: Rng, torso: Torso) -> np.ndarray:
+def hold_in_front(rng: Rng, torso: Torso) -> Float[np.ndarray, "n 2 3"]:
     """Draws hands that hold something in front of the trunk, such as a phone."""
     offsets = _near(rng, len(torso), (0.12, 0.02, 0.36), (0.08, 0.14, 0.08))
     return _from_chest(torso, offsets)
 
 
-def guard(rng: Rng, torso: Torso) -> np.ndarray:
+def guard(rng: Rng, torso: Torso) -> Float[np.ndarray, "n 2 3"]:
     """Draws fists in front of the chin, of which the left one often strikes."""
     offsets = _near(rng, len(torso), (0.11, 0.2, 0.28), (0.05, 0.07, 0.08))
     strikes = rng.random(len(torso)) < 0.4
@@ -110,7 +111,7 @@ def guard(rng: Rng, torso: Torso) -> np.ndarray:
     return _from_chest(torso, offsets)
 
 
-def on_head(rng: Rng, torso: Torso) -> np.ndarray:
+def on_head(rng: Rng, torso: Torso) -> Float[np.ndarray, "n 2 3"]:
     """Draws hands at the face, on top of the head or behind it."""
     n = len(torso)
     places = np.array([[0.09, 0.0, 0.14], [0.12, 0.17, 0.0], [0.1, 0.06, -0.13],
@@ -121,31 +122,31 @@ def on_head(rng: Rng, torso: Torso) -> np.ndarray:
     return torso.head_at[:, None] + _turned(torso.head, offsets)
 
 
-def overhead(rng: Rng, torso: Torso) -> np.ndarray:
+def overhead(rng: Rng, torso: Torso) -> Float[np.ndarray, "n 2 3"]:
     """Draws arms that reach up, as in cheering, hanging on a bar, serving or diving."""
     offsets = _near(rng, len(torso), (0.1, 0.45, 0.08), (0.17, 0.08, 0.16))
     return _from_shoulders(torso, offsets)
 
 
-def forward(rng: Rng, torso: Torso) -> np.ndarray:
+def forward(rng: Rng, torso: Torso) -> Float[np.ndarray, "n 2 3"]:
     """Draws arms that reach forward, up or down."""
     offsets = _near(rng, len(torso), (0.0, -0.05, 0.43), (0.14, 0.2, 0.08))
     return _from_shoulders(torso, offsets)
 
 
-def sideways(rng: Rng, torso: Torso) -> np.ndarray:
+def sideways(rng: Rng, torso: Torso) -> Float[np.ndarray, "n 2 3"]:
     """Draws arms that are stretched out sideways, as in balancing."""
     offsets = _near(rng, len(torso), (0.42, 0.0, 0.02), (0.07, 0.2, 0.14))
     return _from_shoulders(torso, offsets)
 
 
-def behind(rng: Rng, torso: Torso) -> np.ndarray:
+def behind(rng: Rng, torso: Torso) -> Float[np.ndarray, "n 2 3"]:
     """Draws hands behind the back and arms that swing backward."""
     offsets = _near(rng, len(torso), (0.12, -0.38, -0.22), (0.13, 0.08, 0.08))
     return _from_shoulders(torso, offsets)
 
 
-def barbell(rng: Rng, torso: Torso) -> np.ndarray:
+def barbell(rng: Rng, torso: Torso) -> Float[np.ndarray, "n 2 3"]:
     """Draws hands on a bar, on the shoulders, at the chest or above the head."""
     n = len(torso)
     height = rng.choice([0.08, 0.2, 0.48], size=n) + rng.normal(0, 0.03, n)
@@ -156,7 +157,7 @@ def barbell(rng: Rng, torso: Torso) -> np.ndarray:
     return _from_shoulders(torso, offsets)
 
 
-def on_legs(rng: Rng, torso: Torso) -> np.ndarray:
+def on_legs(rng: Rng, torso: Torso) -> Float[np.ndarray, "n 2 3"]:
     """Draws hands on the thighs, on the knees or around the shins."""
     n = len(torso)
     along = rng.uniform(0.35, 1.5, (n, 1, 1)) + rng.normal(0, 0.1, (n, 2, 1))
@@ -169,7 +170,7 @@ def on_legs(rng: Rng, torso: Torso) -> np.ndarray:
     return place + 0.12 * unit(off)
 
 
-def on_floor(rng: Rng, torso: Torso) -> np.ndarray:
+def on_floor(rng: Rng, torso: Torso) -> Float[np.ndarray, "n 2 3"]:
     """Draws hands on the floor, below the shoulders or near that."""
     offsets = _near(rng, len(torso), (0.05, 0.0, 0.02), (0.1, 0.0, 0.14))
     places = torso.shoulders + offsets
@@ -177,13 +178,13 @@ def on_floor(rng: Rng, torso: Torso) -> np.ndarray:
     return places
 
 
-def to_feet(rng: Rng, torso: Torso) -> np.ndarray:
+def to_feet(rng: Rng, torso: Torso) -> Float[np.ndarray, "n 2 3"]:
     """Draws hands that reach for ankles and toes."""
     offsets = _near(rng, len(torso), (0.05, 0.05, 0.08), (0.06, 0.06, 0.06))
     return torso.ankles + _turned(torso.pelvis, offsets)
 
 
-def anywhere(rng: Rng, torso: Torso) -> np.ndarray:
+def anywhere(rng: Rng, torso: Torso) -> Float[np.ndarray, "n 2 3"]:
     """Draws a random position within reach for each wrist, as in dance."""
     direction = unit(rng.normal((0.25, 0.1, 0.35), 0.75, (len(torso), 2, 3)))
     distance = ARM_LENGTH * rng.uniform(0.45, 1.0, (len(torso), 2, 1))
@@ -201,7 +202,7 @@ GESTURES: tuple[tuple[Gesture, float], ...] = (
 """Gestures of free arms with their relative frequencies."""
 
 
-def draw_targets(rng: Rng, torso: Torso) -> np.ndarray:
+def draw_targets(rng: Rng, torso: Torso) -> Float[np.ndarray, "n 2 3"]:
     """Returns target positions of the wrists [n, 2, 3] of random gestures.
 
     Usually both arms of a body do the same.

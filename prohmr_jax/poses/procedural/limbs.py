@@ -7,6 +7,7 @@ frame, in metres; everything is batched over the leading axis.
 import dataclasses
 
 import numpy as np
+from jaxtyping import Float
 
 from prohmr_jax.poses.kinematics import REST_OFFSETS, frame, turn, unit
 from prohmr_jax.skeleton import SMPL_24
@@ -61,7 +62,10 @@ ARM_LENGTH = float(
 
 
 def reach(
-    limb: Limb, origin: np.ndarray, target: np.ndarray, pole: np.ndarray
+    limb: Limb,
+    origin: Float[np.ndarray, "n 3"],
+    target: Float[np.ndarray, "n 3"],
+    pole: Float[np.ndarray, "n 3"],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the world rotations of the upper and the lower bone, each [n, 3, 3].
 
@@ -95,11 +99,11 @@ def reach(
 
 def bend_leg(
     side: str,
-    pelvis: np.ndarray,
-    flexion: np.ndarray,
-    abduction: np.ndarray,
-    rotation: np.ndarray,
-    knee: np.ndarray,
+    pelvis: Float[np.ndarray, "n 3 3"],
+    flexion: Float[np.ndarray, " n"],
+    abduction: Float[np.ndarray, " n"],
+    rotation: Float[np.ndarray, " n"],
+    knee: Float[np.ndarray, " n"],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the world rotations of hip and knee, each [n, 3, 3], for joint angles.
 

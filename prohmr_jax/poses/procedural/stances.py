@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Callable
 
 import numpy as np
+from jaxtyping import Float
 
 from prohmr_jax.poses.kinematics import (
     REST_OFFSETS,
@@ -55,8 +56,10 @@ def uniform(rng: Rng, n: int, low: float, high: float) -> np.ndarray:
 
 
 def tilt(
-    pitch: np.ndarray, roll: np.ndarray | float = 0.0, yaw: np.ndarray | float = 0.0
-) -> np.ndarray:
+    pitch: Float[np.ndarray, " n"],
+    roll: np.ndarray | float = 0.0,
+    yaw: np.ndarray | float = 0.0,
+) -> Float[np.ndarray, "n 3 3"]:
     """Returns pelvis rotations [n, 3, 3] that pitch, then roll, then yaw.
 
     Args:
@@ -73,7 +76,7 @@ def trunk(
     forward: tuple[float, float] = (-0.15, 0.35),
     twist: float = 0.2,
     lean: float = 0.12,
-) -> np.ndarray:
+) -> Float[np.ndarray, "n 3"]:
     """Returns random bends of the trunk [n, 3], as in `Stance.bend`.
 
     Args:
@@ -94,12 +97,12 @@ def trunk(
 
 
 def with_feet_at(
-    pelvis: np.ndarray,
-    bend: np.ndarray,
-    feet: np.ndarray,
-    poles: np.ndarray,
-    yaws: np.ndarray,
-    lifted: np.ndarray,
+    pelvis: Float[np.ndarray, "n 3 3"],
+    bend: Float[np.ndarray, "n 3"],
+    feet: Float[np.ndarray, "n 2 3"],
+    poles: Float[np.ndarray, "n 2 3"],
+    yaws: Float[np.ndarray, "n 2"],
+    lifted: Float[np.ndarray, "n 2"],
 ) -> Stance:
     """Returns the stance with the ankles at given positions.
 
@@ -137,12 +140,12 @@ def _within_reach_of(parent, child, most):
 
 def with_leg_angles(
     rng: Rng,
-    pelvis: np.ndarray,
-    bend: np.ndarray,
-    flexion: np.ndarray,
-    abduction: np.ndarray,
-    rotation: np.ndarray,
-    knee: np.ndarray,
+    pelvis: Float[np.ndarray, "n 3 3"],
+    bend: Float[np.ndarray, "n 3"],
+    flexion: Float[np.ndarray, "n 2"],
+    abduction: Float[np.ndarray, "n 2"],
+    rotation: Float[np.ndarray, "n 2"],
+    knee: Float[np.ndarray, "n 2"],
 ) -> Stance:
     """Returns the stance with given angles of the legs and relaxed feet.
 
@@ -177,12 +180,12 @@ def with_leg_angles(
     return Stance(pelvis, bend, *stacked, ground=np.minimum(lowest, -0.1) - 0.06)
 
 
-def pair(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+def pair(left: np.ndarray, right: np.ndarray) -> Float[np.ndarray, "n 2 ..."]:
     """Returns [n, 2, ...], the values of the left side and of the right side."""
     return np.stack([left, right], axis=1)
 
 
-def feet_at(x_left, x_right, y, z_left, z_right) -> np.ndarray:
+def feet_at(x_left, x_right, y, z_left, z_right) -> Float[np.ndarray, "n 2 3"]:
     """Returns positions of the ankles [n, 2, 3], metres, relative to the pelvis.
 
     Args:
@@ -199,7 +202,7 @@ def feet_at(x_left, x_right, y, z_left, z_right) -> np.ndarray:
 
 def knees_toward(
     rng: Rng, n: int, outward: tuple[float, float] = (0.0, 0.4), up: float = 0.0
-) -> np.ndarray:
+) -> Float[np.ndarray, "n 2 3"]:
     """Returns directions [n, 2, 3] in which the knees point: forward and outward.
 
     Args:
@@ -212,7 +215,9 @@ def knees_toward(
     return np.stack([x, np.full((n, 2), up), np.ones((n, 2))], axis=-1)
 
 
-def on_ground(stance: Stance, ground: np.ndarray, on_hands: bool) -> Stance:
+def on_ground(
+    stance: Stance, ground: Float[np.ndarray, " n"], on_hands: bool
+) -> Stance:
     """Returns the stance with the floor at another height.
 
     Args:
