@@ -145,7 +145,7 @@ def _samplers(capture: Capture) -> dict[str, Sampler]:
         poses = pose_from_stance(rng, stance(rng, n))
         # A quarter of the poses get arms of captured frames, which are more natural.
         chosen = rng.random(n) < 0.25
-        donors = capture.draw(rng, chosen.sum())
+        donors = capture.draw(rng, int(chosen.sum()))
         poses[chosen] = with_joints_of(poses[chosen], donors, _arms())
         return vary(rng, poses, 0.3)
 
