@@ -167,7 +167,7 @@ def fit_extra_regressor(
       poses: [P, 24, 3], axis-angle, radians, poses in which the joints are fitted.
     """
     middle = np.flatnonzero(mirror == np.arange(len(mirror)))
-    crown = middle[vertices[0, middle, 1].argmax()]
+    crown = int(middle[vertices[0, middle, 1].argmax()])
     points, shares = extra_targets(vertices, joints, nose, crown)
     bodies = posed_extra_bodies(vertices, joints, weights, points, shares, poses)
     distance = np.linalg.norm(points[0][:, None] - vertices[0], axis=-1)
