@@ -47,16 +47,16 @@ def find_landmarks(
     head = np.isin(bones, bones[points[:, 1] > points[left_eye, 1] - 0.02])
     middle = np.abs(points[:, 0]) < 1e-9
     tips = {
-        f"left_{name}_tip": farthest((1, 0, 0), f"finger{i}-3.L")
+        f"left_{name}_tip": farthest((1.0, 0.0, 0.0), f"finger{i}-3.L")
         for i, name in enumerate(_FINGERS, start=1)
     }
     return tips | {
         "nose": int(np.where(head & middle, points[:, 2], -np.inf).argmax()),
         "left_eye": left_eye,
         "left_ear": int(np.where(head, points[:, 0], -np.inf).argmax()),
-        "left_big_toe": farthest((0, 0, 1), "toe1-"),
-        "left_small_toe": farthest((0.5, 0, 1), "toe5-"),
-        "left_heel": farthest((0, -0.5, -1), "foot"),
+        "left_big_toe": farthest((0.0, 0.0, 1.0), "toe1-"),
+        "left_small_toe": farthest((0.5, 0.0, 1.0), "toe5-"),
+        "left_heel": farthest((0.0, -0.5, -1.0), "foot"),
         "crown": int(np.where(middle, points[:, 1], -np.inf).argmax()),
     }
 
