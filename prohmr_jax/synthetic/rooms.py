@@ -160,7 +160,7 @@ def draw_object(
     stretch = np.exp(rng.uniform(-0.9, 0.9))
     outline = np.stack([np.cos(angles) * stretch, np.sin(angles) / stretch], axis=1)
     tilt = rng.normal(scale=0.1) if rng.random() < 0.7 else rng.uniform(0, np.pi)
-    points = np.asarray(center) + radius * outline @ _turn(tilt)
+    points = center + radius * outline @ _turn(tilt)
     mask = np.zeros(picture.shape[:2], np.uint8)
     cv2.fillPoly(mask, [np.rint(points * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))

@@ -166,12 +166,12 @@ def test_things_are_drawn_where_they_are():
     rng = np.random.default_rng(0)
     textures = [random_texture(rng, ("plain",))]
     picture = np.full((SIZE, SIZE, 3), 5.0, np.float32)
-    draw_object(rng, picture, textures, (8, 20), 4.0)
+    draw_object(rng, picture, textures, np.array([8.0, 20.0]), 4.0)
     changed = np.argwhere(picture[..., 0] != 5.0)
     assert len(changed) > 4
     np.testing.assert_allclose(changed.mean(axis=0), (20, 8), atol=4)
     untouched = picture.copy()
-    draw_object(rng, picture, textures, (500, 500), 4.0)
+    draw_object(rng, picture, textures, np.array([500.0, 500.0]), 4.0)
     np.testing.assert_array_equal(picture, untouched)
 
 
