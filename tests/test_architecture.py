@@ -42,8 +42,10 @@ _COMPARED = "`parity` names a module after the one that it compares with the off
 SAME_STEM = {
     "detections": _COMPARED,
     "fitting": f"{_COMPARED}; `benchmarks` does so for what it times",
+    "kinematics": "`open_body` builds a skeleton, `poses` turns joints of clips",
     "layers": _COMPARED,
     "objectives": _COMPARED,
+    "surface": "`open_body` holds the mesh that is built, `rendering` the one drawn",
 }
 
 # Folders of tests that are not those of one folder of the package.

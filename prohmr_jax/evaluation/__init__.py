@@ -1,1 +1,1 @@
-"""Evaluation measures predicted bodies and distributions and reports the numbers."""
+"""Modules here measure predicted bodies and distributions, which are then reported."""

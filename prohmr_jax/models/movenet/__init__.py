@@ -1,1 +1,1 @@
-"""MoveNet's networks find the keypoints of people in photographs."""
+"""MoveNet is a family of networks that find people's keypoints in photographs."""

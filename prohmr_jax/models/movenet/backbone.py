@@ -40,7 +40,7 @@ class BackboneMaps:
 
 
 class DepthwiseConv(nn.Module):
-    """Convolves each channel by itself with a 3 x 3 kernel, zero-padded.
+    """Applies a zero-padded 3 x 3 convolution to each channel by itself.
 
     It is written as a sum of nine shifted images, each times a weight per channel:
     XLA's grouped convolution takes five to eight times as long on a CPU.
