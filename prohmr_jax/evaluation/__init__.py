@@ -1,1 +1,1 @@
-"""Modules here measure predicted bodies and distributions, which are then reported."""
+"""This package measures predicted bodies and distributions, and reports them."""

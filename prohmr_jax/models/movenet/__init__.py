@@ -1,1 +1,1 @@
-"""MoveNet is a family of networks that find people's keypoints in photographs."""
+"""This package holds MoveNet, networks that find keypoints of people in photos."""
