@@ -1,1 +1,1 @@
-"""This package measures predicted bodies and distributions, and reports them."""
+"""Computes how far predicted bodies and distributions are right, and reports it."""

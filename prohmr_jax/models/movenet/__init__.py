@@ -1,1 +1,1 @@
-"""This package holds MoveNet, networks that find keypoints of people in photos."""
+"""Defines MoveNet, networks that find the keypoints of people in photographs."""
