@@ -1,4 +1,7 @@
-"""Refuses config values that would only fail later; modes call it at their start."""
+"""Refuses config values that would only fail later; modes call it at their start.
+
+ml_collections checks the types of values, and not their ranges.
+"""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,8 @@
-"""Draws the colour bar that explains the colours of the spread on a sheet."""
+"""Draws the colour bar that explains the colours of the spread on a sheet.
+
+matplotlib's colour bar belongs to its figures, whose fonts and margins are not those of
+the sheets.
+"""
 
 import numpy as np
 from PIL import Image, ImageDraw

@@ -1,4 +1,7 @@
-"""Arranges panels in a grid with titles, for sheets of results and of examples."""
+"""Arranges panels in a grid with titles, for sheets of results and of examples.
+
+Pillow has no grid with titles, and a matplotlib figure would resample the panels.
+"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,8 @@
-"""Crops, resizes and composes pictures, and draws keypoints and text on them."""
+"""Crops, resizes and composes pictures, and draws keypoints and text on them.
+
+Pillow draws lines and text. The crops that keep the subpixel place of a person, and
+the composition over photos, are written here.
+"""
 
 import dataclasses
 
