@@ -11,7 +11,7 @@ from flax import struct
 from jaxtyping import Array, Float
 
 from prohmr_jax.body import BodyModel, body_mesh
-from prohmr_jax.bulk_fitting.jobs import Columns
+from prohmr_jax.bulk_fitting.jobs import Row
 from prohmr_jax.geometry.boxes import MIN_CONFIDENCE
 from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
 from prohmr_jax.rendering.overlay import overlay
@@ -45,7 +45,7 @@ def placed_vertices(body: BodyModel, placed: PlacedBody) -> Float[Array, "*b V 3
 def side_by_side(
     body: BodyModel,
     bodies: Sequence[PlacedBody],
-    columns: Columns,
+    row: Row,
     photo: np.ndarray | None,
     longest_side_px: int,
 ) -> np.ndarray:
@@ -54,7 +54,7 @@ def side_by_side(
     Args:
       body: body model that the bodies belong to.
       bodies: bodies of the person, without leading axes.
-      columns: the person's row of `PICTURE_COLUMNS`.
+      row: values of the person, with those of `PICTURE_COLUMNS`.
       photo: photo [H, W, 3] uint8, or None for a plain canvas.
       longest_side_px: longer side of the picture of one body, pixels.
 
@@ -62,12 +62,12 @@ def side_by_side(
       A picture [h, w, 3] uint8.
     """
     stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *bodies)
-    intrinsics = columns["intrinsics"]
+    intrinsics = row["intrinsics"]
     view = Perspective(
         tuple(np.diagonal(intrinsics)[:2].tolist()), tuple(intrinsics[:2, 2].tolist())
     )
     detected = slice(len(BODY_25))
-    confidence = columns["keypoint_confidence"][detected]
+    confidence = row["keypoint_confidence"][detected]
     confidence = np.where(confidence > MIN_CONFIDENCE, confidence, 0.0)
     any_seen = confidence.any()
     pictures = [
@@ -76,7 +76,7 @@ def side_by_side(
             vertices,
             np.asarray(body.faces),
             view,
-            keypoints=columns["keypoints_px"][detected] if any_seen else None,
+            keypoints=row["keypoints_px"][detected] if any_seen else None,
             confidence=confidence if any_seen else None,
             longest_side=longest_side_px,
         )

@@ -19,6 +19,8 @@ from prohmr_jax.solver.slots import Slots, rows
 
 Columns = dict[str, np.ndarray]
 """Columns of a table by name; rows are people."""
+Row = dict[str, np.ndarray | np.generic]
+"""Values of one person by the name of the column."""
 
 
 @runtime_checkable
@@ -129,6 +131,16 @@ def _solved(entry: _OpenBatch, job: Job) -> SolvedBatch:
     columns = job.finish(entry.batch, entry.problem, minimum)
     columns = {name: column[is_finite] for name, column in columns.items()}
     return SolvedBatch(entry.batch, columns if is_finite.any() else None, is_finite)
+
+
+def row_of(columns: Columns, number: int) -> Row:
+    """Returns one row of a table.
+
+    Args:
+      columns: columns of the table.
+      number: number of the row.
+    """
+    return {name: column[number] for name, column in columns.items()}
 
 
 def minimum_columns(minimum: Minimum) -> Columns:

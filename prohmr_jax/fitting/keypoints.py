@@ -132,8 +132,8 @@ def without_hips(keypoints: Keypoints2D) -> Keypoints2D:
 @functools.partial(jax.jit, static_argnames="use_hips")
 def keypoint_problem(
     model: FittingModel,
-    context: Float[Array, "B C"],
-    betas: Float[Array, "B S"],
+    context: Float[Array, "*b C"],
+    betas: Float[Array, "*b S"],
     view: View,
     use_hips: bool = False,
 ) -> tuple[KeypointParams, KeypointData]:

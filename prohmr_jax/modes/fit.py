@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import ml_collections
 
 from prohmr_jax.bulk_fitting.before_after import PlacedBody, side_by_side
-from prohmr_jax.bulk_fitting.jobs import Columns
+from prohmr_jax.bulk_fitting.jobs import Columns, Row, row_of
 from prohmr_jax.bulk_fitting.keypoint_job import KeypointFitJob, KeypointFitSettings
 from prohmr_jax.bulk_fitting.person_stream import PersonInput
 from prohmr_jax.bulk_fitting.run import BulkReport, run_job
@@ -43,16 +43,16 @@ def run(config: ml_collections.ConfigDict) -> BulkReport:
     source = open_source(config.input, photos)
 
     def draw(first: int, people: Sequence[PersonInput], columns: Columns) -> None:
-        for row, person in enumerate(people[: max(config.overlays - first, 0)]):
-            person_columns = {name: column[row] for name, column in columns.items()}
+        for number, person in enumerate(people[: max(config.overlays - first, 0)]):
+            row = row_of(columns, number)
             picture = side_by_side(
                 reconstructor.body,
-                _before_and_after(person_columns),
-                person_columns,
+                _before_and_after(row),
+                row,
                 person.read_photo(config.exif),
                 config.overlay_longest_side_px,
             )
-            name = f"{first + row:06d}_before_after.png"
+            name = f"{first + number:06d}_before_after.png"
             write_png(output / OVERLAYS / name, picture)
 
     job = KeypointFitJob(
@@ -78,16 +78,12 @@ def run(config: ml_collections.ConfigDict) -> BulkReport:
     return report
 
 
-def _before_and_after(columns: Columns) -> list[PlacedBody]:
+def _before_and_after(row: Row) -> list[PlacedBody]:
     """Returns the mode and the fitted body of one person."""
     return [
+        PlacedBody(row["pose_axis_angle"][0], row["betas"], row["translation"]),
         PlacedBody(
-            columns["pose_axis_angle"][0], columns["betas"], columns["translation"]
-        ),
-        PlacedBody(
-            columns["fit_pose_axis_angle"],
-            columns["fit_betas"],
-            columns["fit_translation"],
+            row["fit_pose_axis_angle"], row["fit_betas"], row["fit_translation"]
         ),
     ]
 

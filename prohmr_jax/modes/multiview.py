@@ -21,7 +21,7 @@ from prohmr_jax.bulk_fitting.before_after import (
     placed_vertices,
     side_by_side,
 )
-from prohmr_jax.bulk_fitting.jobs import Columns
+from prohmr_jax.bulk_fitting.jobs import Columns, Row, row_of
 from prohmr_jax.bulk_fitting.multiview_job import (
     FUSION,
     JOINT,
@@ -75,20 +75,16 @@ def run(config: ml_collections.ConfigDict) -> BulkReport:
     schema = WorldTable if settings.calibrated else ViewsTable
 
     def draw(first: int, people: Sequence[PersonViews], columns: Columns) -> None:
-        for row, person in enumerate(people):
-            person_columns = {name: column[row] for name, column in columns.items()}
-            name = f"{first + row:06d}"
-            if first + row < config.overlays:
+        for number, person in enumerate(people, start=first):
+            row = row_of(columns, number - first)
+            if number < config.overlays:
                 picture = _draw_views(
-                    body,
-                    person,
-                    person_columns,
-                    config.exif,
-                    config.overlay_longest_side_px,
+                    body, person, row, config.exif, config.overlay_longest_side_px
                 )
-                write_png(output / OVERLAYS / f"{name}_before_after.png", picture)
-            if first + row < config.meshes:
-                _write_mesh(output / MESHES / f"{name}.glb", body, person_columns)
+                name = f"{number:06d}_before_after.png"
+                write_png(output / OVERLAYS / name, picture)
+            if number < config.meshes:
+                _write_mesh(output / MESHES / f"{number:06d}.glb", body, row)
 
     report = run_job(
         output / TABLE,
@@ -104,36 +100,34 @@ def run(config: ml_collections.ConfigDict) -> BulkReport:
     return report
 
 
-def _one_body(columns: Columns, view: int) -> PlacedBody:
+def _one_body(row: Row, view: int) -> PlacedBody:
     """Returns the one body of a person in front of the camera of a view."""
-    orient = columns["fit_pose_axis_angle"][view, 0]
-    if "world_orient" in columns:
-        world_to_camera = Rotation.from_matrix(columns["camera_rotation"][view])
-        body_to_world = Rotation.from_rotvec(columns["world_orient"])
+    orient = row["fit_pose_axis_angle"][view, 0]
+    if "world_orient" in row:
+        world_to_camera = Rotation.from_matrix(row["camera_rotation"][view])
+        body_to_world = Rotation.from_rotvec(row["world_orient"])
         orient = (world_to_camera * body_to_world).as_rotvec()
-    pose = np.concatenate([orient[None], columns["fit_body_pose"]]).astype(np.float32)
-    return PlacedBody(pose, columns["fit_betas"], columns["fit_translation"][view])
+    pose = np.concatenate([orient[None], row["fit_body_pose"]]).astype(np.float32)
+    return PlacedBody(pose, row["fit_betas"], row["fit_translation"][view])
 
 
 def _draw_views(
     body: BodyModel,
     person: PersonViews,
-    columns: Columns,
+    row: Row,
     exif: str,
     longest_side_px: int,
 ) -> np.ndarray:
     """Returns all views of a person: the prediction left, the one body right."""
     pictures = []
     for number, view in enumerate(person.views):
-        view_columns = {
-            name: columns[name][number] for name in (*PICTURE_COLUMNS, *_PREDICTED)
-        }
-        predicted = PlacedBody(*(view_columns[name] for name in _PREDICTED))
+        view_row = {name: row[name][number] for name in (*PICTURE_COLUMNS, *_PREDICTED)}
+        predicted = PlacedBody(*(view_row[name] for name in _PREDICTED))
         pictures.append(
             side_by_side(
                 body,
-                [predicted, _one_body(columns, number)],
-                view_columns,
+                [predicted, _one_body(row, number)],
+                view_row,
                 view.read_photo(exif),
                 longest_side_px,
             )
@@ -141,7 +135,7 @@ def _draw_views(
     return in_one_column(pictures)
 
 
-def _write_mesh(path: pathlib.Path, body: BodyModel, columns: Columns) -> None:
+def _write_mesh(path: pathlib.Path, body: BodyModel, row: Row) -> None:
     """Writes the one body of a person as the camera of the first view sees it."""
-    vertices = placed_vertices(body, _one_body(columns, 0))
+    vertices = placed_vertices(body, _one_body(row, 0))
     write_glb(path, np.asarray(vertices), np.asarray(body.faces))
