@@ -13,19 +13,20 @@ from prohmr_jax.evaluation.weighted_means import (
     weighted_mean,
     weighted_rms,
 )
+from prohmr_jax.geometry.spread import spread
 from tests.support.batches import BATCHES
 
 
 def test_spread_of_an_isotropic_gaussian():
     samples = 0.05 * jax.random.normal(jax.random.key(0), (20_000, 2, 3)) + 3.0
-    result = statistics.spread(samples)
+    result = spread(samples)
     np.testing.assert_allclose(result, 0.05 * np.sqrt(3), rtol=0.02)
 
 
 @pytest.mark.parametrize("batch", BATCHES)
 def test_spread_is_the_root_mean_square_distance_from_the_mean(rng, batch):
     samples = rng.normal(size=(*batch, 7, 2, 3)).astype(np.float32)
-    result = jax.jit(statistics.spread)(samples)
+    result = jax.jit(spread)(samples)
     exact = np.float64(samples)
     gaps = exact - exact.mean(axis=-3, keepdims=True)
     expected = np.sqrt(np.mean(np.sum(gaps**2, axis=-1), axis=-2))
@@ -34,7 +35,7 @@ def test_spread_is_the_root_mean_square_distance_from_the_mean(rng, batch):
 
 def test_spread_of_a_point_mass_is_zero_with_a_zero_gradient():
     samples = jnp.ones((5, 2, 3))
-    value, gradient = jax.value_and_grad(lambda s: statistics.spread(s).sum())(samples)
+    value, gradient = jax.value_and_grad(lambda s: spread(s).sum())(samples)
     assert value == 0
     np.testing.assert_array_equal(gradient, np.zeros_like(samples))
 
@@ -77,7 +78,7 @@ def test_streamed_moments_and_ranks_equal_those_of_all_samples(rng, chunks):
         moments = add(moments, part)
     np.testing.assert_allclose(moments.mean, samples.mean(axis=1), rtol=1e-6)
     np.testing.assert_allclose(
-        moments.spread(), statistics.spread(np.float64(samples)), rtol=1e-3
+        moments.spread(), spread(np.float64(samples)), rtol=1e-3
     )
     np.testing.assert_array_equal(
         moments.pit_ranks(), calibration.pit_ranks(samples, truth)
