@@ -75,7 +75,7 @@ def test_evaluation(prepared, batch, tiny_body):
     baseline = mean_body(tiny_body, jnp.broadcast_to(jnp.eye(3), (23, 3, 3)))
     key = jax.random.key(0)
     assert_lowers(
-        functools.partial(measure, num_hypotheses=3),
+        functools.partial(measure, num_samples=2),
         prepared, tiny_body, baseline, batch.images, key,
     )  # fmt: skip
     assert_lowers(
