@@ -10,6 +10,8 @@ from jaxtyping import Float, Int
 
 MIRROR_X = np.array([-1.0, 1.0, 1.0])
 """Factors on (x, y, z) that give the mirror image of a point."""
+# Largest distance of points that count as points on the mirror plane, metres.
+_ON_MIRROR_PLANE = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,8 +62,8 @@ def fit_shape_space(
 
     The area-weighted centroid of each body is moved to the origin first. The signs of
     the components are fixed: the first makes the body taller, and the largest entry of
-    each other one is positive. Points with area 0, such as joints, do not influence the
-    components, but move with them.
+    each other one on the left side is positive. Points with area 0, such as joints, do
+    not influence the components, but move with them.
 
     Args:
       samples: [P, V, 3], points of P bodies, metres.
@@ -79,7 +81,10 @@ def fit_shape_space(
     # The length of offsets.T @ u is sqrt(P - 1) standard deviations.
     loadings = vectors[:, kept] / np.sqrt(len(samples) - 1)
     components = np.einsum("pvc,ps->vcs", offsets, loadings)
-    flat = components.reshape(-1, num_components)
+    # If both sides counted, mirrored points with opposite x would tie for the largest
+    # entry, and rounding would decide about the sign.
+    left = mean[:, 0] > -_ON_MIRROR_PLANE
+    flat = components[left].reshape(-1, num_components)
     signs = np.sign(flat[np.abs(flat).argmax(0), np.arange(num_components)])
     first = components[..., 0]
     top, bottom = mean[:, 1].argmax(), mean[:, 1].argmin()

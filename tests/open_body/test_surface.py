@@ -58,6 +58,19 @@ def test_principal_components_against_svd():
     assert space.components[top, 1, 0] > space.components[bottom, 1, 0]
 
 
+@pytest.mark.parametrize("rounding", [-1e-12, 1e-12])
+def test_rounding_does_not_decide_the_sign_of_a_symmetric_component(rounding):
+    # Bodies of different heights, and of different widths to both sides.
+    rng = np.random.default_rng(0)
+    height, width = rng.standard_normal((2, 50, 1))
+    left = np.concatenate([1 + 0.1 * width, 2 + 0.5 * height, 0 * width], axis=1)
+    feet = np.zeros((50, 3))
+    samples = np.stack([left, left * shape_space.MIRROR_X, feet], axis=1)
+    samples[:, 1, 0] *= 1 + rounding
+    space = shape_space.fit_shape_space(samples, np.ones(3), 2)
+    assert space.components[0, 0, 1] > 0.05
+
+
 def grid(width: int, height: int):
     """Quads of a flat sheet; vertex (x, y) has the number y * width + x."""
     corner = np.arange(width * height).reshape(height, width)
