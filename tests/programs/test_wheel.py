@@ -84,7 +84,8 @@ def test_it_says_its_licences_and_brings_their_texts(wheel):
     fields = email.message_from_bytes(archive.read(path))
     assert fields["License-Expression"] == "MIT AND Apache-2.0 AND CC0-1.0"
     texts = set(fields.get_all("License-File"))
-    assets = (ROOT / "prohmr_jax" / "assets").rglob("*LICENSE*")
+    folder = ROOT / "prohmr_jax" / "assets"
+    assets = [*folder.rglob("*LICENSE*"), *folder.rglob("NOTICE*")]
     assert texts == {"LICENSE", *(str(file.relative_to(ROOT)) for file in assets)}
 
 

@@ -122,6 +122,7 @@ def test_step_with_a_bad_gradient_changes_nothing_but_its_count():
 DEVICES_SCRIPT = """
 import jax, numpy as np, sys
 sys.path.insert(0, {root!r})
+from configs.prohmr_keypoints import get_config
 from tests.support.keypoint_training import TINY
 from prohmr_jax.training.keypoint_model import *
 from prohmr_jax.training.objective import Objective
