@@ -144,15 +144,15 @@ def assemble_hypotheses(
 class PreparedProHMR:
     """Holds a trained model that is ready for inference; a pytree."""
 
-    module: ProHMR = struct.field(pytree_node=False)
-    """The module, or a `PoseRegressor`."""
+    module: BodyNetwork = struct.field(pytree_node=False)
+    """A `ProHMR`, or a `PoseRegressor`."""
     variables: Mapping
     """Variables of encoder and head."""
     flow: prepared_flow.PreparedFlow | None
     """The folded flow; None for a `PoseRegressor`, which has no flow."""
 
 
-def prepare(model: ProHMR, variables: Mapping) -> PreparedProHMR:
+def prepare(model: BodyNetwork, variables: Mapping) -> PreparedProHMR:
     """Returns a trained model in the form for inference.
 
     Args:

@@ -12,7 +12,7 @@ from prohmr_jax.models.flow import ConditionalGlow
 from prohmr_jax.models.heads import ShapeCameraHead
 from prohmr_jax.models.keypoint_encoder import KeypointEncoder
 from prohmr_jax.models.pose_regressor import PoseRegressor
-from prohmr_jax.models.prohmr import POSE_FEATURES, ProHMR
+from prohmr_jax.models.prohmr import POSE_FEATURES, BodyNetwork, ProHMR
 from prohmr_jax.models.readout import Readout
 from prohmr_jax.models.resnet import RESNETS, resnet
 
@@ -134,11 +134,11 @@ def _build_encoder(spec: ModelSpec, axis_name: str | None) -> nn.Module:
     return encoder
 
 
-def init_variables(model: ProHMR, key: jax.Array) -> dict:
+def init_variables(model: BodyNetwork, key: jax.Array) -> dict:
     """Returns freshly initialised variables of a model; ActNorms are identities.
 
     Args:
-      model: the module.
+      model: a `ProHMR`, or a `PoseRegressor`.
       key: random key.
 
     Returns:
