@@ -8,19 +8,48 @@ import numpy as np
 import pytest
 
 from tests.support.paths import SHARED
+from tests.support.shape_checks import check_calls
 
-# Arrays of the host are arrays too: jax takes either.
+# NumPy arrays count as arrays too, because JAX takes either.
 jaxtyping.Array = jax.Array | np.ndarray
-# Annotated shapes are checked at every call, in modules of functions. Not in those
-# with pytree classes: transformations fill these with things that are no arrays.
+# Annotated types and shapes are checked at every call of a function in these modules.
 jaxtyping.install_import_hook(
     [
+        "prohmr_jax.benchmarks.devices",
+        "prohmr_jax.benchmarks.fitting",
+        "prohmr_jax.benchmarks.fitting_people",
+        "prohmr_jax.benchmarks.hypotheses",
+        "prohmr_jax.benchmarks.input_pipeline",
+        "prohmr_jax.benchmarks.naive",
+        "prohmr_jax.benchmarks.packages",
+        "prohmr_jax.benchmarks.step_costs",
+        "prohmr_jax.benchmarks.timing",
+        "prohmr_jax.benchmarks.training",
+        "prohmr_jax.bulk_fitting.before_after",
+        "prohmr_jax.bulk_fitting.calibration_files",
+        "prohmr_jax.bulk_fitting.detected_people",
+        "prohmr_jax.bulk_fitting.initialization",
+        "prohmr_jax.bulk_fitting.jobs",
+        "prohmr_jax.bulk_fitting.keypoint_job",
+        "prohmr_jax.bulk_fitting.multiview_job",
+        "prohmr_jax.bulk_fitting.multiview_sources",
+        "prohmr_jax.bulk_fitting.person_stream",
+        "prohmr_jax.bulk_fitting.run",
+        "prohmr_jax.bulk_fitting.shards",
+        "prohmr_jax.bulk_fitting.sources",
+        "prohmr_jax.bulk_fitting.tables",
         "prohmr_jax.data.crops",
+        "prohmr_jax.evaluation.fitting_errors",
         "prohmr_jax.evaluation.metrics",
         "prohmr_jax.geometry.boxes",
         "prohmr_jax.geometry.cameras",
         "prohmr_jax.geometry.procrustes",
         "prohmr_jax.geometry.rotations",
+        "prohmr_jax.geometry.spread",
+        "prohmr_jax.inference.predict",
+        "prohmr_jax.inference.reconstruction",
+        "prohmr_jax.inference.result_pictures",
+        "prohmr_jax.inference.results",
         "prohmr_jax.models.flow",
         "prohmr_jax.models.image_input",
         "prohmr_jax.models.resnet",
@@ -59,7 +88,7 @@ jaxtyping.install_import_hook(
         "prohmr_jax.training.supervision",
         "prohmr_jax.training.whitening",
     ],
-    "beartype.beartype",
+    f"{check_calls.__module__}.{check_calls.__name__}",
 )
 
 # What one test compiled need not be compiled by the next, nor by the next run.
