@@ -138,9 +138,10 @@ def test_objective_and_gradient_do_not_depend_on_the_size(model, people):
 
 
 def test_ends_do_not_depend_on_the_size(shipped):
-    """Most people end alike; rounding leads some to a minimum next to it.
+    """Most people end alike; rounding leads some to another minimum.
 
-    A flow of rectifiers has many, which differ by a few tenths of a percent.
+    A flow of rectifiers has many, which mostly differ by a few tenths of a percent. One
+    person in ten ends elsewhere, in a loss that is up to an eighth higher or lower.
     """
     trained, model = shipped
     drawn = sample_axis_angle(load_pose_prior(), jax.random.key(0), (PEOPLE,))
@@ -162,7 +163,13 @@ def test_ends_do_not_depend_on_the_size(shipped):
     )
     many = solve(start, data)
     assert np.all(np.asarray(many.reason) != Reason.STEP_LIMIT)
-    few = solve(*pick((start, data), np.arange(8)))
-    ratio = few.loss / many.loss[:8]
+    parts = [
+        solve(*pick((start, data), np.arange(first, first + 8))).loss
+        for first in range(0, PEOPLE, 8)
+    ]
+    few = np.concatenate(parts)
+    ratio = few / many.loss
     np.testing.assert_allclose(np.median(ratio), 1.0, atol=1e-3)
-    np.testing.assert_allclose(ratio, 1.0, atol=2e-2)
+    # Neither size finds better minima than the other.
+    np.testing.assert_allclose(np.sum(few), np.sum(many.loss), rtol=1e-2)
+    assert np.mean(np.abs(ratio - 1.0) < 2e-2) >= 0.8
