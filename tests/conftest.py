@@ -17,6 +17,7 @@ jaxtyping.install_import_hook(
     [
         "prohmr_jax.benchmarks.devices",
         "prohmr_jax.benchmarks.fitting",
+        "prohmr_jax.benchmarks.fitting_costs",
         "prohmr_jax.benchmarks.fitting_people",
         "prohmr_jax.benchmarks.hypotheses",
         "prohmr_jax.benchmarks.input_pipeline",

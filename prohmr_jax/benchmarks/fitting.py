@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 import numpy as np
+from jaxtyping import Array, Float
 
 from prohmr_jax.benchmarks import naive
 from prohmr_jax.benchmarks.fitting_costs import (
@@ -57,6 +58,10 @@ _TO_THE_END = Settings(memory=100, loss_tolerance=1e-7, patience=15)
 _ESTIMATED_FROM = 32
 
 
+Target = float | Float[Array, ""]
+"""Objective at which the naive solver stops."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Case:
     """Holds one piece of work as ours and the naive solver do it."""
@@ -65,7 +70,7 @@ class Case:
     """Name of the work in the report."""
     ours: Callable[[], Minimum]
     """Function that does the work with our solver."""
-    naive: Callable[[float], NaiveFit]
+    naive: Callable[[Target], NaiveFit]
     """Function that does the work with the naive solver; it takes the objective at
     which that stops."""
 
@@ -86,7 +91,7 @@ def fit_case(subject: Subject, people: People, limit: int) -> Case:
     )
     keypoints = without_hips(people.view.keypoints)
 
-    def fit_naively(target: float) -> NaiveFit:
+    def fit_naively(target: Target) -> NaiveFit:
         return naive.fit_keypoints(
             subject.flow, subject.variables, subject.dense, people.context, start,
             keypoints, people.view.camera, people.view.image_side,
@@ -119,7 +124,7 @@ def views_case(
     start = jnp.zeros((len(people.betas), POSE_FEATURES))
     views = people.context[None], people.betas[None]
 
-    def fuse_naively(target: float) -> NaiveFit:
+    def fuse_naively(target: Target) -> NaiveFit:
         return naive.fuse_views(
             subject.flow, subject.variables, people.context, start,
             jnp.float32(target), limit,
