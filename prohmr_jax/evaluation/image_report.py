@@ -150,6 +150,19 @@ def draw_people(
     return contact_sheet(panels, len(titles), titles)
 
 
+def h36m_scalars(scores: ImageScores) -> dict[str, float]:
+    """Returns the errors on H36M-14 by name, and the 2D error of the mode.
+
+    The best of N is one number, for the largest N that was measured.
+
+    Args:
+      scores: errors of the model.
+    """
+    errors = vars(scores.means.h36m_14)
+    scalars = {name: float(np.ravel(value)[-1]) for name, value in errors.items()}
+    return scalars | {"mode_error_2d": float(scores.means.mode_error_2d)}
+
+
 class LearningCurve:
     """Keeps the errors during a training in a file, which a resumed run goes on with.
 
@@ -183,10 +196,8 @@ class LearningCurve:
           step: number of the step after which the model was evaluated.
           scores: errors of the model.
         """
-        errors = vars(scores.means.h36m_14)
-        # The best of N is one number, for the one N of these evaluations.
-        row = {"step": float(step)}
-        row |= {k: float(np.ravel(errors[k])[-1]) for k in _CURVE[1:]}
+        errors = h36m_scalars(scores)
+        row = {"step": float(step)} | {name: errors[name] for name in _CURVE[1:]}
         self.rows = [r for r in self.rows if r["step"] < step] + [row]
         stream = io.StringIO()
         writer = csv.DictWriter(stream, _CURVE)

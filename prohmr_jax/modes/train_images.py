@@ -23,7 +23,12 @@ from prohmr_jax.data.pipeline import (
 from prohmr_jax.errors import InputError
 from prohmr_jax.evaluation.body_errors import mean_body, mean_pose
 from prohmr_jax.evaluation.image_errors import score
-from prohmr_jax.evaluation.image_report import LearningCurve, draw_people, write_page
+from prohmr_jax.evaluation.image_report import (
+    LearningCurve,
+    draw_people,
+    h36m_scalars,
+    write_page,
+)
 from prohmr_jax.files.assets import IMAGE_ENCODER
 from prohmr_jax.files.body_files import read_body
 from prohmr_jax.files.images import write_png
@@ -235,9 +240,8 @@ def _evaluation(
                 settings.num_samples,
                 ("curve.png", "people.png"),
             )
-        errors = scores.means.h36m_14
-        scalars = {f"evaluation/{name}": value for name, value in vars(errors).items()}
-        scalars["evaluation/mode_error_2d"] = scores.means.mode_error_2d
+        errors = h36m_scalars(scores)
+        scalars = {f"evaluation/{name}": value for name, value in errors.items()}
         return Evaluation(scalars, {"evaluation/people": picture})
 
     return evaluate
