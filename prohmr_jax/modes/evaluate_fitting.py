@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.evaluation.body_errors import mean_pose
+from prohmr_jax.evaluation.bootstrap import MeanInterval, bootstrap_mean
 from prohmr_jax.evaluation.fitting_errors import (
     FitErrors,
     FittedModels,
@@ -26,7 +27,7 @@ from prohmr_jax.evaluation.fitting_errors import (
 )
 from prohmr_jax.evaluation.fitting_scenes import Scenes, make_scenes
 from prohmr_jax.evaluation.keypoint_errors import CONDITIONS
-from prohmr_jax.evaluation.over_actions import mean_over_actions, measure_people
+from prohmr_jax.evaluation.over_actions import measure_people
 from prohmr_jax.files import markdown
 from prohmr_jax.files.assets import KEYPOINT_WEIGHTS, REGRESSION_WEIGHTS
 from prohmr_jax.files.atomic import write_atomically
@@ -120,33 +121,47 @@ def measure(
     return {name: errors[name] for name in methods}
 
 
-def mean_of_split(errors: FitErrors, labels: Labels, split: Split) -> FitErrors:
-    """Returns the mean over a split's actions of the means over their people, mm."""
-    actions = [action for _, action in labels]
+def mean_of_split(
+    errors: np.ndarray, labels: Labels, split: Split, seed: int
+) -> MeanInterval:
+    """Returns the mean over a split's actions of the means over their people.
+
+    The 95 % interval is by bootstrap over the people of each action.
+
+    Args:
+      errors: errors of all people [P], millimetres.
+      labels: split and action of each person.
+      split: the split.
+      seed: seed of the bootstrap.
+    """
     in_split = np.array([label_split is split for label_split, _ in labels])
-    return mean_over_actions(errors, actions, in_split)
+    actions = np.array([action for _, action in labels])[in_split]
+    return bootstrap_mean(np.asarray(errors)[in_split], seed=seed, groups=actions)
 
 
 def markdown_rows(
-    results: dict[str, Errors], labels: Labels, split: Split
+    results: dict[str, Errors], labels: Labels, split: Split, seed: int = 0
 ) -> list[str]:
     """Returns the table of one split as lines of Markdown.
 
     A row is a method, a column a condition of the keypoints, and a cell holds PA-MPJPE
-    and MPJPE, millimetres.
+    with its 95 % interval and MPJPE, millimetres.
 
     Args:
       results: errors by the name of the condition.
       labels: split and action of each person.
       split: the split.
+      seed: seed of the bootstrap.
     """
     conditions = list(results)
     rows = []
     for method in results[conditions[0]]:
         cells = [method]
         for condition in conditions:
-            means = mean_of_split(results[condition][method], labels, split)
-            cells.append(f"{means.pa_mpjpe:.1f} / {means.mpjpe:.1f}")
+            errors = results[condition][method]
+            pa = mean_of_split(errors.pa_mpjpe, labels, split, seed)
+            mpjpe = mean_of_split(errors.mpjpe, labels, split, seed).mean
+            cells.append(f"{pa.mean:.1f} ({pa.low:.1f}-{pa.high:.1f}) / {mpjpe:.1f}")
         rows.append(cells)
     return markdown.table(["method", *conditions], rows).splitlines()
 
@@ -210,7 +225,8 @@ def run(config: ml_collections.ConfigDict) -> str:
     lines = [
         f"PA-MPJPE / MPJPE in millimetres on the 14 joints of Human3.6M, "
         f"{config.views} cameras per person, body `{config.body}`, "
-        f"seed {config.seed}; means over actions.",
+        f"seed {config.seed}; means over actions. Brackets hold the 95 % interval of "
+        "PA-MPJPE, by bootstrap over people.",
     ]
     for split in Split:
         people = [label for label in labels if label[0] is split]
@@ -219,7 +235,8 @@ def run(config: ml_collections.ConfigDict) -> str:
         actions = len(set(people))
         lines += ["", f"## {split.value}: {actions} actions, {len(people)} people"]
         for title, results in tables.items():
-            lines += ["", f"### {title}", "", *markdown_rows(results, labels, split)]
+            table = markdown_rows(results, labels, split, config.seed)
+            lines += ["", f"### {title}", "", *table]
     report = "\n".join(lines) + "\n"
     if config.output:
         write_atomically(config.output, lambda s: s.write(report.encode()))
