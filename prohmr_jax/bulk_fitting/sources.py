@@ -19,7 +19,8 @@ from prohmr_jax.data.crops import decode_image
 from prohmr_jax.data.dataset_reader import dataset_directory
 from prohmr_jax.data.records import PersonRecord, from_example
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.detections import Detection, as_body25, read_detections
+from prohmr_jax.files.detected_keypoints import as_body25
+from prohmr_jax.files.detections import Detection, read_detections
 from prohmr_jax.files.images import image_size
 from prohmr_jax.files.json_text import json_files
 from prohmr_jax.geometry.boxes import MIN_CONFIDENCE

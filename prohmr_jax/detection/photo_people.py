@@ -11,7 +11,8 @@ from jaxtyping import UInt8
 from prohmr_jax.detection.detector import MIN_SCORE, Detector, detect_people
 from prohmr_jax.detection.types import DetectedPerson
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.detections import Detection, Detections, LeftOut, as_body25
+from prohmr_jax.files.detected_keypoints import as_body25
+from prohmr_jax.files.detections import Detection, Detections, LeftOut
 from prohmr_jax.geometry.boxes import MIN_CONFIDENCE
 from prohmr_jax.skeleton import COCO_17
 from prohmr_jax.structs import Keypoints2D

@@ -17,7 +17,7 @@ class DetectedPerson:
 
     keypoints: Keypoints2D
     """[*b, 17], COCO_17, image frame; see `detect_people` for the confidences.
-    `files.detections.as_body25(keypoints, COCO_17.names)` gives BODY_25."""
+    `files.detected_keypoints.as_body25(keypoints, COCO_17.names)` gives BODY_25."""
     box: Float[Array, "*b 4"]
     """x and y of the left upper corner, then of the right lower one; image frame. It is
     the tight box of the joints that are seen, and holds neither hair nor shoes."""

@@ -2,16 +2,21 @@
 
 Every person is returned in the order of BODY_25 and in image pixels, whatever the
 format. A faulty file is refused as a whole (`InputError`). A person that cannot be used
-is left out, with the reason, and the other people of the file are kept.
+is left out, with the reason, and the other people of the file are kept. A joint whose
+numbers cannot be used counts as missing, and the other joints of the person are kept.
 """
 
 import dataclasses
 import os
-from collections.abc import Sequence
-
-import numpy as np
 
 from prohmr_jax.errors import InputError
+from prohmr_jax.files.detected_keypoints import (
+    NO_KEYPOINTS,
+    UnusablePersonError,
+    require_usable,
+    to_box,
+    to_keypoints,
+)
 from prohmr_jax.files.detection_formats.coco import coco_people, is_coco
 from prohmr_jax.files.detection_formats.easy_vitpose import (
     easy_vitpose_people,
@@ -23,14 +28,9 @@ from prohmr_jax.files.detection_formats.plain_boxes import (
     is_plain_boxes,
     plain_boxes_people,
 )
-from prohmr_jax.files.detection_formats.raw import (
-    COCO_ANNOTATIONS,
-    PLAIN_BOXES,
-    RawPerson,
-)
+from prohmr_jax.files.detection_formats.raw import PLAIN_BOXES, RawPerson
 from prohmr_jax.files.json_text import read_json
-from prohmr_jax.geometry.boxes import MARGIN, MIN_CONFIDENCE
-from prohmr_jax.skeleton import BODY_25
+from prohmr_jax.geometry.boxes import MIN_CONFIDENCE
 from prohmr_jax.structs import Box, Keypoints2D
 
 _FORMATS = (
@@ -40,14 +40,8 @@ _FORMATS = (
     (is_plain_boxes, plain_boxes_people),
     (is_coco, coco_people),
 )
-# COCO's visibility flags: not labelled; labelled but hidden; labelled and visible.
-_COCO_VISIBILITY_CONFIDENCE = np.array([0.0, 0.5, 1.0])
-# No photograph is this wide, and float32 still resolves a tenth of a pixel here.
-_LARGEST_POSITION_PX = 1e6
-# OpenPose's scores pass 1 by a few per cent; percentages and logits are far above.
-_LARGEST_CONFIDENCE = 1.5
-# Keypoints within less than this are fractions of the image's size, or all one point.
-_SMALLEST_EXTENT_PX = 2.0
+# Fields that say who is seen where, as the format's reader found them.
+_IDENTITY = "source", "image_name", "image_id", "image_size", "frame", "track_id"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,8 +58,14 @@ class Detection:
     that detects people itself calls them."""
     image_name: str | None = None
     """File name of the photo, or None if the file does not name it."""
+    image_id: str | None = None
+    """What the file calls the picture, a name or a number; None if it says nothing."""
+    image_size: tuple[int, int] | None = None
+    """(width, height) of the picture in pixels, or None if the file does not say."""
     frame: int | None = None
     """Number of the video frame, or None if the file is not about a video."""
+    track_id: str | None = None
+    """Identity of the person across pictures, or None if the file does not say."""
     box: Box | None = None
     """Box of a person without keypoints, image pixels; all confidences are then zero.
     None if the person has keypoints."""
@@ -112,7 +112,8 @@ def read_detections(
       height]]}`, or COCO's results of object detectors.
 
     Confidences are clipped to [0, 1]; COCO's visibility flags 0, 1, 2 become 0, 0.5, 1.
-    `as_body25` says what happens to joints of BODY_25 that the file does not have.
+    `detected_keypoints.as_body25` says what happens to joints of BODY_25 that the file
+    does not have.
 
     Args:
       path: the JSON file.
@@ -121,9 +122,10 @@ def read_detections(
 
     Returns:
       The people that can be used, and those left out with the reason. A person is left
-      out if the number of joints is unknown, if a number is not finite or cannot be a
-      pixel or a confidence, if fewer than two joints are seen, or if all seen joints
-      lie in one point.
+      out if the number of joints is unknown, if a number cannot be a confidence, if
+      fewer than two joints are seen, or if all seen joints lie in one point. A joint
+      has confidence zero if one of its numbers is absent, is not finite or cannot be
+      the position of a pixel.
 
     Raises:
       InputError: the file is missing, empty, truncated or in another format, or it
@@ -136,15 +138,15 @@ def read_detections(
     for index, person in enumerate(people):
         try:
             if person.source == PLAIN_BOXES and accept_boxes:
-                keypoints, box = _NO_KEYPOINTS, _to_box(person.box)
+                keypoints, box = NO_KEYPOINTS, to_box(person.box)
             else:
-                keypoints, box = _to_keypoints(person), None
-                _require_usable(keypoints, min_confidence)
-        except _UnusableError as error:
+                keypoints, box = to_keypoints(path, index, person), None
+                require_usable(keypoints, min_confidence)
+        except UnusablePersonError as error:
             left_out.append(LeftOut(index, str(error)))
             continue
-        source = person.source, person.image_name, person.frame
-        kept.append(Detection(keypoints, index, *source, box))
+        identity = {name: getattr(person, name) for name in _IDENTITY}
+        kept.append(Detection(keypoints, index, box=box, **identity))
     if not kept:
         first = left_out[0]
         raise InputError(
@@ -153,34 +155,6 @@ def read_detections(
             f"person {first.person_index} {first.reason}",
         )
     return Detections(tuple(kept), tuple(left_out))
-
-
-def as_body25(keypoints: Keypoints2D, names: Sequence[str]) -> Keypoints2D:
-    """Returns NumPy keypoints in the order of BODY_25, over any leading axes.
-
-    If `names` lacks the neck or the mid-hip, it is the midpoint of the shoulders or of
-    the hips, with the lower of their confidences. Other joints of BODY_25 that `names`
-    lacks get position and confidence zero.
-
-    Args:
-      keypoints: positions [*b, J, 2], any unit, and confidences [*b, J] of J joints.
-      names: names of the J joints; joints that BODY_25 does not have are dropped.
-    """
-    shape = (*keypoints.confidence.shape[:-1], len(BODY_25))
-    xy, confidence = np.zeros((*shape, 2)), np.zeros(shape)
-    shared = [n for n in BODY_25.names if n in names]
-    here, there = BODY_25.indices(*shared), [names.index(n) for n in shared]
-    xy[..., here, :] = keypoints.xy[..., there, :]
-    confidence[..., here] = keypoints.confidence[..., there]
-    for middle, part in (("neck", "shoulder"), ("mid_hip", "hip")):
-        sides = [f"left_{part}", f"right_{part}"]
-        if middle in names or not set(sides) <= set(names):
-            continue
-        pair = [names.index(side) for side in sides]
-        xy[..., BODY_25.index(middle), :] = keypoints.xy[..., pair, :].mean(-2)
-        least = keypoints.confidence[..., pair].min(-1)
-        confidence[..., BODY_25.index(middle)] = least
-    return Keypoints2D(xy, confidence)
 
 
 def _raw_people(path: str | os.PathLike, content: object) -> list[RawPerson]:
@@ -194,81 +168,3 @@ def _raw_people(path: str | os.PathLike, content: object) -> list[RawPerson]:
         '"annotations"), MMPose JSON ("instance_info") nor easy_ViTPose JSON '
         '("keypoints" and "skeleton")',
     )
-
-
-_NO_KEYPOINTS = Keypoints2D(
-    np.zeros((len(BODY_25), 2), np.float32), np.zeros(len(BODY_25), np.float32)
-)
-
-
-class _UnusableError(ValueError):
-    """Says what is wrong with a person; the text continues "person 3 ..."."""
-
-
-def _to_keypoints(person: RawPerson) -> Keypoints2D:
-    """Checks the numbers of a person and returns them in the order of BODY_25."""
-    values = person.values
-    if not isinstance(values, list) or not all(map(_is_number, values)):
-        raise _UnusableError("has keypoints that are not a list of numbers")
-    if not values:
-        raise _UnusableError("has no body keypoints")
-    joints, rest = divmod(len(values), 3)
-    names = None if rest else person.names_of(joints)
-    if names is None:
-        raise _UnusableError(f"has {person.why_unknown(len(values))}")
-    numbers = np.array([_to_float(v) for v in values]).reshape(joints, 3)
-    numbers = numbers[: len(names)]
-    for name, (x, y, confidence) in zip(names, numbers, strict=True):
-        if not np.isfinite([x, y, confidence]).all():
-            raise _UnusableError(f"has a value of {name} that is not finite")
-        if max(abs(x), abs(y)) > _LARGEST_POSITION_PX:
-            raise _UnusableError(f"has {name} at a position that no photo has")
-        if person.source != COCO_ANNOTATIONS and confidence > _LARGEST_CONFIDENCE:
-            raise _UnusableError(
-                f"has confidence {confidence:g} of {name}; expected a number in [0, 1]"
-            )
-    xy, confidence = numbers[:, :2], numbers[:, 2]
-    if person.source == COCO_ANNOTATIONS:
-        confidence = _COCO_VISIBILITY_CONFIDENCE[confidence.astype(int)]
-    keypoints = as_body25(Keypoints2D(xy, np.clip(confidence, 0.0, 1.0)), names)
-    return Keypoints2D(
-        keypoints.xy.astype(np.float32), keypoints.confidence.astype(np.float32)
-    )
-
-
-def _to_box(values: object) -> Box:
-    """Returns the square around a box, with the margin that boxes of keypoints have."""
-    sound = isinstance(values, list) and len(values) == 4
-    if not sound or not all(map(_is_number, values)):
-        raise _UnusableError("has a box that is not x, y, width, height")
-    x, y, width, height = map(_to_float, values)
-    if not max(map(abs, (x, y, width, height))) < _LARGEST_POSITION_PX:
-        raise _UnusableError("has a box at a position that no photo has")
-    if not min(width, height) >= _SMALLEST_EXTENT_PX:
-        raise _UnusableError(f"has a box of {width:g} x {height:g} pixels")
-    center = np.array([x + width / 2.0, y + height / 2.0], np.float32)
-    return Box(center, np.float32(MARGIN * max(width, height)))
-
-
-def _require_usable(keypoints: Keypoints2D, min_confidence: float) -> None:
-    """Raises _UnusableError if the keypoints give no box around the person."""
-    seen = keypoints.xy[keypoints.confidence > min_confidence]
-    if len(seen) < 2:
-        number = "only one joint" if len(seen) else "no joint"
-        raise _UnusableError(f"has {number} with a confidence above {min_confidence:g}")
-    if np.ptp(seen, axis=0).max() < _SMALLEST_EXTENT_PX:
-        raise _UnusableError(
-            f"has all its joints within {_SMALLEST_EXTENT_PX:g} pixels "
-            "(keypoints must be in pixels, not in fractions of the image's size)"
-        )
-
-
-def _is_number(value: object) -> bool:
-    return type(value) in (int, float)  # not bool, which is an int
-
-
-def _to_float(value: float) -> float:
-    try:
-        return float(value)
-    except OverflowError:  # an integer beyond any float
-        return float("inf")

@@ -16,7 +16,7 @@ from prohmr_jax.detection.detector import (
     propose,
     read_keypoints,
 )
-from prohmr_jax.files.detections import as_body25
+from prohmr_jax.files.detected_keypoints import as_body25
 from prohmr_jax.files.images import read_image
 from prohmr_jax.models.movenet.network import multipose, thunder
 from prohmr_jax.skeleton import BODY_25, COCO_17

@@ -135,6 +135,26 @@ def test_mmpose_videos(read):
         check(people[2].keypoints, values, HALPE_26.names)
 
 
+def test_mmpose_joints_and_people_that_are_bad_cost_themselves(read):
+    values = joints(17)
+    bad_joints = instance(values)
+    bad_joints["keypoints"][3] = None
+    bad_joints["keypoints"][4] = [None, 7.0]
+    bad_joints["keypoints"][5] = [1.0, 2.0, 3.0]
+    bad_joints["track_id"] = 12
+    people = [bad_joints, MIXED[0], {"bbox": []}, None, instance(values)]
+    detections = read({"instance_info": people})
+    assert [(p.person_index, p.track_id) for p in detections.people] == [
+        (0, "12"), (4, None),
+    ]  # fmt: skip
+    assert [p.person_index for p in detections.left_out] == [1, 2, 3]
+    confidence = detections.people[0].keypoints.confidence
+    names = [COCO_17.names[i] for i in (3, 4, 5)]
+    assert not confidence[list(BODY_25.indices(*names))].any()
+    kept = BODY_25.indices("nose", "left_wrist", "right_ankle")
+    assert confidence[list(kept)].all()
+
+
 def test_mmpose_by_the_names_of_its_joints(read):
     order = np.random.default_rng(0).permutation(17)
     names = [COCO_17.names[i] for i in order]
@@ -161,7 +181,8 @@ def test_easy_vitpose_has_rows_before_columns(read):
 
 def test_easy_vitpose_videos(read):
     content = vitpose(COCO_17.names, {"3": joints(17)}, {}, {"3": joints(17, 1)})
-    assert [p.frame for p in read(content).people] == [0, 2]
+    people = read(content).people
+    assert [(p.frame, p.track_id) for p in people] == [(0, "3"), (2, "3")]
     with pytest.raises(InputError, match="no people"):
         read(vitpose(COCO_17.names, {}))
 
@@ -206,7 +227,7 @@ BAD = {
     ),
     "easy_ViTPose, NaN": (
         vitpose(COCO_17.names, {"0": joints(17) * [np.nan, 1, 1]}),
-        "person 0 has a value of nose that is not finite",
+        "person 0 has no joint at a position that a photo can have",
     ),
     "easy_ViTPose, pairs": (
         {"keypoints": [{"0": [[1, 2]] * 17}], "skeleton": meta(COCO_17.names)

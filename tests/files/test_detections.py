@@ -63,16 +63,99 @@ def test_people_keep_their_numbers_when_one_is_left_out(written):
     assert "no body keypoints" in detections.left_out[1].reason
 
 
-def test_a_bad_number_costs_its_person_alone(written):
-    values = a_person()
-    values[0] = float("nan")
-    short = a_person()[:-3]
-    detections = read_detections(written(openpose(values, a_person(), short)))
-    assert [p.person_index for p in detections.people] == [1]
-    assert [p.reason[:35] for p in detections.left_out] == [
-        "has a value of nose that is not fin",
-        "has 24 joints instead of the 25 of ",
-    ]
+BAD_NUMBERS = (
+    float("nan"), None, float("inf"), 1e300, 10**400, "12", True, [3], 2e6,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("value", BAD_NUMBERS, ids=repr)
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_bad_position_costs_its_joint_alone(written, place, value):
+    bad = a_person()
+    bad[3 * BODY_25.index("left_wrist") + place] = value
+    (person,) = read_detections(written(openpose(bad))).people
+    wrist = BODY_25.index("left_wrist")
+    assert person.keypoints.confidence[wrist] == 0
+    assert not person.keypoints.xy[wrist].any()
+    others = np.delete(np.array(a_person()).reshape(25, 3), wrist, axis=0)
+    xy, confidence = (
+        np.delete(array, wrist, axis=0)
+        for array in (person.keypoints.xy, person.keypoints.confidence)
+    )
+    np.testing.assert_allclose(xy, others[:, :2], rtol=1e-6)
+    np.testing.assert_allclose(confidence, others[:, 2], rtol=1e-6)
+
+
+def test_joints_that_a_file_is_sure_of_are_not_lost_silently(written, caplog):
+    values = np.array(a_person()).reshape(25, 3)
+    values[3], values[4] = [np.nan, np.nan, 0.0], [np.nan, 5.0, np.nan]
+    read_detections(written(openpose(values.ravel().tolist())))
+    assert not caplog.records
+    values[5, 0] = np.nan
+    read_detections(written(openpose(values.ravel().tolist(), a_person())))
+    (record,) = caplog.records
+    assert record.getMessage().endswith("person 0: joints at no usable position, "
+                                        "which count as missing: 1")  # fmt: skip
+
+
+def test_a_bad_person_costs_itself_alone(written):
+    people = [
+        a_person()[:-3], None, 3, {"hand_left_keypoints_2d": []},
+        {"pose_keypoints_2d": None}, {"pose_keypoints_2d": [None] * 75},
+    ]  # fmt: skip
+    content = openpose(a_person(), *people[:1])
+    content["people"] += people[1:]
+    content["people"].append(openpose(a_person(seed=3))["people"][0])
+    detections = read_detections(written(content))
+    assert [p.person_index for p in detections.people] == [0, 7]
+    assert [p.reason[:20] for p in detections.left_out] == [
+        "has 24 joints instea", *["has no body keypoint"] * 4, "has keypoints that a",
+    ]  # fmt: skip
+
+
+def test_a_null_flag_makes_annotations_no_results(written):
+    values = np.array(a_person(17)).reshape(17, 3)
+    values[:, 2] = 2
+    flat = values.ravel().tolist()
+    flat[3:6] = [None, None, None]
+    item = {"image_id": 7, "keypoints": flat}
+    (person,) = read_detections(written({"annotations": [item]})).people
+    assert person.source == raw.COCO_ANNOTATIONS
+    assert person.keypoints.confidence[BODY_25.index("left_eye")] == 0
+    assert person.keypoints.confidence[BODY_25.index("nose")] == 1
+
+
+def test_pictures_and_identities_are_kept(written):
+    values = a_person(17)
+    results = [
+        {"image_id": image, "keypoints": values, "score": 0.9, **track}
+        for image, track in (
+            (255037, {"track_id": 3}), ("000001.jpg", {"idx": 4.0}),
+            ("seq/7", {"idx": [5]}), ("", {"idx": -1}), (None, {"idx": "a"}),
+        )
+    ]  # fmt: skip
+    people = read_detections(written(results)).people
+    assert [p.image_id for p in people] == ["255037", "000001.jpg", "seq/7", None, None]
+    assert [p.image_name or None for p in people] == [
+        None, "000001.jpg", "seq/7", None, None,
+    ]  # fmt: skip
+    assert [p.track_id for p in people] == ["3", "4", "5", None, "a"]
+    annotations = {
+        "images": [{"id": 8, "file_name": "b.jpg", "width": 640, "height": 480},
+                   {"id": 9, "width": "wide", "height": 480}],
+        "annotations": [{"image_id": 8, "keypoints": values},
+                        {"image_id": 9, "keypoints": values}],
+    }  # fmt: skip
+    first, second = read_detections(written(annotations)).people
+    assert (first.image_name, first.image_id, first.image_size) == (
+        "b.jpg", "8", (640, 480),
+    )  # fmt: skip
+    assert (second.image_name, second.image_id, second.image_size) == (None, "9", None)
+    tracked = openpose(a_person(), a_person())
+    tracked["people"][0]["person_id"] = [-1]
+    tracked["people"][1]["person_id"] = [2]
+    tracks = [p.track_id for p in read_detections(written(tracked)).people]
+    assert tracks == [None, "2"]
 
 
 def test_the_threshold_is_the_callers(written):
@@ -172,27 +255,20 @@ BAD = {
     "people are strings": ({"people": ["a"]}, '"people" is not a list'),
     "no people": (openpose(), "no people"),
     "no COCO people": ([], "no people"),
-    "no body": ({"people": [{"hand_left_keypoints_2d": []}]}, "person 0 has no"),
+    "no body": ({"people": [{"hand_left_keypoints_2d": []}]}, "person 0 has no body"),
     "18 joints": (openpose(a_person(18)), "18 joints instead of the 25"),
     "24 joints": (openpose(a_person(24)), "24 joints instead of the 25"),
     "74 values": (openpose(a_person()[:-1]), "not a multiple of 3"),
     "18 COCO joints": ([{"keypoints": a_person(18), "score": 1}], "18 joints instead"),
-    "NaN": (changed(WRIST_X, float("nan")), "person 0 has a value of left_wrist"),
-    "infinite": (changed(WRIST_X + 1, float("inf")), "has a value of left_wrist"),
-    "1e999": (json.dumps(changed(WRIST_X, 7777777)).replace("7777777", "1e999"),
-              "person 0 has a value of left_wrist"),
-    "beyond float32": (
-        changed(WRIST_X, 1e300),
-        "has left_wrist at a position that no photo has",
-    ),
-    "400 digits": (changed(WRIST_X, 10**400), "value of left_wrist that is not fin"),
+    "NaN": (openpose([float("nan")] * 75), "no joint at a position"),
+    "1e999": (json.dumps(openpose([7777777] * 75)).replace("7777777", "1e999"),
+              "no joint at a position"),
     "9000 digits": (
         json.dumps(changed(WRIST_X, 7777777)).replace("7777777", "9" * 9000),
         "number that is far too long",
     ),
-    "a string": (changed(WRIST_X, "12"), "not a list of numbers"),
-    "null": (changed(WRIST_X, None), "not a list of numbers"),
-    "true": (changed(WRIST_X, True), "not a list of numbers"),
+    "strings": (openpose(["a"] * 75), "not a list of numbers"),
+    "nulls": (openpose([None] * 75), "not a list of numbers"),
     "nested lists": (openpose([[1, 2, 3]] * 25), "not a list of numbers"),
     "an object": ({"people": [{"pose_keypoints_2d": {}}]}, "not a list of numbers"),
     "percent": (changed(WRIST_X + 2, 87.0), "has confidence 87 of left_wrist"),

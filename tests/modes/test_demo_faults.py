@@ -21,7 +21,7 @@ from tests.support.demo_cases import (
 from tests.support.files_bodies import small
 
 UNSEEN = [0.0] * 75
-WITH_NAN = openpose(person(0)).replace(str(person(0)[0]), "NaN", 1)
+ALL_NAN = openpose([float("nan")] * 75)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def line_of(call, **arguments) -> str:
         (openpose(person(0))[:-20], "not JSON"),
         (openpose(), "no people"),
         (openpose(UNSEEN), "no joint with a confidence"),
-        (WITH_NAN, "not finite"),
+        (ALL_NAN, "no joint at a position"),
         (openpose(person(0, 18)), "18 joints instead of"),
         (None, "cannot be read"),
     ],

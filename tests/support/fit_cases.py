@@ -39,7 +39,7 @@ def alphapose(*images: str) -> str:
 def write_folder(folder: pathlib.Path) -> pathlib.Path:
     """Seven people in three formats, and some who cannot be used."""
     folder.mkdir(parents=True)
-    nan = openpose(person(8), person(9)).replace(str(person(8)[0]), "NaN", 1)
+    nan = openpose([float("nan")] * 75, person(9))
     texts = {
         "1_openpose.json": openpose(person(0), UNSEEN, person(1)),
         "2_cut.json": openpose(person(0))[:-9],

@@ -1,7 +1,8 @@
 """Reads the files of easy_ViTPose.
 
 They hold `{"keypoints": [{"0": [[y, x, score], ...]}], "skeleton": {...}}`: one object
-per frame with one entry per person, and the names of the joints in `skeleton`.
+per frame with one entry per person under the tracker's number of that person, and the
+names of the joints in `skeleton`.
 """
 
 import os
@@ -40,7 +41,8 @@ def easy_vitpose_people(path: str | os.PathLike, content: dict) -> list[RawPerso
             EASY_VITPOSE,
             names,
             frame=frame if len(frames) > 1 else None,
+            track_id=track_id,
         )
         for frame, people in enumerate(frames)
-        for joints in people.values()
+        for track_id, joints in people.items()
     ]

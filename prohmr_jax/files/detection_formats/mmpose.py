@@ -8,13 +8,13 @@ A person has `keypoints` `[[x, y], ...]` and `keypoint_scores`. The demos write
 
 import os
 
-from prohmr_jax.errors import InputError
 from prohmr_jax.files.detection_formats.raw import (
     MMPOSE,
     RawPerson,
     flat_values,
     list_of_objects,
     our_names,
+    track_of,
 )
 
 _LISTS = ("instance_info", "predictions")
@@ -40,8 +40,7 @@ def mmpose_people(path: str | os.PathLike, content: dict | list) -> list[RawPers
       content: its JSON, which `is_mmpose` accepts.
 
     Raises:
-      InputError: a part of the file is no list of people, or a person lacks keypoints
-        or has another number of scores than of keypoints.
+      InputError: a part of the file is no list of people.
     """
     names, items, what = None, content, "the file"
     if isinstance(content, dict):
@@ -58,26 +57,34 @@ def mmpose_people(path: str | os.PathLike, content: dict | list) -> list[RawPers
         frames = any("instances" in item for item in items)
         groups = [(None, items)]
         if frames:
-            groups = [(i.get("frame_id"), i.get("instances")) for i in items]
+            # A frame without people can lack the list.
+            groups = [(i.get("frame_id"), i.get("instances") or []) for i in items]
     return [
-        _person(path, person, names, frame)
+        _person(person, names, frame)
         for frame, people in groups
         for person in list_of_objects(path, people, "a list of instances")
     ]
 
 
-def _person(path, person: dict, names: tuple[str, ...] | None, frame) -> RawPerson:
+def _person(person: dict, names: tuple[str, ...] | None, frame: object) -> RawPerson:
     joints, scores = person.get("keypoints"), person.get("keypoint_scores")
+    fault, values = "", None
     if not isinstance(joints, list) or not isinstance(scores, list):
-        raise InputError(path, 'an instance lacks "keypoints" or "keypoint_scores"')
-    if len(joints) != len(scores):
-        raise InputError(
-            path, f"an instance has {len(joints)} keypoints, but {len(scores)} scores"
-        )
-    # Joints that are no pairs, such as 3D joints, become None, which is refused later.
-    rows = [
-        [*joint, score] if isinstance(joint, list) and len(joint) == 2 else None
-        for joint, score in zip(joints, scores, strict=True)
-    ]
-    frame = frame if type(frame) is int else None
-    return RawPerson(flat_values(rows, _X_Y_SCORE), MMPOSE, names, frame=frame)
+        fault = 'lacks "keypoints" or "keypoint_scores"'
+    elif len(joints) != len(scores):
+        fault = f"has {len(joints)} keypoints, but {len(scores)} scores"
+    else:
+        # Joints that are no pairs, such as 3D joints, become None.
+        rows = [
+            [*joint, score] if isinstance(joint, list) and len(joint) == 2 else None
+            for joint, score in zip(joints, scores, strict=True)
+        ]
+        values = flat_values(rows, _X_Y_SCORE)
+    return RawPerson(
+        values,
+        MMPOSE,
+        names,
+        frame=frame if type(frame) is int else None,
+        track_id=track_of(person),
+        fault=fault,
+    )

@@ -2,11 +2,11 @@
 
 import os
 
-from prohmr_jax.errors import InputError
 from prohmr_jax.files.detection_formats.raw import (
     OPENPOSE,
     RawPerson,
     list_of_objects,
+    track_of,
 )
 
 _KEYS = ("pose_keypoints_2d", "pose_keypoints")
@@ -25,14 +25,12 @@ def openpose_people(path: str | os.PathLike, content: dict) -> list[RawPerson]:
       content: its JSON, which `is_openpose` accepts.
 
     Raises:
-      InputError: "people" is no list of objects, or a person has no body keypoints.
+      InputError: "people" is no list of objects.
     """
     people = list_of_objects(path, content["people"], '"people"')
-    return [_person(path, index, person) for index, person in enumerate(people)]
+    return [_person(person) for person in people]
 
 
-def _person(path: str | os.PathLike, index: int, person: dict) -> RawPerson:
-    for key in _KEYS:
-        if key in person:
-            return RawPerson(person[key], OPENPOSE)
-    raise InputError(path, f'person {index} has no "{_KEYS[0]}"')
+def _person(person: dict) -> RawPerson:
+    values = next((person[key] for key in _KEYS if key in person), None)
+    return RawPerson(values, OPENPOSE, track_id=track_of(person))

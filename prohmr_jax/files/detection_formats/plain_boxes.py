@@ -12,6 +12,8 @@ from prohmr_jax.files.detection_formats.raw import (
     PLAIN_BOXES,
     RawPerson,
     list_of_objects,
+    picture_id,
+    track_of,
 )
 
 _PERSON_CATEGORY = 1
@@ -44,19 +46,22 @@ def plain_boxes_people(
         boxes = content["boxes"]
         if not isinstance(boxes, list):
             raise InputError(path, '"boxes" is not a list')
-        return [RawPerson([], PLAIN_BOXES, box=box) for box in boxes]
+        return [RawPerson(None, PLAIN_BOXES, box=box) for box in boxes]
     people = [
         item
         for item in list_of_objects(path, content, "the file")
         if item.get("category_id", _PERSON_CATEGORY) == _PERSON_CATEGORY
     ]
-    names = [item.get("image_id") for item in people]
-    return [
-        RawPerson(
-            [],
-            PLAIN_BOXES,
-            image_name=name if isinstance(name, str) else None,
-            box=item.get("bbox"),
-        )
-        for item, name in zip(people, names, strict=True)
-    ]
+    return [_person(item) for item in people]
+
+
+def _person(item: dict) -> RawPerson:
+    name = item.get("image_id")
+    return RawPerson(
+        None,
+        PLAIN_BOXES,
+        image_name=name if isinstance(name, str) else None,
+        image_id=picture_id(name),
+        track_id=track_of(item),
+        box=item.get("bbox"),
+    )

@@ -5,6 +5,7 @@ All modules of `detection_formats` return `RawPerson`s, and use the helpers belo
 
 import dataclasses
 import os
+from collections.abc import Mapping
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.skeleton import BODY_25, COCO_17, COCO_FEET_23, HALPE_26
@@ -35,18 +36,28 @@ class RawPerson:
 
     values: object
     """In a sound file a flat list: x and y (pixels) and confidence of every joint, in
-    the file's own order of joints."""
+    the file's own order of joints. None if the file has no body of this person."""
     source: str
     """Name of the format, one of the constants of this module."""
     names: tuple[str, ...] | None = None
     """Names of the joints, or None if the file does not name them."""
     image_name: str | None = None
     """File name of the photo, or None if the file does not name it."""
+    image_id: str | None = None
+    """What the file calls the picture, a name or a number; None if it says nothing."""
+    image_size: tuple[int, int] | None = None
+    """(width, height) of the picture in pixels, or None if the file does not say."""
     frame: int | None = None
     """Number of the video frame, or None if the file is not about a video."""
+    track_id: str | None = None
+    """Identity of the person across pictures, or None if the file does not say."""
     box: object = None
     """In a sound file of plain boxes a list: x, y, width and height in pixels; None in
     other formats."""
+
+    fault: str = ""
+    """Why the person cannot be used, as text that continues "person 3 ..."; empty if
+    the format's reader found no fault."""
 
     def names_of(self, joints: int) -> tuple[str, ...] | None:
         """Returns the joint names of a person with a given number of joints, or None.
@@ -101,8 +112,55 @@ def our_names(
     return names
 
 
+# Keys of a person's identity across pictures: MMPose and PoseTrack, COCO's trackers,
+# AlphaPose, OpenPifPaf, OpenPose.
+_TRACK_KEYS = ("track_id", "tracking_id", "idx", "id_", "person_id")
+
+
+def track_of(person: Mapping[str, object]) -> str | None:
+    """Returns a person's identity across pictures, or None if there is none.
+
+    Args:
+      person: the person's JSON object. AlphaPose and OpenPose write a list of one
+        number, and OpenPose writes -1 for nobody in particular.
+    """
+    for key in _TRACK_KEYS:
+        value = person.get(key)
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]
+        if type(value) is float and value.is_integer():
+            value = int(value)
+        if type(value) is int and value >= 0 or isinstance(value, str) and value:
+            return str(value)
+    return None
+
+
+def picture_id(value: object) -> str | None:
+    """Returns what a file calls a picture as text, or None if it is no name or number.
+
+    Args:
+      value: the file's JSON value, such as COCO's `image_id`.
+    """
+    return str(value) if type(value) in (int, str) and value != "" else None
+
+
+def picture_size(width: object, height: object) -> tuple[int, int] | None:
+    """Returns (width, height) of a picture, pixels; None if they are no sizes.
+
+    Args:
+      width: the file's JSON value.
+      height: the file's JSON value.
+    """
+    sound = all(type(side) in (int, float) for side in (width, height))
+    # No photograph has longer sides; infinity and NaN are refused as well.
+    sound = sound and all(1 <= side < 1e6 for side in (width, height))
+    return (int(width), int(height)) if sound else None
+
+
 def list_of_objects(path: str | os.PathLike, items: object, what: str) -> list[dict]:
-    """Returns `items` after checking that it is a list of JSON objects.
+    """Returns the JSON objects of a list; other elements become empty objects.
+
+    One bad element costs itself alone: what it should have said is missing later.
 
     Args:
       path: path of the file, for messages.
@@ -110,11 +168,12 @@ def list_of_objects(path: str | os.PathLike, items: object, what: str) -> list[d
       what: name of the list in the file, for messages.
 
     Raises:
-      InputError: `items` is no list, or an element is no JSON object.
+      InputError: `items` is no list, or has elements but no JSON object.
     """
-    if not isinstance(items, list) or not all(isinstance(i, dict) for i in items):
+    sound = isinstance(items, list)
+    if not sound or (items and not any(isinstance(item, dict) for item in items)):
         raise InputError(path, f"{what} is not a list of JSON objects")
-    return items
+    return [item if isinstance(item, dict) else {} for item in items]
 
 
 def flat_values(joints: object, columns: tuple[int, int, int]) -> object:
@@ -125,10 +184,17 @@ def flat_values(joints: object, columns: tuple[int, int, int]) -> object:
       columns: columns of x, y and confidence in each row.
 
     Returns:
-      The flat list, or `joints` unchanged if it has no such rows; the check of the
-      numbers refuses it later.
+      The flat list, with None for the numbers of a joint that is no such row; or
+      `joints` unchanged if no joint is, which the check of the numbers refuses later.
     """
-    rows = isinstance(joints, list) and all(
-        isinstance(row, list) and len(row) == len(columns) for row in joints
-    )
-    return [row[c] for row in joints for c in columns] if rows else joints
+    if not isinstance(joints, list):
+        return joints
+    sound = [isinstance(row, list) and len(row) == len(columns) for row in joints]
+    if not any(sound):
+        return joints
+    missing = [None] * len(columns)
+    rows = [
+        row if is_sound else missing
+        for row, is_sound in zip(joints, sound, strict=True)
+    ]
+    return [row[c] for row in rows for c in columns]
