@@ -39,6 +39,7 @@ MODES = {
     "train_keypoints": Mode("modes.train_keypoints", trains=True),
     "train_images": Mode("modes.train_images", trains=True),
     "ablate_keypoints": Mode("modes.ablate_keypoints", trains=True),
+    "choose_data_weight": Mode("modes.choose_data_weight"),
     "evaluate_keypoints": Mode("modes.evaluate_keypoints"),
     "evaluate_images": Mode("modes.evaluate_images"),
     "evaluate_fitting": Mode("modes.evaluate_fitting"),
