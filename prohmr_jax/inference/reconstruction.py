@@ -19,7 +19,7 @@ from prohmr_jax.body import BodyModel, pose_body, shape_body
 from prohmr_jax.data.crops import cut_person
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.assets import KEYPOINT_WEIGHTS
-from prohmr_jax.files.body_files import read_body
+from prohmr_jax.files.body_hash import read_identified_body
 from prohmr_jax.files.detections import Detection
 from prohmr_jax.geometry import cameras
 from prohmr_jax.geometry.boxes import box_from_keypoints
@@ -31,6 +31,7 @@ from prohmr_jax.inference.results import PersonResult, Provenance
 from prohmr_jax.models.prohmr import PreparedProHMR, prepare
 from prohmr_jax.models.spec import KEYPOINTS, build_model
 from prohmr_jax.structs import Camera, Crop, Keypoints2D
+from prohmr_jax.weights.headers import warn_of_other_body
 from prohmr_jax.weights.weight_files import load_weights
 
 # Number of meshes computed at a time: it limits the memory of many hypotheses.
@@ -219,7 +220,7 @@ def load_reconstructor(
       checkpoint: weights file or training directory, see `load_weights`; empty for the
         weights that come with the package.
       body: body file, see `read_body`; it needs as many shape coefficients as the
-        weights predict.
+        weights predict. Another body than that of the training is warned of.
       seed: seed of the samples.
       num_hypotheses: number of hypotheses of each person, the mode included.
       num_meshes: number of them that are returned as meshes.
@@ -230,7 +231,7 @@ def load_reconstructor(
       InputError: a file cannot be used, or weights and body do not fit together.
     """
     checkpoint = pathlib.Path(checkpoint or KEYPOINT_WEIGHTS)
-    body_model = read_body(body)
+    body_model, identity = read_identified_body(body)
     spec, variables = load_weights(checkpoint)
     if spec.num_betas != body_model.num_betas:
         raise InputError(
@@ -238,6 +239,7 @@ def load_reconstructor(
             f"predicts {spec.num_betas} shape coefficients, "
             f"but the body {os.fspath(body)} has {body_model.num_betas}",
         )
+    warn_of_other_body(checkpoint, identity)
     provenance = Provenance(
         source="",
         person_index=0,

@@ -31,7 +31,7 @@ from prohmr_jax.evaluation.over_actions import measure_people
 from prohmr_jax.files import markdown
 from prohmr_jax.files.assets import KEYPOINT_WEIGHTS, REGRESSION_WEIGHTS
 from prohmr_jax.files.atomic import write_atomically
-from prohmr_jax.files.body_files import read_body
+from prohmr_jax.files.body_hash import BodyIdentity, read_identified_body
 from prohmr_jax.fitting.smplify import GaussianMixture, GenericFlow
 from prohmr_jax.models.prohmr import PreparedProHMR, prepare
 from prohmr_jax.models.spec import build_model
@@ -40,6 +40,7 @@ from prohmr_jax.poses.mocap.splits import Split, action_of
 from prohmr_jax.priors.gaussian_mixture import load_pose_prior
 from prohmr_jax.priors.pose_flow import load_pose_flow
 from prohmr_jax.solver.problem import Settings
+from prohmr_jax.weights.headers import warn_of_other_body
 from prohmr_jax.weights.weight_files import load_weights
 
 _LOG = logging.getLogger(__name__)
@@ -166,20 +167,22 @@ def markdown_rows(
     return markdown.table(["method", *conditions], rows).splitlines()
 
 
-def _load(path: str | pathlib.Path) -> PreparedProHMR:
+def _load(path: str | pathlib.Path, body: BodyIdentity) -> PreparedProHMR:
     spec, variables = load_weights(path)
+    warn_of_other_body(path, body)
     return prepare(build_model(spec), variables)
 
 
 def _fitted_models(config: ml_collections.ConfigDict) -> FittedModels:
-    regression = _load(config.regression or REGRESSION_WEIGHTS)
+    body, identity = read_identified_body(config.body)
+    regression = _load(config.regression or REGRESSION_WEIGHTS, identity)
     if regression.flow is not None:
         raise InputError("config.regression", "the weights are not deterministic")
     prior = load_pose_prior(config.pose_prior or None)
     return FittedModels(
-        prohmr=_load(config.checkpoint or KEYPOINT_WEIGHTS),
+        prohmr=_load(config.checkpoint or KEYPOINT_WEIGHTS, identity),
         regression=regression,
-        body=read_body(config.body),
+        body=body,
         mixture=GaussianMixture(prior),
         flow=GenericFlow(load_pose_flow(config.pose_flow or None)),
         mean_body_pose=mean_pose(prior),

@@ -11,11 +11,12 @@ from prohmr_jax.errors import InputError
 from prohmr_jax.evaluation.body_errors import mean_body, mean_pose
 from prohmr_jax.evaluation.image_errors import score
 from prohmr_jax.evaluation.image_report import draw_people, write_page
-from prohmr_jax.files.body_files import read_body
+from prohmr_jax.files.body_hash import read_identified_body
 from prohmr_jax.files.images import write_png
 from prohmr_jax.models.prohmr import prepare
 from prohmr_jax.models.spec import KEYPOINTS, build_model
 from prohmr_jax.priors.gaussian_mixture import load_pose_prior
+from prohmr_jax.weights.headers import warn_of_other_body
 from prohmr_jax.weights.weight_files import load_weights
 
 _LOG = logging.getLogger(__name__)
@@ -38,7 +39,8 @@ def run(config: ml_collections.ConfigDict) -> pathlib.Path:
         raise InputError(
             config.checkpoint, "is a model of keypoints, not one of images"
         )
-    body = read_body(config.body)
+    body, identity = read_identified_body(config.body)
+    warn_of_other_body(config.checkpoint, identity)
     model = prepare(build_model(spec), variables)
     source = Source(config.dataset, config.split, weight=1.0)
     baseline = mean_body(body, mean_pose(load_pose_prior(config.pose_prior or None)))

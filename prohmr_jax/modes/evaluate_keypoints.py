@@ -27,12 +27,13 @@ from prohmr_jax.evaluation.keypoint_report import (
 from prohmr_jax.evaluation.over_actions import measure_people
 from prohmr_jax.files.assets import KEYPOINT_WEIGHTS
 from prohmr_jax.files.atomic import write_atomically
-from prohmr_jax.files.body_files import read_body
+from prohmr_jax.files.body_hash import read_identified_body
 from prohmr_jax.models.prohmr import prepare
 from prohmr_jax.models.spec import build_model
 from prohmr_jax.poses.bank import HeldOutClip, read_held_out_clips
 from prohmr_jax.poses.mocap.splits import Split, action_of
 from prohmr_jax.priors.gaussian_mixture import load_pose_prior
+from prohmr_jax.weights.headers import warn_of_other_body
 from prohmr_jax.weights.weight_files import load_weights
 
 _LOG = logging.getLogger(__name__)
@@ -89,7 +90,8 @@ def run(config: ml_collections.ConfigDict) -> list[ConditionReport]:
     """
     weights = pathlib.Path(config.checkpoint or KEYPOINT_WEIGHTS)
     spec, variables = load_weights(weights)
-    body = read_body(config.body)
+    body, identity = read_identified_body(config.body)
+    warn_of_other_body(weights, identity)
     model = prepare(build_model(spec), variables)
     people = people_of_clips(
         read_held_out_clips(config.held_out), config.frame_step, config.views

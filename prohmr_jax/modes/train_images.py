@@ -30,7 +30,7 @@ from prohmr_jax.evaluation.image_report import (
     write_page,
 )
 from prohmr_jax.files.assets import IMAGE_ENCODER
-from prohmr_jax.files.body_files import read_body
+from prohmr_jax.files.body_hash import BodyIdentity, read_identified_body
 from prohmr_jax.files.images import write_png
 from prohmr_jax.models.prohmr import prepare
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
@@ -80,7 +80,7 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.Pat
     """
     people_per_device(config.batch_size)
     spec = ModelSpec(**config.model)
-    body = read_body(config.body)
+    body, identity = read_identified_body(config.body)
     weights = LossTerms(**config.loss_weights)
     if weights.readout and not spec.readout:
         raise InputError("config.loss_weights.readout", "needs config.model.readout")
@@ -96,9 +96,9 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.Pat
     if config.synthetic.directory:
         _make_people(config)
     batches = _training_data(config, spec)
-    checkpoints = StateCheckpoints(workdir, spec, data=batches)
+    checkpoints = StateCheckpoints(workdir, spec, data=batches, body=identity)
     resumed = checkpoints.latest_step is not None
-    variables, discriminator_params = _start(config, spec, resumed)
+    variables, discriminator_params = _start(config, spec, identity, resumed)
     state, step_function = make_training(
         build_model(spec, AXIS),
         variables,
@@ -127,7 +127,10 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.Pat
 
 
 def _start(
-    config: ml_collections.ConfigDict, spec: ModelSpec, resumed: bool
+    config: ml_collections.ConfigDict,
+    spec: ModelSpec,
+    body: BodyIdentity,
+    resumed: bool,
 ) -> tuple[dict, Any]:
     """Returns the weights of model and discriminator before the first step."""
     model = build_model(spec)
@@ -137,7 +140,7 @@ def _start(
         return variables, discriminator_params
     if config.weights:
         return (
-            load_starting_model(config.weights, variables),
+            load_starting_model(config.weights, variables, body),
             load_starting_discriminator(config.weights, discriminator_params),
         )
     if config.encoder_weights:

@@ -11,6 +11,7 @@ from flax import jax_utils
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.body_files import read_body
+from prohmr_jax.files.body_hash import read_identified_body
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 from prohmr_jax.poses.bank import read_pose_bank
 from prohmr_jax.priors.gaussian_mixture import load_pose_prior
@@ -103,13 +104,14 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.Pat
     )
     optimizer = lifting_optimizer(config)
     inputs = lifting_inputs(config)
-    checkpoints = StateCheckpoints(workdir, spec)
+    _, identity = read_identified_body(config.body)
+    checkpoints = StateCheckpoints(workdir, spec, body=identity)
 
     variables = init_variables(build_model(spec), jax.random.key(config.seed))
     # The saved state of a run that is resumed will replace the variables.
     resumed = checkpoints.latest_step is not None
     if config.weights and not resumed:
-        variables = load_starting_model(config.weights, variables)
+        variables = load_starting_model(config.weights, variables, identity)
     elif not spec.deterministic and not resumed:
         first_key = jax.random.key(config.seed + 1)
         variables = whitened(

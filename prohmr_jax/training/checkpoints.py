@@ -3,8 +3,6 @@
 `loop` calls it; Orbax does the work.
 """
 
-import dataclasses
-import json
 import os
 import pathlib
 
@@ -15,9 +13,16 @@ from etils import epath
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.atomic import write_atomically
+from prohmr_jax.files.body_hash import BodyIdentity
 from prohmr_jax.models.spec import ModelSpec
 from prohmr_jax.training.train_state import TrainState
-from prohmr_jax.weights.headers import FORMAT_VERSION, SPEC_FILE, read_spec
+from prohmr_jax.weights.headers import (
+    SPEC_FILE,
+    header_text,
+    model_header,
+    read_spec,
+    trained_body,
+)
 from prohmr_jax.weights.state_names import with_current_names, with_saved_names
 from prohmr_jax.weights.weight_files import STATES, storage_errors_as_input_errors
 
@@ -27,6 +32,7 @@ class StateCheckpoints:
 
     Attributes:
       directory: absolute path of the training directory.
+      body: the body that the run trains on; None where it is not known.
     """
 
     def __init__(
@@ -35,6 +41,7 @@ class StateCheckpoints:
         spec: ModelSpec,
         keep: int = 2,
         data: grain.DatasetIterator | None = None,
+        body: BodyIdentity | None = None,
     ):
         """Opens a training directory, or makes it.
 
@@ -45,19 +52,28 @@ class StateCheckpoints:
           keep: number of latest states to keep.
           data: iterator that the run reads its batches from; its position is saved and
             restored with the state.
+          body: the body that the run trains on, which a new directory will name.
 
         Raises:
-          InputError: the directory cannot be written or belongs to another model.
+          InputError: the directory cannot be written, or belongs to another model or to
+            a training on another body.
         """
         self.directory = pathlib.Path(directory).resolve()
+        self.body = body
         self._data = data
         file = self.directory / SPEC_FILE
         if file.exists():
             if read_spec(self.directory) != spec:
                 raise InputError(file, "describes another model than the config")
+            former = trained_body(self.directory)
+            if former is not None and body is not None and former.is_other_than(body):
+                raise InputError(
+                    file,
+                    f"describes a training on the body {former}, but the config names "
+                    f"{body}; train it in a directory of its own",
+                )
         elif jax.process_index() == 0:
-            header = {"version": FORMAT_VERSION, "model": dataclasses.asdict(spec)}
-            text = json.dumps(header, indent=2) + "\n"
+            text = header_text(model_header(spec, body), indent=2) + "\n"
             write_atomically(file, lambda stream: stream.write(text.encode()))
         options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True)
         with storage_errors_as_input_errors(self.directory, "cannot be used"):

@@ -157,7 +157,8 @@ def run_training(
     progress.close()
     weights = checkpoints.directory / "weights.npz"
     if jax.process_index() == 0:
-        save_weights(weights, spec, jax.device_get(first_copy(state)).variables)
+        variables = jax.device_get(first_copy(state)).variables
+        save_weights(weights, spec, variables, body=checkpoints.body)
     _LOG.info("step %d of %d; wrote %s", step, settings.num_steps, weights)
     return weights
 

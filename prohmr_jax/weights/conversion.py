@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from prohmr_jax.errors import InputError
+from prohmr_jax.files.body_hash import BodyIdentity
 from prohmr_jax.files.pickles.machine import quoted
 from prohmr_jax.files.state_dicts import StateDict, read_state_dict
+from prohmr_jax.weights.official_body import body_of_checkpoint
 from prohmr_jax.weights.official_models import (
     BACKBONE_PREFIX,
     BODY_PREFIX,
@@ -43,6 +45,8 @@ class Conversion:
     """SHA-256 of the source, in hexadecimal digits."""
     model: str
     """Kind of model that the weights belong to, in words."""
+    body: BodyIdentity | None
+    """Body that the model was trained on; None for an encoder alone."""
     dropped: dict[str, int]
     """Rule -> number of tensors that it left out; all others were converted."""
 
@@ -55,6 +59,7 @@ class Conversion:
             f"read     {len(arrays)} tensors, {size:.1f} MB, {self.state.form}",
             f"sha256   {self.sha256}",
             f"mapped   {mapped} tensors to {self.model}",
+            *([f"body     trained on {self.body}"] if self.body else []),
             *(f"dropped  {count}: {rule}" for rule, count in self.dropped.items()),
         ]
         if unknown:
@@ -98,9 +103,11 @@ def convert_checkpoint(
         raise InputError(source, str(error)) from error
     if is_prohmr:
         spec, _, _ = converted
+        body = body_of_checkpoint(state.arrays)
         model = f"a ProHMR on {spec.encoder}, with its discriminator"
-        save_weights_directory(target, *converted)
+        save_weights_directory(target, *converted, body)
     else:
+        body = None
         model = f"a {converted[0]}, to start training from"
         save_encoder_weights(target, *converted)
     with open(source, "rb") as stream:
@@ -109,7 +116,7 @@ def convert_checkpoint(
         rule: sum(map(applies, state.arrays)) for rule, applies in _DROPPED.items()
     }
     dropped = {rule: count for rule, count in counts.items() if count}
-    return Conversion(state, sha256, model, dropped)
+    return Conversion(state, sha256, model, body, dropped)
 
 
 def _float32(

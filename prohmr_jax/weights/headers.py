@@ -1,26 +1,55 @@
-"""Reads the header of saved weights, which describes the model that they belong to.
+"""Writes and reads the header of saved weights: their model, and the body of training.
 
-The readers of weights and of training directories call it.
+The writers and readers of weights and of training directories call it.
 """
 
+import dataclasses
 import json
+import logging
+import os
 import pathlib
 from collections.abc import Mapping
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.array_checks import Expected
+from prohmr_jax.files.body_hash import BodyIdentity
 from prohmr_jax.files.npz import read_npz
 from prohmr_jax.models.spec import ModelSpec, build_model
 
 SPEC_FILE = "model.json"
 FORMAT_VERSION = 1
+_LOG = logging.getLogger(__name__)
+
+
+def model_header(spec: ModelSpec, body: BodyIdentity | None) -> dict:
+    """Returns what weights of a whole model say of themselves, see `read_header`.
+
+    Args:
+      spec: describes the model.
+      body: the body that the weights are trained on; None where it is not known.
+    """
+    header = {"model": dataclasses.asdict(spec)}
+    if body is not None:
+        header["body"] = dataclasses.asdict(body)
+    return header
+
+
+def header_text(header: Mapping, indent: int | None = None) -> str:
+    """Returns a header as JSON, with the version of the format.
+
+    Args:
+      header: see `read_header`.
+      indent: number of blanks of each level; None for a single line.
+    """
+    return json.dumps({"version": FORMAT_VERSION, **header}, indent=indent)
 
 
 def read_header(path: pathlib.Path) -> dict:
     """Returns what weights of any form say of themselves.
 
     Returns:
-      A table with the key "model" (the fields of a `ModelSpec`) or "encoder" (a name).
+      A table with the key "encoder" (a name), or with "model" (the fields of a
+      `ModelSpec`) and, unless it is not known, "body" (the fields of a `BodyIdentity`).
 
     Raises:
       InputError: there are no weights, or their header is damaged or of another
@@ -77,3 +106,62 @@ def read_spec(directory: pathlib.Path) -> ModelSpec:
       InputError: see `read_header` and `spec_from_header`.
     """
     return spec_from_header(directory / SPEC_FILE, read_header(directory))
+
+
+def trained_body(path: str | os.PathLike) -> BodyIdentity | None:
+    """Returns the body that weights were trained on; None where they do not say.
+
+    Args:
+      path: weights of a whole model, of any form.
+
+    Raises:
+      InputError: see `read_header`, or the description of the body is damaged.
+    """
+    path = pathlib.Path(path)
+    fields = read_header(path).get("body")
+    if fields is None:
+        return None
+    try:
+        body = BodyIdentity(**fields)
+    except TypeError:
+        raise InputError(path, "does not describe the body of its training") from None
+    if (str, str, int) != tuple(map(type, dataclasses.astuple(body))):
+        raise InputError(path, "does not describe the body of its training")
+    return body
+
+
+def warn_of_other_body(path: str | os.PathLike, body: BodyIdentity) -> bool:
+    """Logs a warning where weights meet another body than that of their training.
+
+    Args:
+      path: weights of a whole model, of any form.
+      body: the body that the weights will be used with.
+
+    Returns:
+      Whether it is certainly another body. Weights that do not name a body, such as
+      those of older versions, are never certain; that is logged, but is no warning.
+
+    Raises:
+      InputError: see `trained_body`.
+    """
+    trained = trained_body(path)
+    if trained is None:
+        _LOG.info("%s does not say which body it was trained on", path)
+        return False
+    if not trained.is_other_than(body):
+        return False
+    meshes = (
+        f"; the meshes have {trained.num_vertices} and {body.num_vertices} vertices"
+        if trained.num_vertices != body.num_vertices
+        else ""
+    )
+    _LOG.warning(
+        "%s was trained on the body %s, but is used with the body %s%s: poses and "
+        "shapes will be wrong; use the body of training, or train with this one "
+        "(--config.body of the training)",
+        path,
+        trained,
+        body,
+        meshes,
+    )
+    return True

@@ -4,6 +4,7 @@ The modes that train call it; every form of weights that `weights.weight_files`
 describes can be read.
 """
 
+import logging
 import os
 import pathlib
 from collections.abc import Mapping
@@ -13,8 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from prohmr_jax.errors import InputError
+from prohmr_jax.files.body_hash import BodyIdentity
 from prohmr_jax.models.spec import ModelSpec
-from prohmr_jax.weights.headers import read_header, spec_from_header
+from prohmr_jax.weights.headers import read_header, spec_from_header, trained_body
 from prohmr_jax.weights.weight_files import (
     load_weights,
     read_arrays,
@@ -22,13 +24,19 @@ from prohmr_jax.weights.weight_files import (
     restore_state,
 )
 
+_LOG = logging.getLogger(__name__)
 
-def load_starting_model(path: str | os.PathLike, variables: Mapping) -> dict:
+
+def load_starting_model(
+    path: str | os.PathLike, variables: Mapping, body: BodyIdentity | None = None
+) -> dict:
     """Returns the variables of a saved model, from which its training goes on.
 
     Args:
       path: weights of a whole model, of any form.
       variables: those of the model to train, whose sizes the saved ones must have.
+      body: the body that the training goes on with. It may be another one than that of
+        the saved weights, which is logged; None says nothing.
 
     Raises:
       InputError: the weights are missing, damaged, not finite, or of a model of other
@@ -37,6 +45,14 @@ def load_starting_model(path: str | os.PathLike, variables: Mapping) -> dict:
     _, saved = load_weights(path)
     require_finite(pathlib.Path(path), saved)
     _require_sizes(path, "model", saved, variables)
+    former = trained_body(path)
+    if body is not None and former is not None and former.is_other_than(body):
+        _LOG.warning(
+            "%s was trained on the body %s; the training goes on with the body %s",
+            path,
+            former,
+            body,
+        )
     return jax.tree.map(jnp.asarray, saved)
 
 

@@ -1,19 +1,17 @@
 """Reads and writes the weights of trained models.
 
 Weights come in three forms. A *training directory* holds the Orbax checkpoints of a
-training run and `model.json`, which describes the model; `training.checkpoints` writes
-it. A *weights directory* has the same layout and holds the weights alone, of a whole
-model or of an encoder; a conversion writes it. A *weights file* is one `.npz` of arrays
-by name, float16 or float32, with the description of the model or the name of the
-encoder inside; it is what is shipped and shared.
+training run and `model.json`, which describes the model and names the body that it is
+trained on; `training.checkpoints` writes it. A *weights directory* has the same layout
+and holds the weights alone, of a whole model or of an encoder; a conversion writes it.
+A *weights file* is one `.npz` of arrays by name, float16 or float32, with the same
+description, or the name of the encoder, inside; it is what is shipped and shared.
 
 `load_weights` reads a whole model of any form. `weights.starting_weights` reads what a
 training starts from.
 """
 
 import contextlib
-import dataclasses
-import json
 import os
 import pathlib
 from collections.abc import Iterator, Mapping
@@ -27,11 +25,13 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.array_checks import Expected
 from prohmr_jax.files.atomic import make_directory_atomically
+from prohmr_jax.files.body_hash import BodyIdentity
 from prohmr_jax.files.npz import read_npz, write_npz
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 from prohmr_jax.weights.headers import (
-    FORMAT_VERSION,
     SPEC_FILE,
+    header_text,
+    model_header,
     read_header,
     read_spec,
     spec_from_header,
@@ -42,7 +42,11 @@ STATES = "states"
 
 
 def save_weights(
-    path: str | os.PathLike, spec: ModelSpec, variables: Mapping, dtype=np.float16
+    path: str | os.PathLike,
+    spec: ModelSpec,
+    variables: Mapping,
+    dtype=np.float16,
+    body: BodyIdentity | None = None,
 ) -> None:
     """Writes a model to a weights file, atomically.
 
@@ -52,11 +56,12 @@ def save_weights(
       variables: `{params, batch_stats, mean_params}` of the model.
       dtype: type of the stored numbers. float16 halves the file; its rounding is far
         below the noise of training.
+      body: the body that the weights were trained on; None where it is not known.
 
     Raises:
       InputError: the file cannot be written.
     """
-    _write_file(path, {"model": dataclasses.asdict(spec)}, variables, dtype)
+    _write_file(path, model_header(spec, body), variables, dtype)
 
 
 def save_encoder_file(
@@ -105,8 +110,7 @@ def round_mantissa(values: np.ndarray, bits: int) -> np.ndarray:
 def _write_file(path, header: Mapping, variables: Mapping, dtype) -> None:
     by_name = flatten_dict(dict(variables), sep="/")
     arrays = {name: np.asarray(value).astype(dtype) for name, value in by_name.items()}
-    text = json.dumps({"version": FORMAT_VERSION, **header})
-    write_npz(path, {"header": np.array(text), **arrays})
+    write_npz(path, {"header": np.array(header_text(header)), **arrays})
 
 
 def load_weights(path: str | os.PathLike) -> tuple[ModelSpec, dict]:
@@ -153,6 +157,7 @@ def save_weights_directory(
     spec: ModelSpec,
     variables: Mapping,
     discriminator_params: Mapping,
+    body: BodyIdentity | None = None,
 ) -> None:
     """Writes a model and its discriminator to a weights directory, atomically.
 
@@ -163,6 +168,7 @@ def save_weights_directory(
       spec: describes the model.
       variables: `{params, batch_stats, mean_params}` of the model.
       discriminator_params: parameters of the discriminator; empty where there is none.
+      body: the body that the weights were trained on; None where it is not known.
 
     Raises:
       InputError: the directory holds something, or cannot be written.
@@ -173,7 +179,7 @@ def save_weights_directory(
         "mean_params": variables["mean_params"],
         "discriminator_params": discriminator_params,
     }
-    _write_directory(directory, {"model": dataclasses.asdict(spec)}, state)
+    _write_directory(directory, model_header(spec, body), state)
 
 
 def save_encoder_weights(
@@ -196,8 +202,8 @@ def _write_directory(
     directory: str | os.PathLike, header: Mapping, state: Mapping
 ) -> None:
     def fill(path: pathlib.Path) -> None:
-        text = json.dumps({"version": FORMAT_VERSION, **header}, indent=2)
-        (path / SPEC_FILE).write_text(text + "\n", encoding="utf-8")
+        text = header_text(header, indent=2) + "\n"
+        (path / SPEC_FILE).write_text(text, encoding="utf-8")
         with ocp.CheckpointManager(path / STATES) as manager:
             items = ocp.args.Composite(state=ocp.args.StandardSave(state))
             manager.save(0, args=items)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from prohmr_jax.files.body_files import BodyArrays, read_body_arrays, write_body
-from prohmr_jax.files.body_hash import body_hash
+from prohmr_jax.files.body_hash import BodyIdentity, body_hash, read_identified_body
 from tests.support.files_bodies import official, small
 from tests.support.files_pickling import ERAS
 
@@ -75,3 +75,31 @@ def test_two_arrays_that_change_places_change_the_hash():
         body, weights=body.joint_regressor, joint_regressor=body.weights
     )
     assert body_hash(swapped) != body_hash(body)
+
+
+def test_a_body_is_identified_by_its_content_and_named_by_its_file(tmp_path):
+    (tmp_path / "SMPL_NEUTRAL.pkl").write_bytes(
+        next(iter(ERAS.values()))(official(small()))
+    )
+    arrays = read_body_arrays(tmp_path)
+    model, identity = read_identified_body(tmp_path)
+    num_vertices = len(arrays.v_template)
+    assert identity == BodyIdentity("SMPL_NEUTRAL.pkl", body_hash(arrays), num_vertices)
+    assert model.num_vertices == num_vertices
+    assert read_identified_body()[1].name == "open"
+
+
+@pytest.mark.parametrize(
+    ("hashes", "vertices", "other"),
+    [
+        (("a", "a"), (5, 5), False),
+        (("a", "b"), (5, 5), True),
+        (("", "b"), (5, 5), False),
+        (("", "b"), (5, 6), True),
+    ],
+)
+def test_bodies_are_told_apart_where_that_is_certain(hashes, vertices, other):
+    first, second = (
+        BodyIdentity("x", *pair) for pair in zip(hashes, vertices, strict=True)
+    )
+    assert first.is_other_than(second) == second.is_other_than(first) == other

@@ -1,11 +1,15 @@
 """The jitted call behind the demo: compiled once, for every kind of device."""
 
+import dataclasses
+
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from prohmr_jax.files.body_files import read_body_arrays, write_body
+from prohmr_jax.files.body_hash import read_identified_body
 from prohmr_jax.files.detections import Detection
 from prohmr_jax.inference import reconstruction
 from prohmr_jax.inference.person_keys import person_key, tree_sha256
@@ -82,6 +86,23 @@ def test_fingerprints_are_of_the_values(weights, reconstructor):
     means = again["mean_params"]["head"]
     means["camera"] = jnp.nextafter(means["camera"], jnp.inf)
     assert tree_sha256(again) != reconstructor.provenance.weights_sha256
+
+
+def test_another_body_than_that_of_training_is_warned_of(tmp_path, weights, caplog):
+    spec, variables = load_weights(weights)
+    _, body = read_identified_body("open")
+    arrays = read_body_arrays("open")
+    taller = dataclasses.replace(arrays, v_template=1.1 * arrays.v_template)
+    write_body(tmp_path / "taller.npz", taller)
+    save_weights(tmp_path / "w.npz", spec, variables, body=body)
+    sizes = {"seed": 3, "num_hypotheses": 5, "num_meshes": 4, "focal_length_px": 0.0}
+    load_reconstructor(tmp_path / "w.npz", "open", **sizes)
+    assert not caplog.records
+    load_reconstructor(tmp_path / "w.npz", tmp_path / "taller.npz", **sizes)
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "trained on the body 'open'" in record.getMessage()
+    assert "the body 'taller.npz'" in record.getMessage()
 
 
 @pytest.fixture(scope="module")

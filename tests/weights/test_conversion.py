@@ -15,6 +15,8 @@ import safetensors.numpy
 
 from prohmr_jax.body import pose_body, shape_body
 from prohmr_jax.errors import InputError
+from prohmr_jax.files.body_files import read_body_arrays
+from prohmr_jax.files.body_hash import BodyIdentity, body_hash
 from prohmr_jax.geometry import cameras
 from prohmr_jax.models.discriminator import Discriminator
 from prohmr_jax.models.prohmr import decode, encode, prepare
@@ -23,6 +25,8 @@ from prohmr_jax.parity.bodies import golden_body
 from prohmr_jax.parity.golden import GoldenDirectory
 from prohmr_jax.parity.recipe import recipe_tensor
 from prohmr_jax.weights.conversion import convert_checkpoint
+from prohmr_jax.weights.headers import trained_body
+from prohmr_jax.weights.official_body import body_of_checkpoint
 from prohmr_jax.weights.official_models import (
     is_dropped,
     prohmr_from_official,
@@ -118,6 +122,42 @@ def test_a_small_model(tmp_path, small):
     assert "dropped  2: the body" in report
     assert "'yacs.config.CfgNode'" in report
     assert r"'evil.a\x1b[2J\udc80'" in report
+
+
+def official_body(body):
+    """The buffers that the official model keeps of a body."""
+    buffers = {
+        "v_template": body.v_template,
+        "shapedirs": body.shapedirs,
+        "posedirs": body.posedirs.reshape(-1, body.posedirs.shape[-1]).T,
+        "lbs_weights": body.weights,
+        "J_regressor": body.joint_regressor,
+        "joint_regressor_extra": body.extra_regressor,
+        "vertex_joint_selector.extra_joints_idxs": body.landmark_vertices.astype(int),
+        "faces_tensor": body.faces.astype(int),
+    }
+    return {f"smpl.{name}": array for name, array in buffers.items()}
+
+
+def test_a_conversion_names_the_body_of_the_checkpoint(tmp_path, small):
+    body = read_body_arrays("open")
+    write_zip(tmp_path / "a.pt", tensors({**small, **official_body(body)}))
+    conversion = convert_checkpoint(tmp_path / "a.pt", tmp_path / "w")
+    identity = trained_body(tmp_path / "w")
+    assert identity.hash == body_hash(body)
+    assert identity.num_vertices == len(body.v_template)
+    assert f"trained on {identity}" in str(conversion)
+
+
+def test_a_checkpoint_without_its_body_is_of_neutral_smpl(tmp_path, small):
+    write_zip(tmp_path / "a.pt", tensors(small))
+    convert_checkpoint(tmp_path / "a.pt", tmp_path / "w")
+    assert trained_body(tmp_path / "w") == BodyIdentity("neutral SMPL", "", 6890)
+    half = {
+        n: a.astype(np.float16) for n, a in official_body(read_body_arrays()).items()
+    }
+    assert body_of_checkpoint(half).hash == ""
+    assert body_of_checkpoint({**half, "smpl.posedirs": np.zeros((2, 2))}).hash == ""
 
 
 @pytest.mark.parametrize("form", ["zip", "legacy", "safetensors", "old names"])

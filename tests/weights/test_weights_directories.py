@@ -14,10 +14,12 @@ import pytest
 
 from configs import prohmr_synthetic
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.assets import IMAGE_ENCODER
+from prohmr_jax.files.assets import IMAGE_ENCODER, KEYPOINT_WEIGHTS
+from prohmr_jax.files.body_hash import BodyIdentity, read_identified_body
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 from prohmr_jax.training.checkpoints import StateCheckpoints
 from prohmr_jax.training.train_state import create_train_state
+from prohmr_jax.weights.headers import trained_body, warn_of_other_body
 from prohmr_jax.weights.starting_weights import (
     load_starting_discriminator,
     load_starting_encoder,
@@ -75,8 +77,8 @@ def test_a_model_comes_back(tmp_path, spec, variables):
     assert os.listdir(tmp_path / "new") == ["w"]
 
 
-def save_training_state(path, spec, variables):
-    checkpoints = StateCheckpoints(path, spec)
+def save_training_state(path, spec, variables, body=None):
+    checkpoints = StateCheckpoints(path, spec, body=body)
     checkpoints.save(create_train_state(variables, optax.sgd(1.0)))
     checkpoints.close()
 
@@ -151,6 +153,67 @@ def test_an_encoder_is_no_model(tmp_path, spec, variables):
     save_encoder_file(tmp_path / "b.npz", spec.encoder, encoder_of(variables))
     with pytest.raises(InputError, match="b.npz: holds an encoder only"):
         load_weights(tmp_path / "b.npz")
+
+
+BODY = BodyIdentity("mine.npz", "0123456789abcdef", 7)
+OTHER_BODY = BodyIdentity("theirs.npz", "fedcba9876543210", 7)
+WITH_BODY = {
+    "model": lambda path, spec, v, body: save_weights_directory(
+        path, spec, v, {}, body
+    ),
+    "weights file": lambda path, spec, v, body: save_weights(path, spec, v, body=body),
+    "training directory": lambda path, spec, v, body: save_training_state(
+        path, spec, v, body
+    ),
+}
+
+
+@pytest.mark.parametrize("form", WITH_BODY)
+def test_weights_of_every_form_name_the_body_of_their_training(
+    form, tmp_path, spec, variables, caplog
+):
+    WITH_BODY[form](tmp_path / "w", spec, variables, BODY)
+    assert trained_body(tmp_path / "w") == BODY
+    assert not warn_of_other_body(tmp_path / "w", BODY)
+    load_starting_model(tmp_path / "w", variables, BODY)
+    assert not caplog.records
+    assert warn_of_other_body(tmp_path / "w", OTHER_BODY)
+    load_starting_model(tmp_path / "w", variables, OTHER_BODY)
+    assert len(caplog.records) == 2
+    for record in caplog.records:
+        assert str(BODY) in record.getMessage()
+        assert str(OTHER_BODY) in record.getMessage()
+
+
+@pytest.mark.parametrize("form", WITH_BODY)
+def test_weights_that_name_no_body_give_no_warning(
+    form, tmp_path, spec, variables, caplog
+):
+    WITH_BODY[form](tmp_path / "w", spec, variables, None)
+    assert trained_body(tmp_path / "w") is None
+    assert not warn_of_other_body(tmp_path / "w", BODY)
+    assert not caplog.records
+
+
+def test_a_training_is_not_resumed_with_another_body(tmp_path, spec):
+    StateCheckpoints(tmp_path, spec, body=BODY).close()
+    StateCheckpoints(tmp_path, spec, body=BODY).close()
+    with pytest.raises(InputError, match="a training on the body 'mine.npz'"):
+        StateCheckpoints(tmp_path, spec, body=OTHER_BODY)
+
+
+def test_a_damaged_body_of_weights_is_refused(tmp_path, spec, variables):
+    save_weights_directory(tmp_path / "w", spec, variables, {}, BODY)
+    file = tmp_path / "w" / "model.json"
+    whole = json.loads(file.read_text())
+    for body in ("mine", {"name": "mine"}, {**whole["body"], "num_vertices": "7"}):
+        file.write_text(json.dumps({**whole, "body": body}))
+        with pytest.raises(InputError, match="w: does not describe the body"):
+            trained_body(tmp_path / "w")
+
+
+def test_the_keypoint_weights_that_ship_name_the_open_body():
+    assert trained_body(KEYPOINT_WEIGHTS) == read_identified_body("open")[1]
 
 
 @pytest.mark.parametrize(
