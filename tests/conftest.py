@@ -98,6 +98,18 @@ jax.config.update("jax_compilation_cache_dir", str(_CACHE))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def compiled_programs_are_dropped():
+    """Drops the compiled programs of a module of tests when all its tests have run.
+
+    Each program maps memory several times. A process that keeps those of the whole
+    suite holds 6 GB and comes near Linux's limit of 65,530 mappings, beyond which
+    loading another program ends the process.
+    """
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture
 def rng():
     """Random numbers, the same in every run."""
