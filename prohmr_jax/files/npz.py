@@ -1,10 +1,12 @@
-"""Reads NumPy's `.npz` archives from any source safely, and writes them in one step.
+"""Reads NumPy's `.npz` and `.npy` files from any source safely, and writes archives.
 
 `np.load` would allocate whatever size a header claims, trust compressed members of any
 size, and report damage by a dozen exceptions; here the header is checked first and
-every fault is one `InputError`. `np.savez` would store the time of writing.
+every fault is one `InputError`. Archives are written in one step; `np.savez` would
+store the time of writing.
 """
 
+import contextlib
 import dataclasses
 import io
 import math
@@ -12,7 +14,7 @@ import os
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import BinaryIO
 
 import numpy as np
@@ -52,17 +54,48 @@ def read_npz(
         another shape or kind, is not finite, or claims more bytes than it has.
     """
     reader = _Reader(Checker(path), read_objects, max_member_bytes)
+    with (
+        _one_line_faults(path, "is a damaged .npz archive"),
+        zipfile.ZipFile(path) as archive,
+    ):
+        members = {info.filename: info for info in archive.infolist()}
+        arrays = {}
+        for name, want in expected.items():
+            info = members.get(f"{name}.npy")
+            if info is not None:
+                arrays[name] = reader.read(archive, info, name, want)
+            elif not want.optional:
+                raise InputError(path, f"has no array {name!r}")
+        return arrays
+
+
+def read_npy(path: str | os.PathLike, expected: Expected) -> np.ndarray:
+    """Returns the array of a `.npy` file, in C order and in the machine's byte order.
+
+    Args:
+      path: the file.
+      expected: shape and kind of the array.
+
+    Raises:
+      InputError: the file is no `.npy` file or is truncated, or the array has another
+        shape or kind, is not finite, or holds Python objects.
+    """
+    reader = _Reader(Checker(path), None, _MAX_MEMBER_BYTES)
+    fault = "is no .npy file, or a damaged one"
+    with _one_line_faults(path, fault), open(path, "rb") as stream:
+        return reader.read_array(stream, "the array", expected)
+
+
+@contextlib.contextmanager
+def _one_line_faults(path: str | os.PathLike, damaged: str) -> Iterator[None]:
+    """Turns what readers raise into an InputError that says what is wrong with a file.
+
+    Args:
+      path: the file.
+      damaged: what is said of a file that is not in NumPy's format.
+    """
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = {info.filename: info for info in archive.infolist()}
-            arrays = {}
-            for name, want in expected.items():
-                info = members.get(f"{name}.npy")
-                if info is not None:
-                    arrays[name] = reader.read(archive, info, name, want)
-                elif not want.optional:
-                    raise InputError(path, f"has no array {name!r}")
-            return arrays
+        yield
     except InputError:
         raise
     except zipfile.BadZipFile as error:
@@ -73,7 +106,7 @@ def read_npz(
         EOFError, MemoryError, RecursionError, RuntimeError, SyntaxError, TypeError,
         ValueError, tokenize.TokenError, zlib.error,
     ) as error:  # fmt: skip
-        raise InputError(path, "is a damaged .npz archive") from error
+        raise InputError(path, damaged) from error
 
 
 def write_npz(
@@ -127,12 +160,16 @@ class _Reader:
         if info.file_size > self.max_bytes:
             raise self._fault(f"{name} claims {info.file_size} bytes")
         with archive.open(info) as stream:
-            shape, fortran_order, dtype = _read_header(stream)
-            if dtype.hasobject and self.read_objects is None:
-                raise self._fault(f"{name} is an array of Python objects")
-            if not dtype.hasobject:
-                self.checker.check_layout(name, shape, dtype, want)
-            data = stream.read()
+            return self.read_array(stream, name, want)
+
+    def read_array(self, stream: BinaryIO, name: str, want: Expected) -> np.ndarray:
+        """Reads one array from a stream that starts with its header."""
+        shape, fortran_order, dtype = _read_header(stream)
+        if dtype.hasobject and self.read_objects is None:
+            raise self._fault(f"{name} is an array of Python objects")
+        if not dtype.hasobject:
+            self.checker.check_layout(name, shape, dtype, want)
+        data = stream.read()
         if dtype.hasobject:
             array = self.read_objects(io.BytesIO(data))
             self.checker.check_layout(name, array.shape, array.dtype, want)

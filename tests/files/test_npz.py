@@ -8,7 +8,7 @@ import pytest
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.array_checks import Expected
-from prohmr_jax.files.npz import read_npz, write_npz
+from prohmr_jax.files.npz import read_npy, read_npz, write_npz
 
 ARRAYS = {
     "v": np.linspace(0, 1, 12, dtype=np.float32).reshape(4, 3),
@@ -187,3 +187,32 @@ def test_packings_that_numpy_does_not_use(tmp_path):
     archive(tmp_path / "a.npz", member(ARRAYS["v"]), zipfile.ZIP_LZMA)
     with pytest.raises(InputError, match="v is compressed in a way"):
         read_npz(tmp_path / "a.npz", ONE)
+
+
+def test_a_single_array_comes_back(tmp_path):
+    path = tmp_path / "a.npy"
+    for array in (ARRAYS["v"], np.asfortranarray(ARRAYS["v"].astype(">f8"))):
+        np.save(path, array)
+        read = read_npy(path, ONE["v"])
+        np.testing.assert_array_equal(read, array)
+        assert read.dtype == array.dtype.newbyteorder("=")
+
+
+def test_faults_of_a_single_array(tmp_path):
+    whole = member(ARRAYS["v"])
+    path = tmp_path / "a.npy"
+    for content, says in (
+        (b"", "is no .npy file"),
+        (b"hello, world", "is no .npy file"),
+        (whole[:40], "is no .npy file"),
+        (whole[:-4], "of another size"),
+        (member(ARRAYS["f"][:, :2]), "has shape"),
+        (member(np.array([[1, {}, 2]]), allow_pickle=True), "Python objects"),
+        (member(np.full((1, 3), np.nan)), "not finite"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=says) as caught:
+            read_npy(path, ONE["v"])
+        assert str(caught.value).startswith(f"{path}: ")
+    with pytest.raises(InputError, match="cannot be read: No such file"):
+        read_npy(tmp_path / "absent.npy", ONE["v"])

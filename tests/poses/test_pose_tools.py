@@ -1,10 +1,13 @@
-"""The tools that build the bank and the prior leave out the held-out clips."""
+"""The tools of poses: the bank and the prior leave out the clips that are held out."""
+
+import json
 
 import numpy as np
 import pytest
 
 from prohmr_jax.poses.bank import read_held_out_clips, read_pose_bank
 from prohmr_jax.poses.mocap.cmu_expmap import EXPMAP_BONES
+from prohmr_jax.poses.mocap.splits import Split
 from prohmr_jax.poses.mocap.training_clips import training_clips
 from prohmr_jax.priors.gaussian_mixture import NUM_POSE, load_pose_prior
 from tests.support.poses_cases import expmap_arrays
@@ -87,3 +90,30 @@ def test_tools_name_a_missing_capture(tmp_path, capsys):
         )
         assert code == 2
         assert capsys.readouterr().err == f"{absent}: does not exist\n"
+
+
+def test_motions_tool_writes_clips_in_splits_of_their_own(tmp_path, capsys):
+    deepmimic, climbing = tmp_path / "motions", tmp_path / "climb"
+    (climbing / "one").mkdir(parents=True)
+    deepmimic.mkdir()
+    rest = [1.0, 0.0, 0.0, 0.0]
+    hinge_or_ball = [rest, [0.0], rest, rest, [0.0]]
+    frame = [0.5, 0, 0.9, 0, *sum([rest] * 3 + 2 * hinge_or_ball, [])]
+    text = json.dumps({"Frames": [frame, frame]})
+    (deepmimic / "humanoid3d_roll.txt").write_text(text)
+    rng = np.random.default_rng(0)
+    np.save(climbing / "one" / "a.npy", rng.normal(size=(8, 53, 3)))
+    output = tmp_path / "other.npz"
+    main = tool("make_held_out_motions").main
+    folders = ["--acrobatics", str(deepmimic), "--climbing", str(climbing)]
+    assert main(["--output", str(output), *folders]) == 0
+    clips = read_held_out_clips(output)
+    assert [(c.name, c.split, len(c.axis_angle)) for c in clips] == [
+        ("roll__humanoid3d_roll", Split.ACROBATICS, 16),
+        ("climbing__one", Split.CLIMBING, 2),
+    ]
+    assert "2 clips, 18 frames" in capsys.readouterr().out
+    assert main(["--output", str(output), "--climbing", str(deepmimic)]) == 2
+    assert capsys.readouterr().err == f"{deepmimic}: holds no file */*.npy\n"
+    with pytest.raises(SystemExit):
+        main(["--output", str(output)])

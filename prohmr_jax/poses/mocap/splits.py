@@ -22,6 +22,10 @@ class Split(enum.Enum):
     """Test clip of an action that training never sees."""
     ORIGINAL_CLIP = "original-clip test"
     """Test clip of the original database."""
+    ACROBATICS = "other motion: acrobatics"
+    """Clip of DeepMimic's humanoid, which only measures; no training sees any."""
+    CLIMBING = "other motion: climbing"
+    """Clip of people who climb on boxes, which no training sees."""
 
 
 def action_of(name: str) -> str:
