@@ -7,8 +7,8 @@ This is the only module in which joints have numbers. All others ask by name:
 The body model has `SMPL_24` (its kinematic joints), `LANDMARKS_21` (vertices that act
 as joints) and `EXTRA_19` (joints regressed from the mesh, as LSP, MPII and Human3.6M
 annotate them). The networks predict `JOINTS_44`, which are `BODY_25` (OpenPose) and
-EXTRA_19. Detectors write BODY_25, `COCO_17`, `COCO_FEET_23` or `HALPE_26`. Other sets
-name the joints of dataset files, and those on which errors are measured.
+EXTRA_19. Detectors write BODY_25, `COCO_17`, `HALPE_26` and others. Other sets name the
+joints of dataset files, and those on which errors are measured.
 """
 
 import dataclasses
@@ -130,15 +130,22 @@ LANDMARKS_21 = JointSet(
     ),
 )  # fmt: skip
 
+
+def _pairs(*parts: str) -> tuple[str, ...]:
+    """Returns the names of the left and the right one of each part."""
+    return tuple(f"{side}_{part}" for part in parts for side in ("left", "right"))
+
+
+_FEET = tuple(f"{side}_{part}" for side in ("left", "right")
+              for part in ("big_toe", "small_toe", "heel"))  # fmt: skip
+
 BODY_25 = JointSet(
     "BODY_25",
     (
         "nose", "neck", "right_shoulder", "right_elbow", "right_wrist",
         "left_shoulder", "left_elbow", "left_wrist", "mid_hip", "right_hip",
         "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle",
-        "right_eye", "left_eye", "right_ear", "left_ear", "left_big_toe",
-        "left_small_toe", "left_heel", "right_big_toe", "right_small_toe",
-        "right_heel",
+        "right_eye", "left_eye", "right_ear", "left_ear", *_FEET,
     ),
 )  # fmt: skip
 
@@ -158,32 +165,32 @@ JOINTS_44 = JointSet("JOINTS_44", BODY_25.names + EXTRA_19.names)
 
 COCO_17 = JointSet(
     "COCO_17",
-    (
-        "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder",
-        "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
-        "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
-        "right_ankle",
-    ),
+    ("nose",
+     *_pairs("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")),
 )  # fmt: skip
 
-# Body and feet of COCO-WholeBody, whose files continue with 68 joints of the face and
-# 42 of the hands.
-COCO_FEET_23 = JointSet(
-    "COCO_FEET_23",
-    (
-        *COCO_17.names, "left_big_toe", "left_small_toe", "left_heel",
-        "right_big_toe", "right_small_toe", "right_heel",
-    ),
-)  # fmt: skip
+# Body and feet of COCO-WholeBody, whose files go on with face and hands.
+COCO_FEET_23 = JointSet("COCO_FEET_23", COCO_17.names + _FEET)
 
-# Body and feet of Halpe (AlphaPose), whose whole-body files continue with face and
-# hands.
+# Body and feet of Halpe (AlphaPose), whose files may go on with face and hands.
 HALPE_26 = JointSet(
     "HALPE_26",
+    (*COCO_17.names, "head_top", "neck", "mid_hip",
+     *_pairs("big_toe", "small_toe", "heel")),
+)  # fmt: skip
+
+# Order of OpenPose's experimental model; BODY_135 goes on with hands and face.
+BODY_25B = JointSet("BODY_25B", COCO_17.names + ("upper_neck", "head_top") + _FEET)
+
+# MediaPipe's landmarks (BlazePose). Its "foot index" is the tip of the foot, which lies
+# nearest to the big toe.
+MEDIAPIPE_33 = JointSet(
+    "MEDIAPIPE_33",
     (
-        *COCO_17.names, "head_top", "neck", "mid_hip", "left_big_toe",
-        "right_big_toe", "left_small_toe", "right_small_toe", "left_heel",
-        "right_heel",
+        "nose", *(f"{side}_eye{place}" for side in ("left", "right")
+                  for place in ("_inner", "", "_outer")),
+        *_pairs("ear", "mouth", "shoulder", "elbow", "wrist", "pinky", "index",
+                "thumb", "hip", "knee", "ankle", "heel", "big_toe"),
     ),
 )  # fmt: skip
 
@@ -215,14 +222,10 @@ H36M_32 = JointSet(
     ),
 )  # fmt: skip
 
-# OpenPose's joints before BODY_25, which 3DPW's detections use.
+# OpenPose's joints before BODY_25, which ControlNet and 3DPW's detections use.
 OPENPOSE_18 = JointSet(
     "OPENPOSE_18",
-    tuple(
-        name
-        for name in BODY_25.names[: BODY_25.index("left_ear") + 1]
-        if name != "mid_hip"
-    ),
+    tuple(n for n in BODY_25.names if n not in ("mid_hip", *_FEET)),
 )
 
 # The joints of the arrays `part` and `S` in SPIN's annotation files.

@@ -11,7 +11,8 @@ from prohmr_jax.skeleton import BODY_25, EXTRA_19, JOINTS_44, SMPL_24, JointSet
 SETS = [v for v in vars(skeleton).values() if isinstance(v, JointSet)]
 SIZES = {
     "SMPL_24": 24, "LANDMARKS_21": 21, "BODY_25": 25, "EXTRA_19": 19, "JOINTS_44": 44,
-    "COCO_17": 17, "COCO_FEET_23": 23, "HALPE_26": 26, "H36M_17": 17,
+    "COCO_17": 17, "BODY_25B": 25, "MEDIAPIPE_33": 33, "COCO_FEET_23": 23,
+    "HALPE_26": 26, "H36M_17": 17,
     "H36M_32": 32, "OPENPOSE_18": 18, "SPIN_24": 24, "EVAL_H36M_14": 14,
     "EVAL_H36M_17": 17,
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Reads the 2D keypoints that OpenPose, COCO, AlphaPose, MMPose and ViTPose write.
+"""Reads the people that 2D detectors have written to files.
 
 Every person is returned in the order of BODY_25 and in image pixels, whatever the
 format. A faulty file is refused as a whole (`InputError`). A person that cannot be used
@@ -8,38 +8,23 @@ numbers cannot be used counts as missing, and the other joints of the person are
 
 import dataclasses
 import os
+from collections.abc import Callable
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.detected_keypoints import (
     NO_KEYPOINTS,
+    KeypointReader,
     UnusablePersonError,
-    require_usable,
     to_box,
-    to_keypoints,
 )
-from prohmr_jax.files.detection_formats.coco import coco_people, is_coco
-from prohmr_jax.files.detection_formats.easy_vitpose import (
-    easy_vitpose_people,
-    is_easy_vitpose,
-)
-from prohmr_jax.files.detection_formats.mmpose import is_mmpose, mmpose_people
-from prohmr_jax.files.detection_formats.openpose import is_openpose, openpose_people
-from prohmr_jax.files.detection_formats.plain_boxes import (
-    is_plain_boxes,
-    plain_boxes_people,
+from prohmr_jax.files.detection_formats.all_formats import (
+    is_known_format,
+    raw_people,
 )
 from prohmr_jax.files.detection_formats.raw import PLAIN_BOXES, RawPerson
-from prohmr_jax.files.json_text import read_json
 from prohmr_jax.geometry.boxes import MIN_CONFIDENCE
 from prohmr_jax.structs import Box, Keypoints2D
 
-_FORMATS = (
-    (is_openpose, openpose_people),
-    (is_easy_vitpose, easy_vitpose_people),
-    (is_mmpose, mmpose_people),
-    (is_plain_boxes, plain_boxes_people),
-    (is_coco, coco_people),
-)
 # Fields that say who is seen where, as the format's reader found them.
 _IDENTITY = "source", "image_name", "image_id", "image_size", "frame", "track_id"
 
@@ -96,52 +81,62 @@ def read_detections(
     *,
     min_confidence: float = MIN_CONFIDENCE,
     accept_boxes: bool = False,
+    joint_order: str = "",
+    photo_size: Callable[[RawPerson], tuple[int, int] | None] = lambda person: None,
 ) -> Detections:
     """Reads the people of a detector's JSON file.
 
-    These formats are understood:
+    These formats are understood (docs/detections.md describes them):
 
-    * OpenPose (`people[].pose_keypoints_2d`, or the older `pose_keypoints`), with the
-      25 joints of BODY_25 or the 17 of COCO.
-    * COCO's results, which AlphaPose writes too (a list of objects with `keypoints`),
-      with the 17 joints of COCO, 26 or 136 of Halpe, or 133 of COCO-WholeBody.
+    * OpenPose, with the joints of BODY_25, BODY_25B, BODY_135 or COCO (17 or 18);
+      ControlNet, Pose2Sim, EasyMocap and two forms of AlphaPose are like it.
+    * COCO's results, which AlphaPose, Detectron2 and OpenPifPaf write too, with the 17
+      joints of COCO, 26 or 136 of Halpe, or 133 of COCO-WholeBody.
     * COCO's annotations.
     * MMPose's `instance_info` or `predictions`, for pictures and videos.
     * easy_ViTPose's frames.
+    * Ultralytics' results, and the 33 landmarks of MediaPipe.
+    * Arrays of keypoints of all people, as Detectron2 and torchvision hold them.
     * If `accept_boxes` is true, boxes without joints: `{"boxes": [[x, y, width,
       height]]}`, or COCO's results of object detectors.
 
-    Confidences are clipped to [0, 1]; COCO's visibility flags 0, 1, 2 become 0, 0.5, 1.
-    `detected_keypoints.as_body25` says what happens to joints of BODY_25 that the file
-    does not have.
+    A joint has confidence zero if one of its numbers is absent, is not finite or cannot
+    be the position of a pixel. Confidences are clipped to [0, 1]; COCO's
+    visibility flags 0, 1, 2 become 0, 0.5, 1. Positions that are shares of the
+    picture's size become pixels. `detected_keypoints.as_body25` says what happens to
+    joints of BODY_25 that the file does not have.
 
     Args:
       path: the JSON file.
       min_confidence: confidence above which a joint counts as seen.
       accept_boxes: whether to accept people who have a box and no joints.
+      joint_order: order of the joints, a name in `joint_orders.DETECTED_SETS`, of files
+        that do not name their joints; empty to tell it from their number and, of
+        OpenPose's 25, from their positions.
+      photo_size: function that returns (width, height) of a person's photo in pixels,
+        or None; it is asked where positions are shares of the photo's size.
 
     Returns:
       The people that can be used, and those left out with the reason. A person is left
-      out if the number of joints is unknown, if a number cannot be a confidence, if
-      fewer than two joints are seen, or if all seen joints lie in one point. A joint
-      has confidence zero if one of its numbers is absent, is not finite or cannot be
-      the position of a pixel.
+      out if the number of joints is unknown, if fewer than two joints are seen, or if
+      all seen joints lie in one point.
 
     Raises:
       InputError: the file is missing, empty, truncated or in another format, or it
         holds no person that can be used.
     """
-    people = _raw_people(path, read_json(path))
+    people = raw_people(path)
     if not people:
         raise InputError(path, "no people were detected")
+    reader = KeypointReader(joint_order, min_confidence, photo_size).chosen_for(people)
     kept, left_out = [], []
     for index, person in enumerate(people):
+        keypoints, box = NO_KEYPOINTS, None
         try:
             if person.source == PLAIN_BOXES and accept_boxes:
-                keypoints, box = NO_KEYPOINTS, to_box(person.box)
+                box = to_box(person.box)
             else:
-                keypoints, box = to_keypoints(path, index, person), None
-                require_usable(keypoints, min_confidence)
+                keypoints = reader.keypoints(path, index, person)
         except UnusablePersonError as error:
             left_out.append(LeftOut(index, str(error)))
             continue
@@ -157,14 +152,15 @@ def read_detections(
     return Detections(tuple(kept), tuple(left_out))
 
 
-def _raw_people(path: str | os.PathLike, content: object) -> list[RawPerson]:
-    """Returns the unchecked people of a file in any of the formats."""
-    for is_format, people in _FORMATS:
-        if is_format(content):
-            return people(path, content)
-    raise InputError(
-        path,
-        'is neither OpenPose JSON ("people"), COCO or AlphaPose JSON (a list, or '
-        '"annotations"), MMPose JSON ("instance_info") nor easy_ViTPose JSON '
-        '("keypoints" and "skeleton")',
-    )
+def holds_detections(path: str | os.PathLike) -> bool:
+    """Returns whether a JSON file is in one of the formats that are understood.
+
+    A file that is damaged could be in one, and counts as such.
+
+    Args:
+      path: the JSON file.
+    """
+    try:
+        return is_known_format(path)
+    except InputError:
+        return True

@@ -7,15 +7,20 @@ import numpy as np
 import pytest
 
 from prohmr_jax.errors import InputError
+from prohmr_jax.files import detected_keypoints
 from prohmr_jax.files.detection_formats import raw
 from prohmr_jax.files.detections import read_detections
-from prohmr_jax.skeleton import BODY_25, COCO_17
+from prohmr_jax.skeleton import BODY_25, COCO_17, OPENPOSE_18
 from tests.support.paths import SHARED
 
 
 def a_person(num_joints: int = 25, seed: int = 0) -> list[float]:
     rng = np.random.default_rng(seed)
     xy = rng.uniform(10, 400, (num_joints, 2)).round(2)
+    if num_joints == len(BODY_25):  # OpenPose has these between their neighbours
+        for middle, part in (("neck", "shoulder"), ("mid_hip", "hip")):
+            sides = list(BODY_25.indices(f"left_{part}", f"right_{part}"))
+            xy[BODY_25.index(middle)] = xy[sides].mean(0).round(2)
     confidence = rng.uniform(0.3, 1, (num_joints, 1)).round(3)
     return np.concatenate([xy, confidence], 1).ravel().tolist()
 
@@ -64,7 +69,8 @@ def test_people_keep_their_numbers_when_one_is_left_out(written):
 
 
 BAD_NUMBERS = (
-    float("nan"), None, float("inf"), 1e300, 10**400, "12", True, [3], 2e6,
+    float("nan"), None, float("inf"), 1e300, 10**400, "left", "nan", "np.float32(nan)",
+    True, [3], 2e6,
 )  # fmt: skip
 
 
@@ -158,6 +164,81 @@ def test_pictures_and_identities_are_kept(written):
     assert tracks == [None, "2"]
 
 
+@pytest.mark.parametrize("form", ["{!r}", "np.float32({!r})", " {!r} ", "tensor({!r})"])
+def test_numbers_may_be_text(written, form):
+    values = a_person()
+    text = [form.format(value) for value in values]
+    (expected,) = read_detections(written(openpose(values))).people
+    (person,) = read_detections(written(openpose(text))).people
+    np.testing.assert_array_equal(person.keypoints.xy, expected.keypoints.xy)
+
+
+@pytest.mark.parametrize("to_text", [str, repr, lambda a: json.dumps(a.tolist())])
+def test_arrays_may_be_text(written, to_text):
+    values = np.array(a_person(17)).reshape(17, 3)
+    for shape in ((17, 3), (51,)):
+        item = {"keypoints": to_text(values.reshape(shape)), "score": 0.9}
+        (person,) = read_detections(written([item])).people
+        check_against_coco(person.keypoints, values)
+    with np.printoptions(threshold=5):
+        item["keypoints"] = str(values)
+    with pytest.raises(InputError, match="not a list of numbers"):
+        read_detections(written([item]))
+
+
+def test_scores_above_one_are_one_with_one_warning(written, caplog):
+    detected_keypoints.warn_once.cache_clear()
+    values = np.array(a_person()).reshape(25, 3) * [1, 1, 10]
+    people = [values.ravel().tolist(), a_person()]
+    for _ in range(2):
+        first, second = read_detections(written(openpose(*people))).people
+    np.testing.assert_array_equal(first.keypoints.confidence, 1)
+    assert second.keypoints.confidence.max() < 1
+    (record,) = caplog.records
+    assert "scores above 1" in record.message
+
+
+def test_fractions_become_pixels_where_the_size_is_known(written):
+    values = np.array(a_person()).reshape(25, 3)
+    shares = (values / [500, 400, 1]).ravel().tolist()
+    sized = {**openpose(shares), "canvas_width": 500, "canvas_height": 400}
+    (person,) = read_detections(written(sized)).people
+    np.testing.assert_allclose(person.keypoints.xy, values[:, :2], rtol=1e-5)
+    assert person.image_size == (500, 400)
+    # The photo itself knows better.
+    (person,) = read_detections(written(sized), photo_size=lambda p: (250, 400)).people
+    np.testing.assert_allclose(person.keypoints.xy, values[:, :2] / [2, 1], rtol=1e-5)
+    with pytest.raises(InputError, match="that size is not known: give config.image"):
+        read_detections(written(openpose(shares)))
+    values = (values / [250, 200, 1] - [1, 1, 0]).ravel().tolist()
+    with pytest.raises(InputError, match="keypoint_scale 4"):
+        read_detections(written({**sized, **openpose(values)}))
+
+
+@pytest.mark.parametrize("mark", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_a_byte_order_mark_is_no_fault(written, mark):
+    text = json.dumps(openpose(a_person()))
+    data = ("\ufeff" * (mark == "utf-16-le") + text).encode(mark)
+    assert len(read_detections(written(data)).people) == 1
+
+
+def test_the_order_of_joints_can_be_chosen(written):
+    values = a_person(18)
+    item = [{"keypoints": values, "score": 1.0}]
+    with pytest.raises(InputError, match="set config.format"):
+        read_detections(written(item))
+    (person,) = read_detections(written(item), joint_order="OPENPOSE_18").people
+    names = OPENPOSE_18.names
+    for name in ("nose", "neck", "left_wrist", "right_ear"):
+        np.testing.assert_allclose(
+            person.keypoints.xy[BODY_25.index(name)],
+            values[3 * names.index(name) :][:2], rtol=1e-6,
+        )  # fmt: skip
+    assert person.keypoints.confidence[BODY_25.index("left_heel")] == 0
+    with pytest.raises(InputError, match="18 joints, but HALPE_26 has 26"):
+        read_detections(written(item), joint_order="HALPE_26")
+
+
 def test_the_threshold_is_the_callers(written):
     values = np.array(a_person()).reshape(25, 3)
     values[:, 2] = 0.3
@@ -244,19 +325,19 @@ BAD = {
     "blank": (b" \n ", "is empty"),
     "truncated": (json.dumps(openpose(a_person()))[:200], "is truncated"),
     "truncated in a string": ('{"version":1.3,"peo', "is truncated"),
-    "not text": (b"\xff\xfe\x00\x81", "not text in UTF-8"),
+    "not text": (b"{\xff\xfe\x00\x81", "not text in UTF-8"),
+    "half a letter": (b"\xff\xfe{\x00\x81", "not text in UTF-16"),
     "a picture": (b"\x89PNG\r\n\x1a\n\0\0", "not text in UTF-8"),
     "words": ("no json here", "is not JSON"),
-    "a number": ("3", "neither OpenPose"),
-    "another object": ({"results": []}, "neither OpenPose"),
+    "a number": ("3", "in none of the formats"),
+    "another object": ({"results": []}, "in none of the formats"),
     "a list of other things": ([{"box": [1, 2]}], 'nothing in it has "keypoints"'),
-    "a list of numbers": ([1, 2, 3], "not a list of JSON objects"),
+    "a list of numbers": ([1, 2, 3], 'nothing in it has "keypoints"'),
     "people is a number": ({"people": 3}, '"people" is not a list'),
     "people are strings": ({"people": ["a"]}, '"people" is not a list'),
     "no people": (openpose(), "no people"),
     "no COCO people": ([], "no people"),
     "no body": ({"people": [{"hand_left_keypoints_2d": []}]}, "person 0 has no body"),
-    "18 joints": (openpose(a_person(18)), "18 joints instead of the 25"),
     "24 joints": (openpose(a_person(24)), "24 joints instead of the 25"),
     "74 values": (openpose(a_person()[:-1]), "not a multiple of 3"),
     "18 COCO joints": ([{"keypoints": a_person(18), "score": 1}], "18 joints instead"),
@@ -269,14 +350,14 @@ BAD = {
     ),
     "strings": (openpose(["a"] * 75), "not a list of numbers"),
     "nulls": (openpose([None] * 75), "not a list of numbers"),
-    "nested lists": (openpose([[1, 2, 3]] * 25), "not a list of numbers"),
-    "an object": ({"people": [{"pose_keypoints_2d": {}}]}, "not a list of numbers"),
-    "percent": (changed(WRIST_X + 2, 87.0), "has confidence 87 of left_wrist"),
+    "deep lists": (openpose([[[1, 2, 3]]] * 25), "not a list of numbers"),
+    "an object": ({"people": [{"pose_keypoints_2d": {"x": 1}}]}, "not a list of num"),
     "deep": ("[" * 200_000, "nested too deeply"),
     "deep people": ('{"people":' * 100_000, "nested too deeply"),
     "unseen": (openpose([100.0, 100.0, 0.0] * 25), "none of its 1 people"),
     "one joint": (openpose([9.0, 9.0, 0.9] + [0.0] * 72), "only one joint"),
-    "shares of the image": (openpose(shrunk(1 / 1000)), "must be in pixels"),
+    "shares of the image": (openpose(shrunk(1 / 1000)), "fractions of the image"),
+    "in lists of lists": ("[" * 90 + "1" + "]" * 90, 'nothing in it has "keypoints"'),
 }  # fmt: skip
 
 
@@ -297,11 +378,6 @@ def test_a_missing_file_and_a_folder(tmp_path):
     for path in (tmp_path / "none.json", tmp_path):
         with pytest.raises(InputError, match="cannot be read"):
             read_detections(path)
-
-
-def test_a_byte_order_mark_is_no_fault(written):
-    data = b"\xef\xbb\xbf" + json.dumps(openpose(a_person())).encode()
-    assert len(read_detections(written(data)).people) == 1
 
 
 def test_real_openpose_output():

@@ -1,29 +1,34 @@
-"""Reads COCO's annotations, and COCO's results, which AlphaPose and others write.
+"""Reads COCO's annotations, and COCO's results, which many programs write.
 
 Results are a list of `{"image_id", "keypoints": [x, y, c, ...], "score"}`. AlphaPose
-puts the photo's name into `image_id`; it writes the 17 joints of COCO, 26 or 136 of
-Halpe, or 133 of COCO-WholeBody.
+puts the photo's name into `image_id`, and writes the 17 joints of COCO, 26 or 136 of
+Halpe, or 133 of COCO-WholeBody; Detectron2 writes numbers of images; OpenPifPaf leaves
+the image out. COCO-WholeBody has the feet in a list of their own, `foot_kpts`.
 """
 
 import os
 from collections.abc import Mapping
 
-from prohmr_jax.errors import InputError
+from prohmr_jax.files.detection_formats.keypoint_values import flat_values
 from prohmr_jax.files.detection_formats.raw import (
     COCO_ANNOTATIONS,
     COCO_RESULTS,
     RawPerson,
     list_of_objects,
+    picture_fields,
     picture_id,
     picture_size,
     track_of,
+    whole_number,
 )
 
 
 def is_coco(content: object) -> bool:
-    """Returns whether the content of a file is a list or has "annotations"."""
-    return isinstance(content, list) or (
-        isinstance(content, dict) and "annotations" in content
+    """Returns whether the content of a file has people as COCO writes them."""
+    if isinstance(content, dict):
+        return isinstance(content.get("annotations"), list)
+    return isinstance(content, list) and any(
+        isinstance(item, dict) and "keypoints" in item for item in content
     )
 
 
@@ -37,32 +42,34 @@ def coco_people(path: str | os.PathLike, content: dict | list) -> list[RawPerson
     Raises:
       InputError: the file does not list people.
     """
-    if isinstance(content, dict):
-        people = list_of_objects(path, content["annotations"], '"annotations"')
-        images = list_of_objects(path, content.get("images", []), '"images"')
-        by_id = {picture_id(image.get("id")): image for image in images}
-        return [_person(person, by_id) for person in people]
-    people = list_of_objects(path, content, "the file")
-    if people and not any("keypoints" in person for person in people):
-        raise InputError(path, 'is a list, but nothing in it has "keypoints"')
-    return [_person(person, {}) for person in people]
+    if isinstance(content, list):
+        return [_person(p, {}) for p in list_of_objects(path, content, "the file")]
+    people = list_of_objects(path, content["annotations"], '"annotations"')
+    images = list_of_objects(path, content.get("images", []), '"images"')
+    by_id = {picture_id(image.get("id")): image for image in images}
+    return [_person(person, by_id) for person in people]
 
 
 def _person(person: dict, images: Mapping[str | None, dict]) -> RawPerson:
-    values = person.get("keypoints")
+    values = flat_values(person.get("keypoints"))
+    feet = person.get("foot_kpts")
+    if isinstance(values, list) and isinstance(feet, list) and any(feet):
+        values = [*values, *feet]
     # Annotations have visibility flags; results have a score and confidences.
     flags = "score" not in person and _are_visibility_flags(values)
-    image_id = picture_id(person.get("image_id"))
-    image = images.get(image_id, {})
-    name = image.get("file_name") or person.get("image_id")
+    fields = picture_fields(person.get("image_id"))
+    image = images.get(fields["image_id"], {})
+    for name in (image.get("file_name"), person.get("file_name")):
+        if isinstance(name, str) and name:
+            fields["image_name"] = name
+            break
     return RawPerson(
         values,
         COCO_ANNOTATIONS if flags else COCO_RESULTS,
-        # Some detectors write the name of the file as the id of the picture.
-        image_name=name if isinstance(name, str) else None,
-        image_id=image_id,
-        image_size=picture_size(image.get("width"), image.get("height")),
+        **fields,
+        frame=whole_number(person.get("frame_id")),
         track_id=track_of(person),
+        image_size=picture_size(image),
     )
 
 

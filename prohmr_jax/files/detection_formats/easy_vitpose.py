@@ -1,16 +1,16 @@
 """Reads the files of easy_ViTPose.
 
 They hold `{"keypoints": [{"0": [[y, x, score], ...]}], "skeleton": {...}}`: one object
-per frame with one entry per person under the tracker's number of that person, and the
-names of the joints in `skeleton`.
+per frame with one entry per person, under the number that the tracker gives the person,
+and the names of the joints in `skeleton`.
 """
 
 import os
 
+from prohmr_jax.files.detection_formats.keypoint_values import flat_values
 from prohmr_jax.files.detection_formats.raw import (
     EASY_VITPOSE,
     RawPerson,
-    flat_values,
     list_of_objects,
     our_names,
 )
@@ -35,14 +35,15 @@ def easy_vitpose_people(path: str | os.PathLike, content: dict) -> list[RawPerso
     """
     names = our_names(path, content["skeleton"], '"skeleton"')
     frames = list_of_objects(path, content["keypoints"], '"keypoints"')
+    in_video = len(frames) > 1
     return [
         RawPerson(
-            flat_values(joints, _X_Y_SCORE),
+            flat_values(joints, columns=_X_Y_SCORE),
             EASY_VITPOSE,
             names,
-            frame=frame if len(frames) > 1 else None,
-            track_id=track_id,
+            frame=frame if in_video else None,
+            track_id=number,
         )
         for frame, people in enumerate(frames)
-        for track_id, joints in people.items()
+        for number, joints in people.items()
     ]

@@ -8,27 +8,33 @@ A person has `keypoints` `[[x, y], ...]` and `keypoint_scores`. The demos write
 
 import os
 
+from prohmr_jax.files.detection_formats.keypoint_values import flat_values
 from prohmr_jax.files.detection_formats.raw import (
     MMPOSE,
     RawPerson,
-    flat_values,
     list_of_objects,
     our_names,
+    picture_fields,
+    picture_size,
     track_of,
+    whole_number,
 )
 
 _LISTS = ("instance_info", "predictions")
 _NAMES = "keypoint_id2name"
-_X_Y_SCORE = (0, 1, 2)
+_SCORES = ("keypoint_scores", "keypoints_scores", "keypoint_score", "scores")
+_IMAGES = ("image_path", "img_path", "file_name", "image_name", "image_id")
 
 
 def is_mmpose(content: object) -> bool:
     """Returns whether the content of a file is one of MMPose's lists or has one."""
     if isinstance(content, dict):
-        return any(key in content for key in _LISTS)
-    first = content[0] if isinstance(content, list) and content else None
-    return isinstance(first, dict) and (
-        "keypoint_scores" in first or "instances" in first
+        return any(isinstance(content.get(key), list) for key in _LISTS)
+    items = content if isinstance(content, list) else []
+    return any(
+        isinstance(item, dict)
+        and ("instances" in item or any(key in item for key in _SCORES))
+        for item in items
     )
 
 
@@ -42,49 +48,50 @@ def mmpose_people(path: str | os.PathLike, content: dict | list) -> list[RawPers
     Raises:
       InputError: a part of the file is no list of people.
     """
-    names, items, what = None, content, "the file"
+    names, items, what, picture = None, content, "the file", {}
     if isinstance(content, dict):
-        key = next(key for key in _LISTS if key in content)
-        items, what = content[key], f'"{key}"'
+        key = next(k for k in _LISTS if isinstance(content.get(k), list))
+        items, what, picture = content[key], f'"{key}"', content
         meta = content.get("meta_info")
         if isinstance(meta, dict) and _NAMES in meta:
             names = our_names(path, meta[_NAMES], f'"{_NAMES}"')
-    if isinstance(items, list) and items and all(isinstance(i, list) for i in items):
+    if items and all(isinstance(item, list) for item in items):
         # The inferencer's `predictions` hold a list of people for each picture.
-        groups = list(enumerate(items)) if len(items) > 1 else [(None, items[0])]
+        groups = [({}, frame, people) for frame, people in enumerate(items)]
+        if len(groups) == 1:
+            groups = [(picture, None, items[0])]
     else:
         items = list_of_objects(path, items, what)
-        frames = any("instances" in item for item in items)
-        groups = [(None, items)]
-        if frames:
-            # A frame without people can lack the list.
-            groups = [(i.get("frame_id"), i.get("instances") or []) for i in items]
+        groups = [(picture, None, items)]
+        if any("instances" in item for item in items):
+            groups = [
+                (item, whole_number(item.get("frame_id")), item.get("instances") or [])
+                for item in items
+            ]
     return [
-        _person(person, names, frame)
-        for frame, people in groups
+        _person(person, names, frame, picture)
+        for picture, frame, people in groups
         for person in list_of_objects(path, people, "a list of instances")
     ]
 
 
-def _person(person: dict, names: tuple[str, ...] | None, frame: object) -> RawPerson:
-    joints, scores = person.get("keypoints"), person.get("keypoint_scores")
-    fault, values = "", None
-    if not isinstance(joints, list) or not isinstance(scores, list):
-        fault = 'lacks "keypoints" or "keypoint_scores"'
-    elif len(joints) != len(scores):
-        fault = f"has {len(joints)} keypoints, but {len(scores)} scores"
-    else:
-        # Joints that are no pairs, such as 3D joints, become None.
-        rows = [
-            [*joint, score] if isinstance(joint, list) and len(joint) == 2 else None
-            for joint, score in zip(joints, scores, strict=True)
-        ]
-        values = flat_values(rows, _X_Y_SCORE)
+def _person(
+    person: dict, names: tuple[str, ...] | None, frame: int | None, picture: dict
+) -> RawPerson:
+    keys = [key for key in _SCORES if key in person]
+    scores = person[keys[0]] if keys else None
+    described = [s[key] for s in (person, picture) for key in _IMAGES if key in s]
+    joints, fault = person.get("keypoints"), ""
+    if isinstance(joints, list) and isinstance(scores, list):
+        if len(joints) != len(scores):
+            fault = f"has {len(joints)} keypoints, but {len(scores)} scores"
     return RawPerson(
-        values,
+        flat_values(joints, scores),
         MMPOSE,
         names,
-        frame=frame if type(frame) is int else None,
+        **(picture_fields(described[0]) if described else {}),
+        frame=frame,
         track_id=track_of(person),
+        image_size=picture_size(picture),
         fault=fault,
     )

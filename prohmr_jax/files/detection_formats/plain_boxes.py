@@ -12,7 +12,7 @@ from prohmr_jax.files.detection_formats.raw import (
     PLAIN_BOXES,
     RawPerson,
     list_of_objects,
-    picture_id,
+    picture_fields,
     track_of,
 )
 
@@ -52,16 +52,13 @@ def plain_boxes_people(
         for item in list_of_objects(path, content, "the file")
         if item.get("category_id", _PERSON_CATEGORY) == _PERSON_CATEGORY
     ]
-    return [_person(item) for item in people]
-
-
-def _person(item: dict) -> RawPerson:
-    name = item.get("image_id")
-    return RawPerson(
-        None,
-        PLAIN_BOXES,
-        image_name=name if isinstance(name, str) else None,
-        image_id=picture_id(name),
-        track_id=track_of(item),
-        box=item.get("bbox"),
-    )
+    return [
+        RawPerson(
+            None,
+            PLAIN_BOXES,
+            **picture_fields(item.get("image_id")),
+            track_id=track_of(item),
+            box=item.get("bbox"),
+        )
+        for item in people
+    ]

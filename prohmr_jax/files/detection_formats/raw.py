@@ -8,26 +8,29 @@ import os
 from collections.abc import Mapping
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.skeleton import BODY_25, COCO_17, COCO_FEET_23, HALPE_26
+from prohmr_jax.skeleton import BODY_25
 
 OPENPOSE = "OpenPose"
 COCO_RESULTS = "COCO results"
 COCO_ANNOTATIONS = "COCO annotations"
 MMPOSE = "MMPose"
 EASY_VITPOSE = "easy_ViTPose"
+ULTRALYTICS = "Ultralytics"
+MEDIAPIPE = "MediaPipe"
+ARRAYS = "arrays of keypoints"
 PLAIN_BOXES = "plain boxes"
 
-# Whole-body layouts go on with 68 points of the face and 21 of each hand, which are not
-# read.
-_FACE_AND_HANDS = 68 + 2 * 21
-# Sets of joints by the number of joints in the file.
-_OPENPOSE_LAYOUTS = {len(joints): joints for joints in (BODY_25, COCO_17)}
-_COCO_LAYOUTS = {
-    **{len(joints): joints for joints in (COCO_17, HALPE_26)},
-    **{len(joints) + _FACE_AND_HANDS: joints for joints in (COCO_FEET_23, HALPE_26)},
-}
 # Names that other skeletons use for joints of BODY_25.
-_ALIASES = {"hip": "mid_hip", "pelvis": "mid_hip", "thorax": "neck"}
+_ALIASES = {
+    "hip": "mid_hip", "pelvis": "mid_hip", "thorax": "neck",
+    "left_foot_index": "left_big_toe", "right_foot_index": "right_big_toe",
+}  # fmt: skip
+# Keys under which programs write the size of the picture.
+_WIDTH_KEYS = ("width", "image_width", "imageWidth", "canvas_width")
+_HEIGHT_KEYS = ("height", "image_height", "imageHeight", "canvas_height")
+# Keys of a person's identity across pictures: MMPose, Ultralytics and PoseTrack, COCO's
+# trackers, AlphaPose, OpenPifPaf, OpenPose, EasyMocap.
+_TRACK_KEYS = ("track_id", "tracking_id", "idx", "id_", "person_id", "personID")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,8 +38,9 @@ class RawPerson:
     """Holds what a file says about one person; numbers and types are not checked."""
 
     values: object
-    """In a sound file a flat list: x and y (pixels) and confidence of every joint, in
-    the file's own order of joints. None if the file has no body of this person."""
+    """In a sound file a flat list: x and y (pixels, or shares of the picture's size)
+    and confidence of every joint, in the file's own order of joints. None if the file
+    has no body of this person."""
     source: str
     """Name of the format, one of the constants of this module."""
     names: tuple[str, ...] | None = None
@@ -54,37 +58,9 @@ class RawPerson:
     box: object = None
     """In a sound file of plain boxes a list: x, y, width and height in pixels; None in
     other formats."""
-
     fault: str = ""
     """Why the person cannot be used, as text that continues "person 3 ..."; empty if
     the format's reader found no fault."""
-
-    def names_of(self, joints: int) -> tuple[str, ...] | None:
-        """Returns the joint names of a person with a given number of joints, or None.
-
-        The names may be fewer than the joints; they then name the first joints. None
-        means that no layout with this number of joints is known.
-        """
-        if self.names is not None:
-            return self.names if len(self.names) == joints else None
-        openpose = self.source == OPENPOSE
-        layout = (_OPENPOSE_LAYOUTS if openpose else _COCO_LAYOUTS).get(joints)
-        return None if layout is None else layout.names
-
-    def why_unknown(self, count: int) -> str:
-        """Returns why a number of keypoint values fits no layout, for a message."""
-        if count % 3:
-            return f"{count} keypoint values, which is not a multiple of 3"
-        joints = count // 3
-        if self.names is not None:
-            return f"{joints} joints, but the file names {len(self.names)}"
-        expected = "17 of COCO, 26 or 136 of Halpe, or 133 of COCO-WholeBody"
-        if self.source == OPENPOSE:
-            expected = "25 of OpenPose's BODY_25 or 17 of COCO"
-        note = ""
-        if joints == 18:
-            note = " (18 are OpenPose's COCO model: run it with --model_pose BODY_25)"
-        return f"{joints} joints instead of the {expected}{note}"
 
 
 def our_names(
@@ -105,16 +81,47 @@ def our_names(
         names = [numbered[number] for number in range(len(numbered))]
     except (TypeError, ValueError, KeyError):
         raise InputError(path, f"{what} does not number the joints' names") from None
-    names = [name.lower().replace(" ", "_") for name in names]
-    names = tuple(_ALIASES.get(name, name) for name in names)
+    names = tuple(our_name(name) for name in names)
     if not set(names) & set(BODY_25.names):
         raise InputError(path, f"{what} names no joint of a human body")
     return names
 
 
-# Keys of a person's identity across pictures: MMPose and PoseTrack, COCO's trackers,
-# AlphaPose, OpenPifPaf, OpenPose.
-_TRACK_KEYS = ("track_id", "tracking_id", "idx", "id_", "person_id")
+def our_name(name: str) -> str:
+    """Returns the name of a joint as BODY_25 spells it."""
+    name = name.lower().replace(" ", "_")
+    return _ALIASES.get(name, name)
+
+
+def list_of_objects(path: str | os.PathLike, items: object, what: str) -> list[dict]:
+    """Returns the JSON objects of a list; other elements become empty objects.
+
+    One bad element costs itself alone: what it should have said is missing later.
+
+    Args:
+      path: path of the file, for messages.
+      items: any JSON.
+      what: name of the list in the file, for messages.
+
+    Raises:
+      InputError: `items` is no list, or has elements but no JSON object.
+    """
+    if not isinstance(items, list) or (
+        items and not any(isinstance(item, dict) for item in items)
+    ):
+        raise InputError(path, f"{what} is not a list of JSON objects")
+    return [item if isinstance(item, dict) else {} for item in items]
+
+
+def whole_number(value: object) -> int | None:
+    """Returns a number that a file may write as 3, 3.0, "3" or [3]; otherwise None."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, str) and value.lstrip("-").isdecimal() and len(value) < 16:
+        return int(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return int(value)
+    return value if type(value) is int and abs(value) < 1e15 else None
 
 
 def track_of(person: Mapping[str, object]) -> str | None:
@@ -144,57 +151,23 @@ def picture_id(value: object) -> str | None:
     return str(value) if type(value) in (int, str) and value != "" else None
 
 
-def picture_size(width: object, height: object) -> tuple[int, int] | None:
-    """Returns (width, height) of a picture, pixels; None if they are no sizes.
+def picture_fields(value: object) -> dict[str, str | None]:
+    """Returns the fields `image_name` and `image_id` of what a file calls a picture.
 
     Args:
-      width: the file's JSON value.
-      height: the file's JSON value.
+      value: the file's JSON value; some programs write the name of the file as its id.
     """
-    sound = all(type(side) in (int, float) for side in (width, height))
-    # No photograph has longer sides; infinity and NaN are refused as well.
-    sound = sound and all(1 <= side < 1e6 for side in (width, height))
-    return (int(width), int(height)) if sound else None
+    name = value if isinstance(value, str) else None
+    return {"image_name": name, "image_id": picture_id(value)}
 
 
-def list_of_objects(path: str | os.PathLike, items: object, what: str) -> list[dict]:
-    """Returns the JSON objects of a list; other elements become empty objects.
-
-    One bad element costs itself alone: what it should have said is missing later.
-
-    Args:
-      path: path of the file, for messages.
-      items: any JSON.
-      what: name of the list in the file, for messages.
-
-    Raises:
-      InputError: `items` is no list, or has elements but no JSON object.
-    """
-    sound = isinstance(items, list)
-    if not sound or (items and not any(isinstance(item, dict) for item in items)):
-        raise InputError(path, f"{what} is not a list of JSON objects")
-    return [item if isinstance(item, dict) else {} for item in items]
-
-
-def flat_values(joints: object, columns: tuple[int, int, int]) -> object:
-    """Returns the rows of joints as one flat list of x, y, confidence.
-
-    Args:
-      joints: any JSON; in a sound file a list of rows with three numbers.
-      columns: columns of x, y and confidence in each row.
-
-    Returns:
-      The flat list, with None for the numbers of a joint that is no such row; or
-      `joints` unchanged if no joint is, which the check of the numbers refuses later.
-    """
-    if not isinstance(joints, list):
-        return joints
-    sound = [isinstance(row, list) and len(row) == len(columns) for row in joints]
-    if not any(sound):
-        return joints
-    missing = [None] * len(columns)
-    rows = [
-        row if is_sound else missing
-        for row, is_sound in zip(joints, sound, strict=True)
+def picture_size(content: Mapping[str, object]) -> tuple[int, int] | None:
+    """Returns the (width, height) in pixels that a JSON object states, or None."""
+    sides = [
+        next((content[key] for key in keys if key in content), None)
+        for keys in (_WIDTH_KEYS, _HEIGHT_KEYS)
     ]
-    return [row[c] for row in rows for c in columns]
+    sound = all(type(side) in (int, float) for side in sides)
+    # No photograph has longer sides; infinity and NaN are refused as well.
+    sound = sound and all(1 <= side < 1e6 for side in sides)
+    return (int(sides[0]), int(sides[1])) if sound else None
