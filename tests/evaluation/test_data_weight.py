@@ -70,14 +70,14 @@ def test_bodies_are_placed_where_scipy_places_them(scene):
     for person in range(3):
         pick = lambda tree, p=person: jax.tree.map(lambda a: a[p], tree)  # noqa: E731
 
-        def of(t, pick=pick):
+        def energy_at(t, pick=pick):
             moved = pick(camera).replace(translation=jnp.asarray(t, jnp.float32))
             return float(
                 reprojection(pick(joints), pick(keypoints), moved, jnp.float32(224.0))
             )
 
         least = scipy.optimize.minimize(
-            of, camera.translation[person], method="Nelder-Mead"
+            energy_at, camera.translation[person], method="Nelder-Mead"
         )
         np.testing.assert_allclose(energy[person], least.fun, rtol=2e-3)
 
