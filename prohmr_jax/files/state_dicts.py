@@ -6,6 +6,7 @@ for is executed.
 
 import dataclasses
 import os
+import zipfile
 from pathlib import Path
 
 import ml_dtypes  # noqa: F401  lets NumPy know bfloat16, which safetensors asks for
@@ -25,6 +26,7 @@ _SAFE_DTYPES = {
     "U64", "U32", "U16", "U8", "BOOL",
 }  # fmt: skip
 _MAX_NAME = 200
+_ZIP_START = b"PK\x03\x04"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,12 +50,8 @@ def read_state_dict(path: str | os.PathLike) -> StateDict:
         anything but finite tensors.
     """
     path = Path(path)
-    try:
-        with path.open("rb") as stream:
-            start = stream.read(64)
-    except OSError as error:
-        raise InputError(path, f"cannot be read: {error.strerror}") from error
-    if start.startswith(b"PK\x03\x04"):
+    start = _first_bytes(path)
+    if start.startswith(_ZIP_START):
         arrays, unknown = read_zip_torch(path)
         state = StateDict(arrays, "torch.save (zip)", unknown)
     elif start.startswith(LEGACY_START):
@@ -74,6 +72,31 @@ def read_state_dict(path: str | os.PathLike) -> StateDict:
         if not finite:
             raise InputError(path, f"{quoted(name)} holds values that are not finite")
     return state
+
+
+def is_state_dict(path: str | os.PathLike) -> bool:
+    """Returns whether an existing file is one of `torch.save` or of safetensors.
+
+    Raises:
+      InputError: the file cannot be read.
+    """
+    start = _first_bytes(Path(path))
+    if start.startswith(_ZIP_START):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                names = archive.namelist()
+        except (zipfile.BadZipFile, OSError, ValueError, RuntimeError):
+            return False
+        return any(name.endswith("data.pkl") for name in names)
+    return start.startswith(LEGACY_START) or start[8:9] == b"{"
+
+
+def _first_bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(64)
+    except OSError as error:
+        raise InputError(path, f"cannot be read: {error.strerror}") from error
 
 
 def _read_safetensors(path: Path) -> dict[str, np.ndarray]:

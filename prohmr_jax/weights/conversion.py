@@ -14,6 +14,7 @@ from prohmr_jax.errors import InputError
 from prohmr_jax.files.body_hash import BodyIdentity
 from prohmr_jax.files.pickles.machine import quoted
 from prohmr_jax.files.state_dicts import StateDict, read_state_dict
+from prohmr_jax.weights.known_models import known_model, without_wrappers
 from prohmr_jax.weights.official_body import body_of_checkpoint
 from prohmr_jax.weights.official_models import (
     BACKBONE_PREFIX,
@@ -40,7 +41,7 @@ class Conversion:
     """Holds what a conversion has read, and what became of it."""
 
     state: StateDict
-    """Tensors of the source by their official names."""
+    """Tensors of the source by their official names, without wrappers' prefixes."""
     sha256: str
     """SHA-256 of the source, in hexadecimal digits."""
     model: str
@@ -90,7 +91,7 @@ def convert_checkpoint(
         of model; an entry of the model is missing, unknown, of another shape or not
         finite; or the target cannot be written.
     """
-    state = read_state_dict(source)
+    state = _bare_state(source)
     is_prohmr = any(name.startswith(BACKBONE_PREFIX) for name in state.arrays)
     if not is_prohmr and "conv1.weight" not in state.arrays:
         examples = ", ".join(map(quoted, list(state.arrays)[:3]))
@@ -117,6 +118,22 @@ def convert_checkpoint(
     }
     dropped = {rule: count for rule, count in counts.items() if count}
     return Conversion(state, sha256, model, body, dropped)
+
+
+def _bare_state(source: str | os.PathLike) -> StateDict:
+    """Returns the weights of a file by names without wrappers' prefixes.
+
+    Raises:
+      InputError: the file cannot be read, or holds another published model.
+    """
+    state = read_state_dict(source)
+    try:
+        arrays = without_wrappers(state.arrays)
+    except ValueError as error:
+        raise InputError(source, str(error)) from error
+    if model := known_model(arrays):
+        raise InputError(source, f"holds weights of {model}, not of ProHMR or a ResNet")
+    return dataclasses.replace(state, arrays=arrays)
 
 
 def _float32(

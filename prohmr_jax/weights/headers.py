@@ -14,7 +14,9 @@ from prohmr_jax.errors import InputError
 from prohmr_jax.files.array_checks import Expected
 from prohmr_jax.files.body_hash import BodyIdentity
 from prohmr_jax.files.npz import read_npz
+from prohmr_jax.files.state_dicts import is_state_dict, read_state_dict
 from prohmr_jax.models.spec import ModelSpec, build_model
+from prohmr_jax.weights.known_models import known_model
 
 SPEC_FILE = "model.json"
 FORMAT_VERSION = 1
@@ -62,8 +64,17 @@ def read_header(path: pathlib.Path) -> dict:
         return _parse_header(file, file.read_text(encoding="utf-8"))
     if not path.exists():
         raise InputError(path, "no such weights file or training directory")
+    if is_state_dict(path):
+        raise InputError(path, _foreign_weights(path))
     header = read_npz(path, {"header": Expected((), "text")})["header"]
     return _parse_header(path, str(header))
+
+
+def _foreign_weights(path: pathlib.Path) -> str:
+    """Returns why weights of PyTorch cannot be used as they are, for a message."""
+    if model := known_model(read_state_dict(path).arrays):
+        return f"holds weights of {model}, not of ProHMR"
+    return "is a checkpoint of PyTorch: convert it with tools/convert_checkpoint.py"
 
 
 def _parse_header(path: pathlib.Path, text: str) -> dict:

@@ -160,6 +160,17 @@ def test_a_checkpoint_without_its_body_is_of_neutral_smpl(tmp_path, small):
     assert body_of_checkpoint({**half, "smpl.posedirs": np.zeros((2, 2))}).hash == ""
 
 
+@pytest.mark.parametrize("prefix", ["module.", "model.", "module._orig_mod."])
+def test_prefixes_of_wrappers_make_no_difference(prefix, tmp_path, small):
+    wrapped = {prefix + name: a for name, a in small.items()}
+    write_zip(tmp_path / "a.pt", {"state_dict": tensors(wrapped)})
+    conversion = convert_checkpoint(tmp_path / "a.pt", tmp_path / "w")
+    assert set(conversion.state.arrays) == set(small)
+    _, variables = load_weights(tmp_path / "w")
+    _, expected, _ = prohmr_from_official(small)
+    assert_same(variables, expected)
+
+
 @pytest.mark.parametrize("form", ["zip", "legacy", "safetensors", "old names"])
 def test_a_resnet_of_torchvision(form, tmp_path, resnet18):
     path = tmp_path / "resnet18"

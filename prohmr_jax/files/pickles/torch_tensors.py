@@ -50,6 +50,9 @@ _DTYPES = {
         "uint64", "uint32", "uint16", "uint8", "bool",
     )},
 }  # fmt: skip
+# Entries of a checkpoint that hold the state dict: those of PyTorch-Lightning and MMCV,
+# SPIN and many others, ROMP, VIBE.
+_STATE_KEYS = ("state_dict", "model", "model_state_dict", "gen_state_dict")
 _MAX_AXES = 8
 _MAX_SIZE = 1 << 40
 _SEQUENCES = (list, tuple, set, frozenset)
@@ -221,12 +224,16 @@ def state_dict_of(value: object) -> dict[str, PickledTensor]:
 
     Args:
       value: the unpickled checkpoint, either a dictionary with the entry "state_dict"
-        or the state dict itself.
+        (or another that is in use for it), or the state dict itself.
 
     Raises:
       Refused: there is no state dict, or it holds anything but tensors.
     """
-    state = value.get("state_dict", value) if isinstance(value, dict) else value
+    state = value
+    if isinstance(value, dict):
+        kinds = (dict, Placeholder)
+        keys = [key for key in _STATE_KEYS if isinstance(value.get(key), kinds)]
+        state = value[keys[0]] if keys else value.get("state_dict", value)
     if isinstance(state, Placeholder):
         raise Refused(f"holds {quoted(state.name)} where a state dict should be")
     if not isinstance(state, dict) or not state:
