@@ -3,6 +3,7 @@
 The modes "fit" and "multiview" call `run_job`.
 """
 
+import collections
 import contextlib
 import dataclasses
 import logging
@@ -54,14 +55,10 @@ class BulkReport:
         """Returns the report as lines of text.
 
         Args:
-          reasons: why each person's fit ended, [P], values of `Reason`.
+          reasons: how each person's fit ended, [P], values of `Reason`.
         """
-        counts = np.bincount(reasons, minlength=len(Reason))
-        ended = ", ".join(
-            f"{count} {reason.name.lower()}"
-            for reason, count in zip(Reason, counts, strict=True)
-            if count
-        )
+        counts = collections.Counter(Reason(int(reason)).words for reason in reasons)
+        ended = ", ".join(f"{count} {words}" for words, count in counts.most_common())
         lines = [f"{self.people} people in {self.table} (fits ended: {ended})"]
         if self.new_people:
             rate = self.new_people / max(self.seconds, 1e-9)

@@ -30,7 +30,7 @@ _EXTRA_MEMBERS = {
     "version": np.array(TABLE_VERSION),
     "joint_names": np.array(JOINTS_44.names),
     "kinematic_joint_names": np.array(SMPL_24.names),
-    "reason_names": np.array([reason.name.lower() for reason in Reason]),
+    "reason_names": np.array([reason.words for reason in Reason]),
 }
 
 
@@ -95,7 +95,7 @@ class FitTable:
     fit_evaluations: np.ndarray = array_field("P", kind="integer")
     """Number of evaluations of the objective and its gradient, [P]."""
     fit_reason: np.ndarray = array_field("P", kind="integer")
-    """Why the fit ended, [P]: an index into the member `reason_names`."""
+    """How the fit ended, [P]: a `Reason`, and an index into `reason_names`."""
 
 
 def checked_columns(

@@ -81,7 +81,7 @@ class ViewsTable:
     fit_evaluations: np.ndarray = array_field("P", kind="integer")
     """Number of evaluations of the objective and its gradient, [P]."""
     fit_reason: np.ndarray = array_field("P", kind="integer")
-    """Why the fit ended, [P]: an index into the member `reason_names`."""
+    """How the fit ended, [P]: a `Reason`, and an index into `reason_names`."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -47,7 +47,7 @@ class State:
     start_loss: Float[Array, ""]
     """Loss at the start; infinity before it is evaluated."""
     checked_loss: Float[Array, ""]
-    """Lowest loss at the last check for a stalled objective."""
+    """Lowest loss at the last check whether the objective has settled."""
     steps: Int[Array, ""]
     """Number of accepted points; -1 before the start is evaluated."""
     evaluations: Int[Array, ""]
@@ -160,7 +160,7 @@ def _update(state: State, loss, gradient, settings: Settings) -> State:
     evaluations = state.evaluations + 1
     checked = ~starting & (evaluations % settings.patience == 0)
     tolerance = settings.loss_tolerance * jnp.abs(best_loss)
-    stalled = checked & (state.checked_loss <= best_loss + tolerance)
+    settled = checked & (state.checked_loss <= best_loss + tolerance)
     memory, direction = _direction(state, x, gradient, accepted, restart, settings)
     # Rounding may spoil the memory; then the plain gradient gives the direction.
     downhill = jnp.vdot(direction, gradient, precision="highest") < 0
@@ -178,9 +178,9 @@ def _update(state: State, loss, gradient, settings: Settings) -> State:
     nothing_finite = starting | ~search_after.met_finite
     reasons = (
         (failed & nothing_finite, Reason.NON_FINITE),
-        (failed, Reason.STALLED),
+        (failed, Reason.NO_PROGRESS),
         (accepted & _is_flat(x, gradient, base_loss, settings), Reason.GRADIENT_SMALL),
-        (stalled, Reason.STALLED),
+        (settled, Reason.LOSS_SETTLED),
         (steps >= settings.max_steps, Reason.STEP_LIMIT),
     )
     conditions, values = zip(*reasons, strict=True)

@@ -15,18 +15,36 @@ Objective = Callable[[Any, Any], Float[Array, ""]]
 
 
 class Reason(enum.IntEnum):
-    """Says why a minimisation ended."""
+    """Says why a minimisation ended. Tables store the numbers, so they never change."""
 
     RUNNING = 0
     """It has not ended."""
     GRADIENT_SMALL = 1
     """The gradient is below its tolerance."""
-    STALLED = 2
-    """The objective no longer decreases, or no step along the gradient lowers it."""
+    LOSS_SETTLED = 2
+    """Over `Settings.patience` evaluations the objective has decreased by less than its
+    tolerance. Tables of older versions have this number for NO_PROGRESS as well."""
     STEP_LIMIT = 3
     """The largest number of steps is reached."""
     NON_FINITE = 4
     """The start, or every point tried from the last one, has no finite value."""
+    NO_PROGRESS = 5
+    """No step along the gradient lowers the objective, which rounding then hides."""
+
+    @property
+    def words(self) -> str:
+        """Returns how a report tells users that a minimisation ended like this."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    Reason.RUNNING: "not ended",
+    Reason.GRADIENT_SMALL: "converged",
+    Reason.LOSS_SETTLED: "converged",
+    Reason.STEP_LIMIT: "step limit",
+    Reason.NON_FINITE: "no finite value",
+    Reason.NO_PROGRESS: "no further progress",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +61,7 @@ class Settings:
     (Dennis and Schnabel, 1983, Sec. 7.2)."""
     loss_tolerance: float = 2e-5
     """Relative decrease of the loss over `patience` evaluations below which the
-    objective has stalled."""
+    objective has settled."""
     patience: int = 10
     """Number of evaluations after which the loss must have decreased."""
     memory: int | None = None

@@ -41,7 +41,7 @@ def _fill(states, initials, entering, settings):
 def _empty(initials, settings):
     """Returns the states of slots without people, which have ended already."""
     states = jax.vmap(lambda initial: lbfgs.begin(initial, settings))(initials)
-    return states.replace(reason=jnp.full_like(states.reason, int(Reason.STALLED)))
+    return states.replace(reason=jnp.full_like(states.reason, int(Reason.LOSS_SETTLED)))
 
 
 @functools.partial(jax.jit, static_argnames=("settings", "evaluations"))
