@@ -64,6 +64,11 @@ def get_config() -> ConfigDict:
             "occluder_rate": 0.12,
             "no_feet_rate": 0.15,
             "min_visible": 4,
+            # Shares of people whose detections are those of the detector that ships,
+            # as measured, or marks of annotators; the others have guessed faults.
+            "movenet_rate": 0.0,
+            "annotator_rate": 0.0,
+            "annotator_jitter": 0.1,
         }
     )
     config.loss_weights = ConfigDict(

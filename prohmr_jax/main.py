@@ -44,6 +44,7 @@ MODES = {
     "evaluate_images": Mode("modes.evaluate_images"),
     "evaluate_fitting": Mode("modes.evaluate_fitting"),
     "render_people": Mode("modes.render_people"),
+    "measure_detector": Mode("modes.measure_detector"),
     "benchmark": Mode("benchmarks.hypotheses"),
     "benchmark_fitting": Mode("benchmarks.fitting", keeps_programs=False),
     "benchmark_training": Mode("benchmarks.training"),

@@ -159,7 +159,7 @@ def detect_people(
     candidates = find_candidates(detector.look_at_people, image, smallest)
     if not len(candidates.score):
         return []
-    people = _refined(detector, image, candidates)
+    people = refine_people(detector, image, candidates)
     people = take(people, people.score >= min_score)
     # Of two that refinement brought to one person the better one stays.
     people = take(people, without_duplicates(people))
@@ -167,10 +167,17 @@ def detect_people(
     return [take(people, row) for row in order]
 
 
-def _refined(
+def refine_people(
     detector: Detector, image: np.ndarray, candidates: DetectedPerson
 ) -> DetectedPerson:
-    """Returns people [n] as thunder sees them in crops around the candidates."""
+    """Returns people [n] as thunder sees them in crops around the candidates.
+
+    Args:
+      detector: of `load_detector`.
+      image: RGB [H, W, 3], uint8, upright.
+      candidates: [n] people of the photo. One who was found by a score of
+        0.3 or more stays as it is where thunder finds another person instead.
+    """
     squares = _square_around(candidates.keypoints)
     people = _read_squares(detector, image, squares)
     # Small candidates are imprecise: then the crop was off, and is taken again.

@@ -14,6 +14,7 @@ from prohmr_jax.files.body_files import read_body
 from prohmr_jax.files.body_hash import read_identified_body
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 from prohmr_jax.poses.bank import read_pose_bank
+from prohmr_jax.priors.detector_errors import load_detector_errors
 from prohmr_jax.priors.gaussian_mixture import load_pose_prior
 from prohmr_jax.structs import LossTerms
 from prohmr_jax.synthetic.keypoint_pairs import KeypointPairSettings
@@ -51,7 +52,7 @@ def lifting_optimizer(
 
 
 def lifting_inputs(config: ml_collections.ConfigDict) -> LiftingInputs:
-    """Returns the body and the poses that a config names.
+    """Returns the body, the poses and the detector that a config asks for.
 
     Args:
       config: settings, as in `configs/prohmr_keypoints.py`.
@@ -66,7 +67,8 @@ def lifting_inputs(config: ml_collections.ConfigDict) -> LiftingInputs:
         poses = jnp.asarray(bank.axis_angle, jnp.float16)
     needs_prior = poses is None or config.prior_fraction > 0
     prior = load_pose_prior(config.pose_prior or None) if needs_prior else None
-    return LiftingInputs(body=read_body(config.body), poses=poses, prior=prior)
+    detector = load_detector_errors() if config.synthesis.movenet_rate > 0 else None
+    return LiftingInputs(read_body(config.body), poses, prior, detector)
 
 
 def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.Path:

@@ -17,7 +17,7 @@ import functools
 import itertools
 import multiprocessing
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -224,19 +224,23 @@ def _records(
 
 
 def render_all(
-    body: BodyMap, requests: Iterable[PictureRequest], workers: int
-) -> Iterator[list[bytes]]:
-    """Yields the JPEG files of each request in order.
+    body: BodyMap,
+    requests: Iterable[PictureRequest],
+    workers: int,
+    function: Callable[[BodyMap, PictureRequest], list] = render_pictures,
+) -> Iterator[list]:
+    """Yields the pictures of each request in order, by default as JPEG files.
 
     Args:
       body: map of the body of all requests.
       requests: people with their cameras.
       workers: number of processes that render; 1 renders in this process.
+      function: renders one request, as the functions of `render_pictures` do.
 
     Raises:
       InputError: a process was killed, probably because memory ran out.
     """
-    render = functools.partial(render_pictures, body)
+    render = functools.partial(function, body)
     if workers == 1:
         yield from map(render, requests)
         return

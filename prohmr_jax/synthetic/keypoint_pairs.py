@@ -4,13 +4,17 @@ The training and the evaluation of keypoint models call it on the device. Each f
 draws one person from one random key, and `jax.vmap` gives batches, so that a person
 depends on its own key alone and not on the batch or the device.
 
-A pose gets a random shape and a random camera. The projected joints get the faults of
-detectors: jitter, outliers, exchanged left and right, and joints that are missing,
-occluded or outside the picture. The box follows from the joints that remain, by the
-same rule as at inference.
-"""
+A pose gets a random shape and a random camera. Detections have one of three forms:
 
-import dataclasses
+* "openpose": the projected joints get guessed faults, which are jitter, outliers,
+  exchanged left and right, and joints that are missing, occluded or outside the
+  picture.
+* "annotator": joints are nearly exact and have full confidence.
+* "movenet": joints lie where a measured detector puts them, and positions, scores and
+  exchanged sides err as it does (`priors.detector_errors`).
+
+The box follows from the joints that remain, by the same rule as at inference.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -20,9 +24,22 @@ from jaxtyping import Array, Bool, Float
 from prohmr_jax import skeleton
 from prohmr_jax.body import BodyModel, body_joints
 from prohmr_jax.geometry import cameras
-from prohmr_jax.geometry.boxes import MIN_CONFIDENCE, in_box
+from prohmr_jax.geometry.boxes import MIN_CONFIDENCE, confident, in_box
 from prohmr_jax.geometry.rotations import axis_angle_to_rotmat, mirror_pose
-from prohmr_jax.structs import Camera, Keypoints2D, LiftingBatch, SmplParams
+from prohmr_jax.priors.detector_errors import DetectorErrors
+from prohmr_jax.structs import Body, Camera, Keypoints2D, LiftingBatch, SmplParams
+from prohmr_jax.synthetic.missing_joints import (
+    ARM,
+    LEG,
+    as_mask,
+    random_visibility,
+    side_chain,
+)
+from prohmr_jax.synthetic.pair_settings import KeypointPairSettings
+from prohmr_jax.synthetic.simulated_detector import (
+    coco_as_body25,
+    detect_as_measured,
+)
 
 # Standard deviation of annotators' positions of a joint, relative to the side of the
 # box: half of the constants of COCO's object keypoint similarity.
@@ -39,89 +56,14 @@ JITTER_25 = np.array(
     np.float32,
 )
 """[25], standard deviation of the position of each joint of BODY_25, box sides."""
-
-
-def _side_chain(side: str, *parts: str) -> tuple[int, ...]:
-    return skeleton.BODY_25.indices(*(f"{side}_{part}" for part in parts))
-
-
-_ARM = ("shoulder", "elbow", "wrist")
-_FOOT = ("big_toe", "small_toe", "heel")
-_LEG = ("hip", "knee", "ankle", *_FOOT)
-# Groups of joints that are missing together: ends of limbs, the face, the feet.
-_GROUPS = [
-    *(_side_chain(s, *_ARM[i:]) for s in ("left", "right") for i in range(3)),
-    *(_side_chain(s, *_LEG[i:]) for s in ("left", "right") for i in range(4)),
-    _side_chain("left", *_LEG) + _side_chain("right", *_LEG),
-    _side_chain("left", *_LEG[1:]) + _side_chain("right", *_LEG[1:]),
-    _side_chain("left", *_FOOT) + _side_chain("right", *_FOOT),
-    skeleton.BODY_25.indices("nose", "left_eye", "right_eye"),
-    skeleton.BODY_25.indices("left_eye", "left_ear"),
-    skeleton.BODY_25.indices("right_eye", "right_ear"),
-]
-
-
-def _as_mask(joints: tuple[int, ...]) -> np.ndarray:
-    return np.isin(np.arange(len(skeleton.BODY_25)), joints)
-
-
-GROUP_MASKS = np.stack([_as_mask(group) for group in _GROUPS])
-"""[groups, 25], True for the joints of BODY_25 that are missing together."""
-FEET_MASK = _as_mask(_side_chain("left", *_FOOT) + _side_chain("right", *_FOOT))
-"""[25], True for the toes and heels of BODY_25."""
+_COCO = np.array(skeleton.COCO_17.positions_in(skeleton.BODY_25))
 # Limbs of which a detector may exchange left and right.
 _SWAPPED_PARTS = np.stack(
     [
-        _as_mask(_side_chain("left", *part) + _side_chain("right", *part))
-        for part in (_ARM, _LEG)
+        as_mask(side_chain("left", *part) + side_chain("right", *part))
+        for part in (ARM, LEG)
     ]
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class KeypointPairSettings:
-    """Holds how varied shapes, cameras and detections are.
-
-    Rates are probabilities that a person is affected, unless it says otherwise.
-    """
-
-    betas_std: float = 1.0
-    """Standard deviation of the shape coefficients."""
-    min_distance: float = 2.0
-    """Least distance from the camera, metres; distances are log-uniform."""
-    max_distance: float = 20.0
-    """Greatest distance from the camera, metres."""
-    pitch_std_deg: float = 18.0
-    """Standard deviation of the camera's pitch, degrees."""
-    roll_std_deg: float = 9.0
-    """Standard deviation of the camera's roll, degrees."""
-    max_off_axis: float = 0.15
-    """Greatest distance from the optical axis, divided by the depth."""
-    perfect_rate: float = 0.25
-    """Rate of people whose detections are exact and have full confidence."""
-    max_jitter: float = 0.7
-    """Greatest factor on the standard deviations of `JITTER_25`; it is uniform."""
-    plain_confidence_rate: float = 0.0
-    """Rate of people all of whose detections have full confidence, however far off
-    they are: scores of detectors tell little, and often nothing, of the error."""
-    outlier_rate: float = 0.02
-    """Rate of joints whose position is far off."""
-    swap_rate: float = 0.03
-    """Rate of exchanged left and right, for each of arms and legs."""
-    dropout_rate: float = 0.25
-    """Rate of people of whom single joints are missing."""
-    max_dropout: float = 0.4
-    """Greatest share of single joints that are missing; it is uniform."""
-    group_rate: float = 0.3
-    """Rate of people of whom a group of joints is missing."""
-    truncation_rate: float = 0.2
-    """Rate of people who are cut off by the edge of the picture."""
-    occluder_rate: float = 0.12
-    """Rate of people who are partly behind a rectangle."""
-    no_feet_rate: float = 0.15
-    """Rate of people without toes and heels, which many detectors do not find."""
-    min_visible: int = 4
-    """Number of joints below which all joints are given instead."""
 
 
 def random_view(key: jax.Array, settings: KeypointPairSettings) -> Float[Array, "3 3"]:
@@ -163,52 +105,6 @@ def random_camera(
     middle = (jnp.min(joints, axis=0) + jnp.max(joints, axis=0)) / 2.0
     place = jnp.concatenate([offset, depth[None]]) - middle
     return Camera(translation=place, focal_length=jnp.ones(2), center=jnp.zeros(2))
-
-
-def random_visibility(
-    key: jax.Array, xy: Float[Array, "25 2"], settings: KeypointPairSettings
-) -> Bool[Array, "25"]:
-    """Returns which joints a simulated detector sees.
-
-    Args:
-      key: random key.
-      xy: true positions of BODY_25, sides of the body's box, centre of the box at 0.
-      settings: rates of missing joints.
-    """
-    keys = iter(jax.random.split(key, 14))
-
-    def coin(rate: float) -> Bool[Array, ""]:
-        return jax.random.bernoulli(next(keys), rate)
-
-    rate = coin(settings.dropout_rate) * jax.random.uniform(
-        next(keys), maxval=settings.max_dropout
-    )
-    missing = jax.random.bernoulli(next(keys), rate, (len(xy),))
-
-    group = jax.random.randint(next(keys), (2,), 0, len(GROUP_MASKS))
-    groups = jnp.asarray(GROUP_MASKS)[group]
-    second = coin(0.5)
-    hidden = groups[0] | (groups[1] & second)
-    missing |= coin(settings.group_rate) & hidden
-
-    # The edge of the picture mostly cuts off the legs, sometimes a side or the head.
-    usual = jnp.pi / 2 + 0.25 * jax.random.normal(next(keys))
-    anywhere = jax.random.uniform(next(keys), maxval=2 * jnp.pi)
-    angle = jnp.where(coin(0.7), usual, anywhere)
-    edge = jax.random.uniform(next(keys), minval=-0.2, maxval=0.45)
-    outward = jnp.stack([jnp.cos(angle), jnp.sin(angle)])
-    beyond = jnp.matmul(xy, outward, precision="highest") > edge
-    missing |= coin(settings.truncation_rate) & beyond
-
-    corner_key, occluder_key = jax.random.split(next(keys))
-    middle = jax.random.uniform(corner_key, (2,), minval=-0.5, maxval=0.5)
-    half = jax.random.uniform(next(keys), (2,), minval=0.05, maxval=0.3)
-    behind = jnp.all(jnp.abs(xy - middle) < half, axis=-1)
-    missing |= jax.random.bernoulli(occluder_key, settings.occluder_rate) & behind
-
-    missing |= coin(settings.no_feet_rate) & jnp.asarray(FEET_MASK)
-    enough = jnp.sum(~missing) >= settings.min_visible
-    return ~missing | ~enough
 
 
 def simulate_detections(
@@ -255,11 +151,66 @@ def simulate_detections(
     )
 
 
+def annotated(
+    key: jax.Array, xy: Float[Array, "25 2"], settings: KeypointPairSettings
+) -> Keypoints2D:
+    """Returns joints as people mark them, in the unit of the positions.
+
+    Half of the people have the joints of COCO_17 alone, so that neck and mid-hip are
+    midpoints, and toes and heels are missing.
+
+    Args:
+      key: random key.
+      xy: true positions of BODY_25, any unit and frame.
+      settings: size of the jitter, and rates of missing joints.
+    """
+    jitter_key, visible_key, coco_key = jax.random.split(key, 3)
+    low, high = jnp.min(xy, axis=0), jnp.max(xy, axis=0)
+    side, middle = jnp.max(high - low), (low + high) / 2.0
+    jitter = settings.annotator_jitter * JITTER_25[:, None]
+    marked = xy + side * jitter * jax.random.normal(jitter_key, xy.shape)
+    visible = random_visibility(visible_key, (xy - middle) / side, settings)
+    joints = Keypoints2D(marked, visible.astype(xy.dtype))
+    from_coco = coco_as_body25(Keypoints2D(marked[_COCO], joints.confidence[_COCO]))
+    # Too few joints of COCO_17 leave the person as it is.
+    enough = jnp.sum(from_coco.confidence) >= settings.min_visible
+    use_coco = jax.random.bernoulli(coco_key) & enough
+    return _chosen(use_coco, from_coco, joints)
+
+
+def _measured(
+    key: jax.Array,
+    detector: DetectorErrors,
+    body: Body,
+    smpl: SmplParams,
+    camera: Camera,
+    settings: KeypointPairSettings,
+) -> Keypoints2D:
+    """Returns detections [25] of a measured detector, in the camera's unit."""
+    visible_key, detection_key = jax.random.split(key)
+    xy = cameras.project(body.joints[: len(skeleton.BODY_25)], camera)
+    low, high = jnp.min(xy, axis=0), jnp.max(xy, axis=0)
+    relative = (xy - (low + high) / 2.0) / jnp.max(high - low)
+    visible = random_visibility(visible_key, relative, settings)
+    detections = coco_as_body25(
+        detect_as_measured(
+            detection_key, detector, body, smpl.rotmats, camera, ~visible[_COCO]
+        )
+    )
+    enough = jnp.sum(confident(detections)) >= settings.min_visible
+    every = jnp.ones_like(detections.confidence)
+    return Keypoints2D(
+        jnp.where(enough, detections.xy, xy),
+        jnp.where(enough, detections.confidence, every),
+    )
+
+
 def keypoint_pair(
     key: jax.Array,
     body: BodyModel,
     axis_angle: Float[Array, "24 3"],
     settings: KeypointPairSettings,
+    detector: DetectorErrors | None = None,
 ) -> LiftingBatch:
     """Returns the detections and labels of one person, without a batch axis.
 
@@ -269,6 +220,10 @@ def keypoint_pair(
       axis_angle: pose, radians, whose root is relative to a world with Y up; half of
         the people get its mirror image.
       settings: variety of shapes, cameras and detections.
+      detector: the measured detector; needed where `settings.movenet_rate` is not 0.
+
+    Raises:
+      ValueError: the measured detector is needed and missing.
     """
     keys = jax.random.split(key, 5)
     mirrored = jax.random.bernoulli(keys[0])
@@ -280,11 +235,23 @@ def keypoint_pair(
         body_pose=rotmats[1:],
         betas=settings.betas_std * jax.random.normal(keys[2], (body.num_betas,)),
     )
-    joints = body_joints(body, smpl).joints
+    posed = body_joints(body, smpl)
+    joints = posed.joints
     camera = random_camera(keys[3], joints, settings)
     xy = cameras.project(joints, camera)
     true_xy = xy[: len(skeleton.BODY_25)]
     detections = simulate_detections(keys[4], true_xy, settings)
+    form_key, other_key = jax.random.split(jax.random.fold_in(keys[4], 1))
+    form = jax.random.uniform(form_key)
+    if settings.annotator_rate > 0:
+        is_annotated = form > 1.0 - settings.annotator_rate
+        marked = annotated(other_key, true_xy, settings)
+        detections = _chosen(is_annotated, marked, detections)
+    if settings.movenet_rate > 0:
+        if detector is None:
+            raise ValueError("movenet_rate needs a measured detector")
+        measured = _measured(other_key, detector, posed, smpl, camera, settings)
+        detections = _chosen(form < settings.movenet_rate, measured, detections)
     keypoints, box = in_box(detections)
     root = joints[skeleton.PELVIS_44]
     return LiftingBatch(
@@ -295,3 +262,9 @@ def keypoint_pair(
         visible=keypoints.confidence > 0,
         box=box,
     )
+
+
+def _chosen(
+    condition: Bool[Array, ""], first: Keypoints2D, second: Keypoints2D
+) -> Keypoints2D:
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), first, second)

@@ -12,7 +12,7 @@ from prohmr_jax.geometry.boxes import MARGIN
 from prohmr_jax.rendering.views import Perspective
 
 # Range of the side of the person's box divided by the side of the picture.
-_BOX_SHARE = (0.55, 0.74)
+BOX_SHARE = (0.55, 0.74)
 # Greatest shift of the box from the centre, as a share of the shift to the edge.
 _MAX_SHIFT = 0.5
 # Share of pictures whose edge cuts off a part of the person. A person is only cut off
@@ -66,11 +66,12 @@ def frame_person(
     translation: Float[np.ndarray, "3"],
     joints: Float[np.ndarray, "J 3"],
     size: int,
+    box_share: tuple[float, float] = BOX_SHARE,
 ) -> PictureCamera:
     """Returns the camera whose picture shows a person.
 
-    The person's box fills 0.55 to 0.74 of the side of the picture and is near its
-    centre; in some pictures the edge cuts off a part of the person.
+    The person's box is near the centre of the picture; in some pictures the edge cuts
+    off a part of the person.
 
     Args:
       rng: random generator of the box's size and position in the picture.
@@ -78,13 +79,14 @@ def frame_person(
       translation: [3], position of the world's origin in the camera frame, metres.
       joints: [J, 3], joints of the person in the world, metres.
       size: side of the picture, pixels.
+      box_share: range of the share of the picture's side that the person's box fills.
     """
     rotation, translation = rotation.astype(float), translation.astype(float)
     placed = joints @ rotation.T + translation
     flat = placed[:, :2] / placed[:, 2:]
     low, high = flat.min(axis=0), flat.max(axis=0)
     middle, box = (low + high) / 2, MARGIN * (high - low).max()
-    side = box / rng.uniform(*_BOX_SHARE)
+    side = box / rng.uniform(*box_share)
     shift, is_cut = rng.uniform(-1, 1, 2), rng.random() < _CUT_RATE
     cut_side, cut_reach = rng.uniform(0.65, 1.1) * box, np.array([0.2, 0.35]) * box
     off = np.abs(flat - middle - shift * cut_reach)

@@ -47,8 +47,28 @@ class PictureRequest:
     """Kinds of texture that may surround the person, as in `textures`."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """Holds a rendered picture, and what in it is hidden by an object."""
+
+    file: bytes
+    """The picture as a JPEG file."""
+    covered: np.ndarray
+    """[size, size], True for pixels that show an object in front of the person."""
+
+
 def render_pictures(body: BodyMap, request: PictureRequest) -> list[bytes]:
     """Returns a JPEG file per camera; the same request gives the same bytes.
+
+    Args:
+      body: map of the body.
+      request: the person and the cameras.
+    """
+    return [picture.file for picture in render_covered(body, request)]
+
+
+def render_covered(body: BodyMap, request: PictureRequest) -> list[Picture]:
+    """Returns a picture per camera; the same request gives the same pictures.
 
     Args:
       body: map of the body.
@@ -69,7 +89,7 @@ def render_pictures(body: BodyMap, request: PictureRequest) -> list[bytes]:
     textures = [random_texture(rng, request.kinds) for _ in range(_TEXTURES_PER_PERSON)]
     room = random_room(rng, textures)
     toward_light, lights = _random_lights(rng)
-    files = []
+    pictures = []
     for number, camera in enumerate(request.cameras):
         rng = np.random.default_rng((*request.seed, number))
         if rng.random() < _ROOM_RATE:
@@ -88,10 +108,12 @@ def render_pictures(body: BodyMap, request: PictureRequest) -> list[bytes]:
         )  # fmt: skip
         alpha = raster.rgba[..., 3:] / np.float32(255)
         picture += alpha * (raster.rgba[..., :3] / np.float32(255) - picture)
+        free = picture.copy()
         if rng.random() < _OCCLUDER_RATE:
             _occlude(rng, picture, camera.view.project(in_camera.vertices), textures)
-        files.append(_encode(rng, picture))
-    return files
+        covered = np.any(picture != free, axis=-1)
+        pictures.append(Picture(_encode(rng, picture), covered))
+    return pictures
 
 
 def _random_lights(rng: np.random.Generator) -> tuple[np.ndarray, LightRig]:

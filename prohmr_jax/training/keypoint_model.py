@@ -16,6 +16,7 @@ from prohmr_jax.body import BodyModel
 from prohmr_jax.models.pose_regressor import PoseRegressor
 from prohmr_jax.models.prohmr import ProHMR
 from prohmr_jax.models.row_keys import row_keys
+from prohmr_jax.priors.detector_errors import DetectorErrors
 from prohmr_jax.priors.gaussian_mixture import PosePrior, sample_axis_angle
 from prohmr_jax.structs import Keypoints2D, Keypoints3D, LiftingBatch
 from prohmr_jax.synthetic.keypoint_pairs import KeypointPairSettings, keypoint_pair
@@ -74,6 +75,8 @@ class LiftingInputs:
     alone."""
     prior: PosePrior | None
     """Distribution of poses; None trains on the bank alone."""
+    detector: DetectorErrors | None = None
+    """The measured detector; None where the pairs need none."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +110,9 @@ class PairMaker:
         """Returns the pair of one person, without a batch axis."""
         pose_key, example_key = jax.random.split(key)
         pose = self.pose(pose_key, inputs)
-        return keypoint_pair(example_key, inputs.body, pose, self.settings)
+        return keypoint_pair(
+            example_key, inputs.body, pose, self.settings, inputs.detector
+        )
 
 
 def make_loss_function(

@@ -15,11 +15,11 @@ from prohmr_jax.geometry.boxes import in_box
 from prohmr_jax.geometry.rotations import axis_angle_to_rotmat, mirror_pose
 from prohmr_jax.structs import Keypoints2D, SmplParams
 from prohmr_jax.synthetic.keypoint_pairs import (
-    GROUP_MASKS,
     KeypointPairSettings,
     keypoint_pair,
     simulate_detections,
 )
+from prohmr_jax.synthetic.missing_joints import GROUP_MASKS
 
 PEOPLE = 256
 
