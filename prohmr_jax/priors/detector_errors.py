@@ -67,11 +67,16 @@ GROUP_MASKS_17 = np.stack(
     [np.isin(PART_OF_17, [PARTS.index(part) for part in group]) for group in _GROUPS]
 )
 """[3, 17], the joints of face, arms and legs."""
-PATTERNS = np.stack(np.meshgrid(*3 * [[False, True]], indexing="ij"), -1).reshape(-1, 3)
-"""[8, 3], which groups are exchanged, for each pattern."""
+SEPARATION_EDGES = np.array([0.05, 0.1, 0.2])
+"""Separations of the sides of a group, in sizes of the person, between the ranges in
+which rates of exchanged sides were counted."""
 STATES = ("in sight", "behind the body", "out of sight")
 """What can be seen of a joint; "out of sight" is behind an object or beyond the
 picture."""
+
+
+NORMAL_GRID = np.linspace(-3.0, 3.0, 25)
+"""Values of a standard normal variable at which quantiles are kept."""
 
 
 @struct.dataclass
@@ -80,28 +85,35 @@ class DetectorErrors:
 
     Errors are in units of the person's size, the greater extent of the projections of
     BODY_25 in x or y. S is the number of `STATES`. Scores of a joint in a state are
-    divided into N bins, in each of which errors are a mixture of two Gaussians.
+    divided into N bins, in each of which errors have an ellipse and a distribution of
+    the distance from its middle. Scores and distances follow normal variables, by their
+    Q quantiles at `NORMAL_GRID`; these variables are correlated over the joints.
     """
 
     offset: Float[Array, "17 2 3"]
     """Offsets in the rest frames of the two bones, bone lengths, body axes."""
-    swap_rate: Float[Array, "F 8"]
-    """Probability of each of `PATTERNS`, for F equal ranges of the angle between the
-    chest's front and the direction to the camera, from 0 to pi."""
+    swap_rate: Float[Array, "F D 3"]
+    """Probability that the sides of face, arms and legs are exchanged, for F equal
+    ranges of the angle between the chest's front and the direction to the camera, from
+    0 to pi, and D ranges of the separation of the sides."""
+    swap_correlation: Float[Array, ""]
+    """Correlation of the normal variables behind the exchanges of a person."""
     score_quantiles: Float[Array, "S 17 Q"]
-    """Quantiles of the scores at Q equally spaced probabilities from 0 to 1."""
+    """Quantiles of the scores."""
     score_cholesky: Float[Array, "17 17"]
-    """Lower triangular factor of the correlation of the joints' normal scores."""
+    """Lower triangular factor of the correlation of the scores' normal variables."""
     score_edges: Float[Array, "S 17 N-1"]
     """Scores between the bins, ascending."""
     bias: Float[Array, "S 17 N 2"]
-    """Mean error (x, y)."""
-    core_cholesky: Float[Array, "S 17 N 2 2"]
+    """Middle (x, y) of the errors."""
+    ellipse: Float[Array, "S 17 N 2 2"]
     """Lower triangular factor of the covariance of usual errors."""
-    outlier_cholesky: Float[Array, "S 17 N 2 2"]
-    """Lower triangular factor of the covariance of gross errors."""
-    outlier_rate: Float[Array, "S 17 N"]
-    """Probability of a gross error."""
+    radius_quantiles: Float[Array, "S 17 N Q"]
+    """Quantiles of the distance of errors from their middle, in units of the ellipse;
+    those of a Gaussian error would be those of a Rayleigh distribution."""
+    radius_cholesky: Float[Array, "17 17"]
+    """Lower triangular factor of the correlation of the distances' normal
+    variables."""
 
 
 def joint_frames(
@@ -166,14 +178,15 @@ def mirrored_xy(vector: Float[np.ndarray, "*b 17 2"]) -> Float[np.ndarray, "*b 1
 _P = len(PARTS)
 _EXPECTED = {
     "offset": Expected((_P, 2, 3)),
-    "swap_rate": Expected(("F", len(PATTERNS))),
-    "score_quantiles": Expected((len(STATES), _P, "Q")),
+    "swap_rate": Expected(("F", len(SEPARATION_EDGES) + 1, len(_GROUPS))),
+    "swap_correlation": Expected(()),
+    "score_quantiles": Expected((len(STATES), _P, len(NORMAL_GRID))),
     "score_cholesky": Expected((len(COCO_17), len(COCO_17))),
     "score_edges": Expected((len(STATES), _P, None)),
     "bias": Expected((len(STATES), _P, "N", 2)),
-    "core_cholesky": Expected((len(STATES), _P, "N", 2, 2)),
-    "outlier_cholesky": Expected((len(STATES), _P, "N", 2, 2)),
-    "outlier_rate": Expected((len(STATES), _P, "N")),
+    "ellipse": Expected((len(STATES), _P, "N", 2, 2)),
+    "radius_quantiles": Expected((len(STATES), _P, "N", len(NORMAL_GRID))),
+    "radius_cholesky": Expected((len(COCO_17), len(COCO_17))),
 }
 
 
@@ -190,11 +203,12 @@ def load_detector_errors(path: str | os.PathLike | None = None) -> DetectorError
     arrays = read_npz(path, _EXPECTED)
     if arrays["score_edges"].shape[-1] != arrays["bias"].shape[-2] - 1:
         raise InputError(path, "has another number of score_edges than of bins")
-    if np.any(np.diff(arrays["score_quantiles"], axis=-1) < 0):
-        raise InputError(path, "has score_quantiles that do not ascend")
-    rates = arrays["swap_rate"]
-    if rates.min() < 0 or np.abs(rates.sum(axis=-1) - 1).max() > 1e-3:
-        raise InputError(path, "has swap_rate that are no probabilities")
+    for name in "score_quantiles", "radius_quantiles":
+        if np.any(np.diff(arrays[name], axis=-1) < 0) or np.any(arrays[name] < 0):
+            raise InputError(path, f"has {name} that are negative or do not ascend")
+    for name in "swap_rate", "swap_correlation":
+        if np.min(arrays[name]) < 0 or np.max(arrays[name]) > 1:
+            raise InputError(path, f"has numbers of {name} that are not in [0, 1]")
     return both_sides(arrays)
 
 
@@ -213,7 +227,7 @@ def both_sides(parts: dict[str, np.ndarray]) -> DetectorErrors:
 
     Args:
       parts: the fields of `DetectorErrors` with one row per part instead of a row per
-        joint, for joints of the left side; `swap_rate` and `score_cholesky` are whole.
+        joint, for joints of the left side; those that are not of joints are whole.
     """
     side = SIDE_OF_17
     ones = np.ones_like(side)
@@ -228,16 +242,34 @@ def both_sides(parts: dict[str, np.ndarray]) -> DetectorErrors:
     flip_factor = flip_2d[..., None] * flip_2d[..., None, :]
     arrays = DetectorErrors(
         offset=each("offset") * flip_3d,
-        swap_rate=np.asarray(parts["swap_rate"], np.float32),
+        swap_rate=parts["swap_rate"],
+        swap_correlation=parts["swap_correlation"],
         score_quantiles=each("score_quantiles"),
-        score_cholesky=np.asarray(parts["score_cholesky"], np.float32),
+        score_cholesky=parts["score_cholesky"],
         score_edges=each("score_edges"),
         bias=each("bias") * flip_2d,
-        core_cholesky=each("core_cholesky") * flip_factor,
-        outlier_cholesky=each("outlier_cholesky") * flip_factor,
-        outlier_rate=each("outlier_rate"),
+        ellipse=each("ellipse") * flip_factor,
+        radius_quantiles=each("radius_quantiles"),
+        radius_cholesky=parts["radius_cholesky"],
     )
     return jax.tree.map(lambda array: jnp.asarray(array, jnp.float32), arrays)
+
+
+def swap_place(
+    angle: Float[Array, "*b"], xy: Float[Array, "*b 17 2"], num_angles: int
+) -> tuple[Int[Array, "*b 1"], Int[Array, "*b 3"]]:
+    """Returns where in `swap_rate` the rates of the groups of a person are.
+
+    Args:
+      angle: as `facing_angle` returns it.
+      xy: joints of COCO_17, sizes of the person.
+      num_angles: number of ranges of the angle.
+    """
+    row = jnp.floor(angle / jnp.pi * num_angles).astype(int)
+    apart = jnp.linalg.norm(xy - xy[..., np.array(COCO_17.mirror), :], axis=-1)
+    widest = jnp.max(jnp.where(GROUP_MASKS_17, apart[..., None, :], 0.0), axis=-1)
+    column = jnp.sum(widest[..., None] > SEPARATION_EDGES, axis=-1)
+    return jnp.clip(row, 0, num_angles - 1)[..., None], column
 
 
 def score_bin(

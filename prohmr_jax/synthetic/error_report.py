@@ -4,14 +4,12 @@ The mode "measure_detector" calls `error_report`.
 """
 
 import numpy as np
-from jaxtyping import Float
 
 from prohmr_jax.files.markdown import table
 from prohmr_jax.geometry.boxes import MIN_CONFIDENCE
 from prohmr_jax.priors.detector_errors import (
     PART_OF_17,
     PARTS,
-    PATTERNS,
     STATES,
     mirrored_xy,
 )
@@ -67,7 +65,7 @@ def error_report(
         "",
         table(
             ["angle to the camera", "views", "exchanged: face", "arms", "legs", "any"],
-            _swap_rows(parts["swap_rate"], training, held_out, swapped),
+            _swap_rows(parts["offset"], training, held_out),
         ),
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
@@ -104,26 +102,26 @@ def _state_row(straight: Geometry, after: np.ndarray, mask: np.ndarray) -> list[
 
 
 def _swap_rows(
-    rates: Float[np.ndarray, "F 8"],
-    training: Geometry,
-    held_out: Geometry,
-    swapped: np.ndarray,
+    offset: np.ndarray, training: Geometry, held_out: Geometry
 ) -> list[list[str]]:
-    """Returns rates of the model, and in brackets those of the views held out."""
-    ranges, rows = len(rates), []
-    by_group = rates @ PATTERNS
-    for number in range(ranges):
-        low, high = (180 * edge // ranges for edge in (number, number + 1))
+    """Returns rates in the views fitted to, and in brackets in those held out."""
+    rows = []
+    views = training, held_out
+    swapped = [exchanged(v, v.expected(offsets_of(offset))) for v in views]
+    for low in range(0, 180, 30):
         inside = [
-            (views.angle >= np.deg2rad(low)) & (views.angle < np.deg2rad(high))
-            for views in (training, held_out)
+            (v.angle >= np.deg2rad(low)) & (v.angle < np.deg2rad(low + 30))
+            for v in views
         ]
-        count = inside[0].sum(), inside[1].sum()
-        tested = swapped[inside[1]] if count[1] else np.zeros((1, 3), bool)
-        seen = [*tested.mean(axis=0), tested.any(axis=-1).mean()]
-        model = [*by_group[number], 1 - rates[number, 0]]
+        count = [int(mask.sum()) for mask in inside]
+        rates = [
+            [*s[mask].mean(axis=0), s[mask].any(axis=-1).mean()]
+            if mask.any()
+            else 4 * [0]
+            for s, mask in zip(swapped, inside, strict=True)
+        ]
+        cells = [f"{a:.3f} ({b:.3f})" for a, b in zip(*rates, strict=True)]
         rows.append(
-            [f"{low} to {high} degrees", f"{count[0]} ({count[1]})"]
-            + [f"{a:.3f} ({b:.3f})" for a, b in zip(model, seen, strict=True)]
+            [f"{low} to {low + 30} degrees", f"{count[0]} ({count[1]})", *cells]
         )
     return rows

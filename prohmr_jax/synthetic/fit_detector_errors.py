@@ -5,24 +5,27 @@ The mode "measure_detector" calls these functions.
 
 import dataclasses
 
+import jax
 import numpy as np
 import scipy.stats
 from jaxtyping import Bool, Float
 
 from prohmr_jax.priors.detector_errors import (
     GROUP_MASKS_17,
+    NORMAL_GRID,
     PART_OF_17,
     PARTS,
-    PATTERNS,
+    SEPARATION_EDGES,
     SIDE_OF_17,
     STATES,
     mirrored_xy,
+    swap_place,
 )
 from prohmr_jax.skeleton import COCO_17
+from prohmr_jax.synthetic.simulated_detector import events
 from prohmr_jax.synthetic.view_geometry import Geometry
 
 _NUM_ANGLES = 6
-_NUM_QUANTILES = 33
 _NUM_BINS = 6
 # Sizes of residuals, in sizes of the person: from here on they count less in the fit of
 # the offsets, and the scale of what tells exchanged sides from others.
@@ -33,9 +36,13 @@ _SWAP_MARGIN = 6.0
 _LARGEST_COST = 9.0
 # Joints that are less sure do not take part in the fit of the offsets.
 _LEAST_SCORE = 0.3
-_OFFSET_ROUNDS, _ROUNDS, _EM_ROUNDS = 8, 3, 60
+_OFFSET_ROUNDS, _ROUNDS, _ELLIPSE_ROUNDS = 8, 3, 30
+# With fewer errors in a bin, they are taken to be 0.
+_FEWEST_SAMPLES = 8
 # Variances are at least this, in squared sizes of the person.
 _LEAST_VARIANCE = 1e-7
+# Weight of the rate of an angle in rates of exchanged sides, views.
+_PRIOR_VIEWS = 20.0
 
 
 def exchanged(
@@ -86,23 +93,17 @@ def fit_detector_errors(geometry: Geometry) -> dict[str, np.ndarray]:
         parts = np.stack(
             [_fit_offset(straight, part, parts[part]) for part in range(len(PARTS))]
         )
-    residual = straight.detected - straight.expected(offsets_of(parts))
-    scores, errors = _fit_scores(straight), []
-    for state in range(len(STATES)):
-        edges = scores["score_edges"][state]
-        errors.append(
-            [
-                _fit_errors(straight, residual, state, part, edges[part])
-                for part in range(len(PARTS))
-            ]
-        )
-    names = "bias", "core_cholesky", "outlier_cholesky", "outlier_rate"
-    tables = {
-        name: np.stack([[row[i] for row in rows] for rows in errors])
-        for i, name in enumerate(names)
+    expected = straight.expected(offsets_of(parts))
+    scores = _fit_scores(straight)
+    tables = _fit_errors(straight, expected, scores["score_edges"])
+    rates, place = _swap_rates(geometry.angle, expected, swapped)
+    return {
+        "offset": parts,
+        "swap_rate": rates,
+        "swap_correlation": event_correlation(swapped, rates[place]),
+        **scores,
+        **tables,
     }
-    rates = _swap_rates(geometry.angle, swapped)
-    return {"offset": parts, "swap_rate": rates, **scores, **tables}
 
 
 def offsets_of(parts: Float[np.ndarray, "9 2 3"]) -> Float[np.ndarray, "17 2 3"]:
@@ -138,84 +139,138 @@ def _fit_offset(
 
 def _fit_scores(geometry: Geometry) -> dict[str, np.ndarray]:
     """Returns quantiles and bins of the scores, and their correlation over joints."""
-    grid = np.linspace(0.0, 1.0, _NUM_QUANTILES)
+    shape = len(STATES), len(PARTS)
     inner = np.linspace(0.0, 1.0, _NUM_BINS + 1)[1:-1]
-    quantiles = np.zeros((len(STATES), len(PARTS), _NUM_QUANTILES))
-    edges = np.zeros((len(STATES), len(PARTS), _NUM_BINS - 1))
+    quantiles = np.zeros((*shape, len(NORMAL_GRID)))
+    edges = np.zeros((*shape, _NUM_BINS - 1))
     normal = np.zeros_like(geometry.score)
-    for state in range(len(STATES)):
-        for part in range(len(PARTS)):
-            chosen = (geometry.state == state) & (PART_OF_17 == part)
-            if not chosen.any():
-                continue
-            score = geometry.score[chosen]
-            quantiles[state, part] = np.quantile(score, grid)
-            edges[state, part] = np.quantile(score, inner)
-            rank = scipy.stats.rankdata(score) / (len(score) + 1)
-            normal[chosen] = scipy.stats.norm.ppf(rank)
-    correlation = np.corrcoef(normal.T)
-    mirror = np.array(COCO_17.mirror)
-    correlation = (correlation + correlation[mirror][:, mirror]) / 2
+    for state, part in np.ndindex(shape):
+        chosen = (geometry.state == state) & (PART_OF_17 == part)
+        if not chosen.any():
+            continue
+        score = geometry.score[chosen]
+        quantiles[state, part] = _quantiles(score)
+        edges[state, part] = np.quantile(score, inner)
+        normal[chosen] = _normal_ranks(score)
     return {
         "score_quantiles": quantiles,
         "score_edges": edges,
-        "score_cholesky": np.linalg.cholesky(correlation),
+        "score_cholesky": _correlation_factor(normal),
     }
 
 
 def _fit_errors(
     geometry: Geometry,
-    residual: Float[np.ndarray, "N 17 2"],
-    state: int,
-    part: int,
-    edges: Float[np.ndarray, " N-1"],
-) -> tuple[np.ndarray, ...]:
-    """Returns mean, both factors and rate of the mixture in each bin of the scores."""
-    chosen = (geometry.state == state) & (PART_OF_17 == part)
-    error, score = mirrored_xy(residual)[chosen], geometry.score[chosen]
-    if np.sum(PART_OF_17 == part) == 1:
-        # The nose stands for both sides.
+    expected: Float[np.ndarray, "N 17 2"],
+    edges: Float[np.ndarray, "S 9 B"],
+) -> dict[str, np.ndarray]:
+    """Returns middle, ellipse and distances of errors in each state, part and bin."""
+    error = mirrored_xy(geometry.detected - expected)
+    shape = len(STATES), len(PARTS), _NUM_BINS
+    bias, ellipse = np.zeros((*shape, 2)), np.zeros((*shape, 2, 2))
+    quantiles = np.zeros((*shape, len(NORMAL_GRID)))
+    normal = np.zeros_like(geometry.score)
+    for state, part, number in np.ndindex(shape):
+        bins = np.sum(geometry.score[..., None] > edges[state, part], axis=-1)
+        chosen = (geometry.state == state) & (PART_OF_17 == part) & (bins == number)
+        samples = error[chosen]
+        if len(samples) < _FEWEST_SAMPLES:
+            continue
+        place = state, part, number
+        in_the_middle = np.sum(PART_OF_17 == part) == 1
+        bias[place], ellipse[place] = _fit_ellipse(samples, in_the_middle)
+        away = np.linalg.solve(ellipse[place], (samples - bias[place]).T)
+        radius = np.linalg.norm(away, axis=0)
+        quantiles[place] = _quantiles(radius)
+        normal[chosen] = _normal_ranks(radius)
+    return {
+        "bias": bias,
+        "ellipse": ellipse,
+        "radius_quantiles": quantiles,
+        "radius_cholesky": _correlation_factor(normal),
+    }
+
+
+def _fit_ellipse(
+    error: Float[np.ndarray, "n 2"], in_the_middle: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the middle of errors and the factor of the covariance of usual ones.
+
+    Errors are weighted as those of a Student distribution with two degrees of freedom
+    would be, so that gross ones count little.
+
+    Args:
+      error: samples.
+      in_the_middle: whether samples stand for their mirror images too, as for the nose.
+    """
+    if in_the_middle:
         error = np.concatenate([error, error * [-1.0, 1.0]])
-        score = np.concatenate([score, score])
-    bins = np.sum(score[:, None] > edges, axis=-1)
-    rows = [_fit_mixture(error[bins == number]) for number in range(_NUM_BINS)]
-    return tuple(np.stack(arrays) for arrays in zip(*rows, strict=True))
+    middle, covariance = np.median(error, axis=0), np.cov(error.T)
+    for _ in range(_ELLIPSE_ROUNDS):
+        away = error - middle
+        covariance = covariance + _LEAST_VARIANCE * np.eye(2)
+        distance = np.einsum("ni,ij,nj->n", away, np.linalg.inv(covariance), away)
+        weight = 4.0 / (2.0 + distance)
+        middle = np.average(error, axis=0, weights=weight)
+        away = error - middle
+        covariance = np.einsum("n,ni,nj->ij", weight, away, away) / len(error)
+    return middle, np.linalg.cholesky(covariance + _LEAST_VARIANCE * np.eye(2))
 
 
-def _fit_mixture(error: Float[np.ndarray, "n 2"]) -> tuple[np.ndarray, ...]:
-    """Returns mean, the factors of two covariances, and the rate of the wider one."""
-    if len(error) < 8:
-        return np.zeros(2), 1e-4 * np.eye(2), 1e-4 * np.eye(2), np.array(0.0)
-    mean = np.median(error, axis=0)
-    spread = np.median(np.sum((error - mean) ** 2, axis=-1)) / 1.386 + _LEAST_VARIANCE
-    core, wide, rate = spread * np.eye(2), 25 * spread * np.eye(2), 0.1
-    for _ in range(_EM_ROUNDS):
-        away = error - mean
-        likely = (1 - rate) * _density(away, core)
-        gross = rate * _density(away, wide)
-        share = gross / np.maximum(likely + gross, 1e-300)
-        rate = np.clip(share.mean(), 1e-4, 0.5)
-        mean = np.average(error, axis=0, weights=1 - share + 1e-9)
-        core = _covariance(error - mean, 1 - share)
-        wide = _covariance(error - mean, share)
-    return mean, np.linalg.cholesky(core), np.linalg.cholesky(wide), np.array(rate)
+def _quantiles(samples: Float[np.ndarray, " n"]) -> Float[np.ndarray, " Q"]:
+    """Returns the quantiles of samples at `NORMAL_GRID`."""
+    return np.quantile(samples, scipy.stats.norm.cdf(NORMAL_GRID))
 
 
-def _density(away: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    return scipy.stats.multivariate_normal(np.zeros(2), covariance).pdf(away)
+def _normal_ranks(samples: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Returns the normal variable that each sample follows."""
+    return scipy.stats.norm.ppf(scipy.stats.rankdata(samples) / (len(samples) + 1))
 
 
-def _covariance(away: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    products = np.einsum("n,ni,nj->ij", weight, away, away)
-    return products / (weight.sum() + 1e-9) + _LEAST_VARIANCE * np.eye(2)
+def _correlation_factor(
+    normal: Float[np.ndarray, "N 17"],
+) -> Float[np.ndarray, "17 17"]:
+    """Returns the factor of the correlation of joints, the same for both sides."""
+    correlation = np.corrcoef(normal.T)
+    mirror = np.array(COCO_17.mirror)
+    return np.linalg.cholesky((correlation + correlation[mirror][:, mirror]) / 2)
 
 
 def _swap_rates(
-    angle: Float[np.ndarray, " N"], swapped: Bool[np.ndarray, "N 3"]
-) -> Float[np.ndarray, "F 8"]:
-    pattern = np.argmax(np.all(swapped[:, None] == PATTERNS, axis=-1), axis=-1)
-    row = np.clip((angle / np.pi * _NUM_ANGLES).astype(int), 0, _NUM_ANGLES - 1)
-    counts = np.zeros((_NUM_ANGLES, len(PATTERNS)))
-    np.add.at(counts, (row, pattern), 1.0)
-    counts[:, 0] += 1e-6  # A range without views has no exchanged sides.
-    return counts / counts.sum(axis=-1, keepdims=True)
+    angle: Float[np.ndarray, " N"],
+    xy: Float[np.ndarray, "N 17 2"],
+    swapped: Bool[np.ndarray, "N 3"],
+) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+    """Returns the rates [F, D, 3], and where in them those of each view are."""
+    row, column = (np.asarray(a) for a in swap_place(angle, xy, _NUM_ANGLES))
+    group = np.arange(swapped.shape[-1])
+    place = tuple(np.broadcast_arrays(row, column, group))
+    shape = _NUM_ANGLES, len(SEPARATION_EDGES) + 1, len(group)
+    count, events_seen = np.zeros(shape), np.zeros(shape)
+    np.add.at(count, place, 1.0)
+    np.add.at(events_seen, place, swapped)
+    # Rare combinations lean on the rate of their angle.
+    usual = events_seen.sum(axis=1) / np.maximum(count.sum(axis=1), 1.0)
+    rates = events_seen + _PRIOR_VIEWS * usual[:, None]
+    return rates / (count + _PRIOR_VIEWS), place
+
+
+def event_correlation(
+    happened: Bool[np.ndarray, "N n"], rate: Float[np.ndarray, "N n"]
+) -> np.ndarray:
+    """Returns the correlation with which numbers of events vary as much as seen.
+
+    Args:
+      happened: which of n events happened in each of N views.
+      rate: their probabilities.
+    """
+    wanted = np.var(happened.sum(axis=-1) - rate.sum(axis=-1))
+    low, high = 0.0, 0.98
+    for _ in range(12):
+        middle = (low + high) / 2
+        drawn = np.asarray(events(jax.random.key(0), np.float32(rate), middle))
+        if np.var(drawn.sum(axis=-1) - rate.sum(axis=-1)) < wanted:
+            low = middle
+        else:
+            high = middle
+    return np.array((low + high) / 2)

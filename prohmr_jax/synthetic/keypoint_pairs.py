@@ -16,6 +16,8 @@ A pose gets a random shape and a random camera. Detections have one of three for
 The box follows from the joints that remain, by the same rule as at inference.
 """
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -191,6 +193,8 @@ def _measured(
     xy = cameras.project(body.joints[: len(skeleton.BODY_25)], camera)
     low, high = jnp.min(xy, axis=0), jnp.max(xy, axis=0)
     relative = (xy - (low + high) / 2.0) / jnp.max(high - low)
+    # Single joints that are missed are part of what was measured.
+    settings = dataclasses.replace(settings, dropout_rate=0.0)
     visible = random_visibility(visible_key, relative, settings)
     detections = coco_as_body25(
         detect_as_measured(

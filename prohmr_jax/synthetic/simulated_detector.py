@@ -11,12 +11,13 @@ from jaxtyping import Array, Bool, Float
 from prohmr_jax.geometry import cameras
 from prohmr_jax.priors.detector_errors import (
     GROUP_MASKS_17,
-    PATTERNS,
+    NORMAL_GRID,
     DetectorErrors,
     detector_joints,
     facing_angle,
     person_size,
     score_bin,
+    swap_place,
 )
 from prohmr_jax.skeleton import BODY_25, COCO_17
 from prohmr_jax.structs import Body, Camera, Keypoints2D
@@ -96,6 +97,26 @@ def joint_states(
     return jnp.where(out_of_sight, 2, jnp.where(hidden, 1, 0))
 
 
+def events(
+    key: jax.Array, rate: Float[Array, "*b n"], correlation: Float[Array, ""]
+) -> Bool[Array, "*b n"]:
+    """Returns which of n events of a person happen, each at its rate.
+
+    An event happens where a normal variable is below the quantile of its rate; these
+    variables are correlated.
+
+    Args:
+      key: random key.
+      rate: probabilities of the events.
+      correlation: correlation of any two of the normal variables, in [0, 1].
+    """
+    common_key, own_key = jax.random.split(key)
+    common = jax.random.normal(common_key, (*rate.shape[:-1], 1))
+    own = jax.random.normal(own_key, rate.shape)
+    normal = jnp.sqrt(correlation) * common + jnp.sqrt(1.0 - correlation) * own
+    return jax.scipy.stats.norm.cdf(normal) < rate
+
+
 def detect_as_measured(
     key: jax.Array,
     errors: DetectorErrors,
@@ -114,42 +135,41 @@ def detect_as_measured(
       camera: the camera.
       out_of_sight: which joints are behind an object or beyond the picture.
     """
-    swap_key, score_key, outlier_key, noise_key = jax.random.split(key, 4)
+    swap_key, score_key, radius_key, angle_key = jax.random.split(key, 4)
     joints = detector_joints(errors, body, rotmats)
     xy = cameras.project(joints, camera)
     size = person_size(cameras.project(body.joints[: len(BODY_25)], camera))
     state = joint_states(body, joints, camera, out_of_sight)
     every = np.arange(len(COCO_17))
 
-    normal = jnp.matmul(
-        errors.score_cholesky,
-        jax.random.normal(score_key, (len(COCO_17),)),
-        precision="highest",
+    score = _drawn(
+        score_key, errors.score_cholesky, errors.score_quantiles[state, every]
     )
-    share = jax.scipy.stats.norm.cdf(normal)
-    quantiles = errors.score_quantiles[state, every]
-    grid = jnp.linspace(0.0, 1.0, quantiles.shape[-1])
-    score = jax.vmap(jnp.interp, in_axes=(0, None, 0))(share, grid, quantiles)
-
     place = state, every, score_bin(errors, state, score)
-    gross = jax.random.bernoulli(outlier_key, errors.outlier_rate[place])
-    factor = jnp.where(
-        gross[:, None, None],
-        errors.outlier_cholesky[place],
-        errors.core_cholesky[place],
+    radius = _drawn(radius_key, errors.radius_cholesky, errors.radius_quantiles[place])
+    angle = jax.random.uniform(angle_key, (len(COCO_17),), maxval=2 * jnp.pi)
+    away = radius[:, None] * jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=-1)
+    error = errors.bias[place] + jnp.sum(
+        errors.ellipse[place] * away[:, None, :], axis=-1
     )
-    noise = jax.random.normal(noise_key, (len(COCO_17), 2))
-    error = errors.bias[place] + jnp.sum(factor * noise[:, None, :], axis=-1)
     detected = xy + size * error
 
-    ranges = len(errors.swap_rate)
-    angle = facing_angle(rotmats) / jnp.pi
-    row = jnp.clip(jnp.floor(angle * ranges), 0, ranges - 1).astype(int)
-    pattern = jax.random.categorical(swap_key, jnp.log(errors.swap_rate[row]))
-    groups = jnp.asarray(PATTERNS)[pattern]
+    row, column = swap_place(facing_angle(rotmats), xy / size, len(errors.swap_rate))
+    rate = errors.swap_rate[row, column, np.arange(len(GROUP_MASKS_17))]
+    groups = events(swap_key, rate, errors.swap_correlation)
     swapped = jnp.any(groups[:, None] & GROUP_MASKS_17, axis=0)
     source = jnp.where(swapped, np.array(COCO_17.mirror), every)
     return Keypoints2D(detected[source], score[source])
+
+
+def _drawn(
+    key: jax.Array, cholesky: Float[Array, "n n"], quantiles: Float[Array, "n Q"]
+) -> Float[Array, " n"]:
+    """Returns numbers with given quantiles, whose normal variables are correlated."""
+    normal = jnp.matmul(
+        cholesky, jax.random.normal(key, (len(cholesky),)), precision="highest"
+    )
+    return jax.vmap(jnp.interp, in_axes=(0, None, 0))(normal, NORMAL_GRID, quantiles)
 
 
 def coco_as_body25(keypoints: Keypoints2D) -> Keypoints2D:

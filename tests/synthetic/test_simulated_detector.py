@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.stats
 
 from prohmr_jax.body import body_joints
 from prohmr_jax.files.body_files import read_body
@@ -12,8 +13,8 @@ from prohmr_jax.geometry import cameras
 from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
 from prohmr_jax.priors.detector_errors import (
     GROUP_MASKS_17,
+    NORMAL_GRID,
     PARTS,
-    PATTERNS,
     STATES,
     both_sides,
     detector_joints,
@@ -25,6 +26,7 @@ from prohmr_jax.synthetic.simulated_detector import (
     behind_body,
     coco_as_body25,
     detect_as_measured,
+    events,
 )
 
 COCO_IN_44 = np.array(COCO_17.positions_in(JOINTS_44))
@@ -34,19 +36,18 @@ P, S, N = len(PARTS), len(STATES), 2
 
 def exact_parts():
     """A detector without errors, whose scores are 0.2 or 0.8."""
-    low, high = (np.full((S, P, 1), score) for score in SCORES)
-    swap_rate = np.zeros((6, 8))
-    swap_rate[:, 0] = 1.0
+    scores = np.where(NORMAL_GRID < 0, *SCORES)
     return {
         "offset": np.zeros((P, 2, 3)),
-        "swap_rate": swap_rate,
-        "score_quantiles": np.concatenate([low, low, high, high], axis=-1),
+        "swap_rate": np.zeros((6, 4, 3)),
+        "swap_correlation": np.array(0.0),
+        "score_quantiles": np.tile(scores, (S, P, 1)),
         "score_cholesky": np.eye(17),
         "score_edges": np.full((S, P, N - 1), 0.5),
         "bias": np.zeros((S, P, N, 2)),
-        "core_cholesky": np.zeros((S, P, N, 2, 2)),
-        "outlier_cholesky": np.zeros((S, P, N, 2, 2)),
-        "outlier_rate": np.zeros((S, P, N)),
+        "ellipse": np.tile(np.eye(2), (S, P, N, 1, 1)),
+        "radius_quantiles": np.zeros((S, P, N, len(NORMAL_GRID))),
+        "radius_cholesky": np.eye(17),
     }
 
 
@@ -136,7 +137,10 @@ def test_offsets_turn_with_the_body_and_are_mirror_images():
 def test_errors_have_the_covariance_of_their_score_and_are_mirrored(person):
     parts = exact_parts()
     factor = np.array([[[0.01, 0.0], [0.004, 0.02]], [[0.001, 0.0], [0.0, 0.002]]])
-    parts["core_cholesky"][:] = factor
+    parts["ellipse"][:] = factor
+    # These are the distances of Gaussian errors.
+    probability = scipy.stats.norm.cdf(NORMAL_GRID)
+    parts["radius_quantiles"][:] = scipy.stats.rayleigh.ppf(probability)
     parts["bias"][:, :, 0] = [0.03, -0.01]
     detections = detect(parts, person, 4000)
     xy = true_xy(person)
@@ -157,19 +161,27 @@ def test_errors_have_the_covariance_of_their_score_and_are_mirrored(person):
             )
 
 
-def test_gross_errors_have_their_rate(person):
+def test_gross_errors_have_their_rate_and_come_together(person):
     parts = exact_parts()
-    parts["outlier_cholesky"][:] = 0.5 * np.eye(2)
-    parts["outlier_rate"][:] = 0.2
-    detections = detect(parts, person, 1000)
-    off = np.linalg.norm(detections.xy - true_xy(person)[COCO_IN_44], axis=-1) > 1e-2
-    assert abs(off.mean() - 0.2) < 0.02
+    # The normal variable is above 1.125 with a probability of 0.13.
+    parts["radius_quantiles"][:] = np.where(NORMAL_GRID > 1.2, 0.5, 0.0)
+    separate = detect(parts, person, 1000)
+    correlation = 0.8 + 0.2 * np.eye(17)
+    parts["radius_cholesky"] = np.linalg.cholesky(correlation)
+    together = detect(parts, person, 1000)
+    true = true_xy(person)[COCO_IN_44]
+    count = [
+        np.sum(np.linalg.norm(found.xy - true, axis=-1) > 10.0, axis=1)
+        for found in (separate, together)
+    ]
+    for gross in count:
+        assert 0.10 < gross.mean() / 17 < 0.17
+    assert count[1].std() > 2 * count[0].std()
 
 
 def test_sides_are_exchanged_at_the_rate_of_the_view(person):
     parts = exact_parts()
-    legs = int(np.flatnonzero((PATTERNS == [False, False, True]).all(axis=1))[0])
-    parts["swap_rate"][-1, 0], parts["swap_rate"][-1, legs] = 0.7, 0.3
+    parts["swap_rate"][-1, :, 2] = 0.3
     body, rotmats, camera = person
     half_turn = jnp.diag(jnp.array([-1.0, 1.0, -1.0]))
     behind = (
@@ -187,6 +199,19 @@ def test_sides_are_exchanged_at_the_rate_of_the_view(person):
         assert abs(near(xy).mean() - (1 - rate)) < 0.05
         rest = ~legs_mask
         assert np.abs(detections.xy - xy)[:, rest].max() < 1e-2
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.6])
+def test_events_happen_at_their_rates_and_together(correlation):
+    rate = jnp.array([0.1, 0.5, 0.3])
+    happened = np.asarray(
+        events(jax.random.key(0), jnp.broadcast_to(rate, (20_000, 3)), correlation)
+    )
+    np.testing.assert_allclose(happened.mean(axis=0), rate, atol=0.01)
+    both = np.mean(happened[:, 1] & happened[:, 2])
+    quantiles = scipy.stats.norm.ppf([0.5, 0.3])
+    pair = scipy.stats.multivariate_normal([0, 0], [[1, correlation], [correlation, 1]])
+    assert abs(both - pair.cdf(quantiles)) < 0.01
 
 
 def test_joints_out_of_sight_have_the_scores_of_that_state(person):
