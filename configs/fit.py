@@ -1,5 +1,6 @@
-"""Fits bodies to the keypoints of all people in a folder, a list, or a dataset.
+"""Fits bodies to the keypoints of all people in a photo, a folder or a dataset.
 
+python -m prohmr_jax.main --config configs/fit.py --config.input=photos/
 python -m prohmr_jax.main --config configs/fit.py --config.input=detections/
 
 A run that was interrupted continues when the same command is started again. The output
@@ -13,9 +14,13 @@ def get_config() -> ConfigDict:
     """Returns the configuration of fits in crops, as in the official demo."""
     config = ConfigDict()
     config.mode = "fit"
-    # A file of detections (OpenPose, COCO, AlphaPose, MMPose, ViTPose), a folder of
-    # such files, a .txt file that lists them, or a dataset of people.
+    # A photo, in which people are detected; a file of detections (OpenPose, COCO,
+    # AlphaPose, MMPose, ViTPose); a folder of photos and such files, a .txt file that
+    # lists them, or a dataset of people. A photo that has detections is not detected.
     config.input = ""
+    # The next two keys are explained in `configs/demo.py`.
+    config.people = "all"
+    config.min_score = 0.35
     config.output = "outputs/fit"
     # Empty for the photos beside the detections, if there are any; "none" for none.
     config.photo = ""

@@ -1,6 +1,9 @@
 """Defines the exception that every reader of files and configs raises."""
 
+import collections
 import os
+import re
+from collections.abc import Iterable
 
 
 class InputError(ValueError):
@@ -21,3 +24,29 @@ class InputError(ValueError):
         self.path = os.fspath(path)
         self.what = " ".join(str(what).split())
         super().__init__(f"{self.path}: {self.what}")
+
+
+# As many files are named for each reason.
+_NUM_NAMED = 3
+
+
+def count_by_reason(faults: Iterable[InputError]) -> list[str]:
+    """Returns a line for each reason, with the number and the first of the files.
+
+    Reasons that differ in numbers or in what stands in parentheses count as one, and
+    the first of them is shown.
+
+    Args:
+      faults: what was wrong with files, or with people in them ("person 3 has ...").
+    """
+    names, shown = collections.defaultdict(list), {}
+    for fault in faults:
+        reason = re.sub(r"^person \d+ ", "a person ", fault.what)
+        kind = re.sub(r"\([^()]*\)|\d+", "", reason)
+        shown.setdefault(kind, reason)
+        names[kind].append(os.path.basename(fault.path))
+    return [
+        f"{len(files)}: {shown[kind]} [{', '.join(files[:_NUM_NAMED])}"
+        f"{', ...' * (len(files) > _NUM_NAMED)}]"
+        for kind, files in names.items()
+    ]

@@ -7,10 +7,9 @@ import shutil
 
 import pytest
 
-from prohmr_jax.files.assets import DEMO_KEYPOINTS
 from prohmr_jax.main import find_mode
 from prohmr_jax.modes.command_line import read_command_line
-from tests.support.paths import ROOT
+from tests.support.paths import DEMO_KEYPOINTS, ROOT
 
 PACKAGE = ROOT / "prohmr_jax"
 DOCUMENTS = sorted(

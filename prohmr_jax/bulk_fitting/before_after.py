@@ -3,6 +3,7 @@
 The modes "fit" and "multiview" draw their overlays with it.
 """
 
+import logging
 from collections.abc import Sequence
 
 import jax
@@ -12,12 +13,16 @@ from jaxtyping import Array, Float
 
 from prohmr_jax.body import BodyModel, body_mesh
 from prohmr_jax.bulk_fitting.jobs import Row
+from prohmr_jax.bulk_fitting.person_stream import PersonInput
+from prohmr_jax.errors import InputError
 from prohmr_jax.geometry.boxes import MIN_CONFIDENCE
 from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
 from prohmr_jax.rendering.overlay import overlay
 from prohmr_jax.rendering.views import Perspective
 from prohmr_jax.skeleton import BODY_25
 from prohmr_jax.structs import SmplParams
+
+_LOG = logging.getLogger(__name__)
 
 PICTURE_COLUMNS = "intrinsics", "keypoints_px", "keypoint_confidence"
 """Columns that say where a person is seen in a photo."""
@@ -40,6 +45,22 @@ def placed_vertices(body: BodyModel, placed: PlacedBody) -> Float[Array, "*b V 3
     """Returns the vertices of placed bodies, metres, camera frame."""
     smpl = SmplParams.from_rotmats(axis_angle_to_rotmat(placed.pose), placed.betas)
     return body_mesh(body, smpl).vertices + placed.translation[..., None, :]
+
+
+def photo_to_draw_over(person: PersonInput, exif: str) -> np.ndarray | None:
+    """Returns the photo of a person, [H, W, 3] uint8; None if it cannot be read.
+
+    A photo that cannot be read costs the picture its background, and not the fit.
+
+    Args:
+      person: the person.
+      exif: see `PersonInput.read_photo`.
+    """
+    try:
+        return person.read_photo(exif)
+    except InputError as error:
+        _LOG.warning("drawn without its photo: %s", error)
+        return None
 
 
 def side_by_side(

@@ -205,6 +205,8 @@ def person_columns(
         "person_index": np.array([p.detection.person_index for p in people]),
         "frame": np.array([-1 if frame is None else frame for frame in frames]),
         "photo": np.array([person.photo_name for person in people]),
+        "image_id": np.array([p.detection.image_id or "" for p in people]),
+        "track_id": np.array([p.detection.track_id or "" for p in people]),
         "keypoints_px": arrays.keypoints.xy,
         "keypoint_confidence": arrays.keypoints.confidence,
         "image_size_px": arrays.image_size.astype(np.int32),

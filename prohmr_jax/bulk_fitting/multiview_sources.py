@@ -30,11 +30,12 @@ from prohmr_jax.bulk_fitting.calibration_files import (
     parse_cameras,
     read_cameras,
 )
-from prohmr_jax.bulk_fitting.detected_people import PhotoReader, PhotoSettings
+from prohmr_jax.bulk_fitting.detected_people import person_input
 from prohmr_jax.bulk_fitting.person_stream import PersonInput, SourceItem
-from prohmr_jax.bulk_fitting.sources import files_fingerprint
+from prohmr_jax.bulk_fitting.sources import fault_of, files_fingerprint
+from prohmr_jax.detection.input_files import InputFile
+from prohmr_jax.detection.people_reader import FilePeople, PeopleReader
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.detections import Detections, read_detections
 from prohmr_jax.files.json_text import read_json
 
 CAMERAS_FILE = "cameras.json"
@@ -82,15 +83,13 @@ class MultiviewSource:
 
     people: Sequence[tuple[str, Sequence[ViewEntry]]]
     """Name and views of each person."""
-    settings: PhotoSettings
-    """How the photos are read."""
+    reader: PeopleReader
+    """Reader of the files of detections and the photos."""
+    crop_px: int | None
+    """Side of the crops that an image encoder sees, pixels; None for a keypoint
+    encoder."""
     calibrated: bool
     """Whether cameras are used; views without a camera are then left out."""
-    read_file: Callable[[Path], Detections] = dataclasses.field(
-        default_factory=lambda: functools.lru_cache(_FILES_KEPT)(read_detections)
-    )
-    """Function that reads a file of detections; it keeps the last ones, because many
-    people can be in the same file."""
 
     def __len__(self) -> int:
         """Returns the number of people."""
@@ -125,38 +124,51 @@ class MultiviewSource:
                 views.append(self._read_view(entry))
                 cameras.append(entry.camera)
             except InputError as error:
-                left_out.append(f"{person}: {entry.name}: {error.what}")
+                fault = fault_of(entry.path, error)
+                left_out.append(f"{person}, {entry.name}: {fault}")
         if not views:
             left_out.append(f"{person}: has no view that can be used")
             return SourceItem(left_out=left_out)
         person_views = PersonViews(person, views, cameras if self.calibrated else None)
         return SourceItem([person_views], left_out)
 
+    @functools.cached_property
+    def _read_file(self) -> Callable[[InputFile, str], FilePeople]:
+        """Returns a function that reads a file of detections, and keeps the last ones.
+
+        Many people can be in the same file.
+        """
+        return functools.lru_cache(_FILES_KEPT)(self.reader.read)
+
     def _read_view(self, entry: ViewEntry) -> PersonInput:
         if self.calibrated and entry.camera is None:
             raise InputError(entry.path, "has no camera")
-        detections = self.read_file(entry.path)
-        people = {person.person_index: person for person in detections.people}
+        in_file = self._read_file(InputFile(entry.path, entry.name, False), entry.photo)
+        people = {person.detection.person_index: person for person in in_file.people}
         index = min(people) if entry.person_index is None else entry.person_index
         if index not in people:
-            faults = {p.person_index: p.reason for p in detections.left_out}
+            faults = {p.person_index: p.reason for p in in_file.left_out}
             fault = faults.get(index, "is not in the file")
             raise InputError(entry.path, f"person {index} {fault}")
-        photos = PhotoReader(self.settings)
-        view = photos.person_input(entry.path, entry.name, people[index], entry.photo)
+        view = person_input(self.reader, people[index], entry.name, self.crop_px)
         if entry.camera is None or not self.calibrated:
             return view
         return dataclasses.replace(view, intrinsics=entry.camera.intrinsics)
 
 
 def open_multiview_source(
-    path: str | os.PathLike, settings: PhotoSettings, use_cameras: bool
+    path: str | os.PathLike,
+    reader: PeopleReader,
+    crop_px: int | None,
+    use_cameras: bool,
 ) -> MultiviewSource:
     """Returns the people of a manifest, or of a folder with a folder for each person.
 
     Args:
       path: the manifest or the folder, as the module describes them.
-      settings: how the photos are read.
+      reader: reader of the files of detections and the photos.
+      crop_px: side of the crops that an image encoder sees, pixels; None for a keypoint
+        encoder.
       use_cameras: False ignores the cameras of the input.
 
     Raises:
@@ -168,7 +180,8 @@ def open_multiview_source(
     if not people:
         raise InputError(path, "holds nobody")
     any_camera = any(view.camera is not None for _, views in people for view in views)
-    return MultiviewSource(people, settings, calibrated=use_cameras and any_camera)
+    calibrated = use_cameras and any_camera
+    return MultiviewSource(people, reader, crop_px, calibrated)
 
 
 def _folder_people(path: Path) -> list[tuple[str, list[ViewEntry]]]:

@@ -41,7 +41,8 @@ class PersonInput:
     photo: Path | bytes | None = None
     """Path of the photo, or the content of its file; None without a photo."""
     photo_name: str = ""
-    """Name of the photo; empty without a photo."""
+    """Name of the photo: that of its file, or without a file the one that the
+    detections state; empty where there is neither."""
     image_size: tuple[int, int] = (0, 0)
     """(width, height) of the photo, pixels; zeros where it is not known."""
     intrinsics: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((3, 3)))

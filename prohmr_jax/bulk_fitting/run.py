@@ -19,13 +19,12 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from prohmr_jax.bulk_fitting.jobs import Columns, Job, solve_batches
 from prohmr_jax.bulk_fitting.person_stream import Source, person_batches
 from prohmr_jax.bulk_fitting.shards import ShardWriter
-from prohmr_jax.errors import InputError
+from prohmr_jax.errors import InputError, count_by_reason
 from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.solver.problem import Reason
 
 LEFT_OUT_FILE = "left_out.txt"
 """Name of the file that says who could not be used."""
-_LINES_SHOWN = 10
 _LOG = logging.getLogger(__name__)
 _PACKAGE_LOG = logging.getLogger("prohmr_jax")
 
@@ -69,7 +68,10 @@ class BulkReport:
             )
         if self.left_out:
             lines.append(f"{len(self.left_out)} were left out, see {LEFT_OUT_FILE}:")
-            lines += [f"  {line}" for line in self.left_out[:_LINES_SHOWN]]
+            # A line is the name of the file or of the person, and what is wrong.
+            parts = [line.partition(": ") for line in self.left_out]
+            faults = [InputError(name, what or name) for name, _, what in parts]
+            lines += [f"  {line}" for line in count_by_reason(faults)]
         return lines
 
 

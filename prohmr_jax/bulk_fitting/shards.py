@@ -11,6 +11,7 @@ equal arrays as equal bytes, checks what it reads, and needs no server or lock.
 """
 
 import contextlib
+import dataclasses
 import fcntl
 import json
 import os
@@ -154,7 +155,11 @@ class ShardWriter:
         expected = schema_members(self._schema)
         return read_npz(
             path,
-            {name: expected[name] for name in names},
+            # Only finished tables of older versions may lack a member.
+            {
+                name: dataclasses.replace(expected[name], optional=False)
+                for name in names
+            },
             max_member_bytes=_MAX_MEMBER_BYTES,
         )
 

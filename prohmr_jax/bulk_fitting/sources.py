@@ -1,4 +1,4 @@
-"""Reads the people to fit from files of detections or from a dataset on disk.
+"""Reads the people to fit from photos, files of detections or a dataset on disk.
 
 The mode "fit" opens its input with `open_source`.
 """
@@ -13,23 +13,23 @@ from pathlib import Path
 import numpy as np
 import tensorflow_datasets as tfds
 
-from prohmr_jax.bulk_fitting.detected_people import PhotoReader, PhotoSettings
+from prohmr_jax.bulk_fitting.detected_people import person_input
 from prohmr_jax.bulk_fitting.person_stream import PersonInput, Source, SourceItem
 from prohmr_jax.data.crops import decode_image
 from prohmr_jax.data.dataset_reader import dataset_directory
 from prohmr_jax.data.records import PersonRecord, from_example
+from prohmr_jax.detection.input_files import InputFile
+from prohmr_jax.detection.people_reader import PeopleReader
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.detected_keypoints import as_body25
-from prohmr_jax.files.detections import Detection, read_detections
+from prohmr_jax.files.detections import Detection
 from prohmr_jax.files.images import image_size
-from prohmr_jax.files.json_text import json_files
 from prohmr_jax.geometry.boxes import MIN_CONFIDENCE
 from prohmr_jax.skeleton import BODY_25, TWINS_44
 from prohmr_jax.structs import Box, Keypoints2D
 
 DATASET = "dataset"
 """Name of the format of detections that come from a dataset's labels."""
-_LIST_SUFFIX = ".txt"
 _DATASET_FILE = "dataset_info.json"
 
 
@@ -51,44 +51,56 @@ def files_fingerprint(paths: Sequence[Path], names: Sequence[str]) -> str:
 
 
 @dataclasses.dataclass(frozen=True)
-class DetectionFiles:
-    """Reads people from files of detections, with or without their photos."""
+class PeopleFiles:
+    """Reads people from photos and from files of detections."""
 
-    paths: Sequence[Path]
-    """Files of detections."""
-    names: Sequence[str]
-    """Name of each file in results and messages."""
-    settings: PhotoSettings
-    """How the photos are read."""
+    files: Sequence[InputFile]
+    """The files, in the order of results."""
+    reader: PeopleReader
+    """Reader of their people."""
+    crop_px: int | None
+    """Side of the crops that an image encoder sees, pixels; None for a keypoint
+    encoder."""
 
     def __len__(self) -> int:
         """Returns the number of files."""
-        return len(self.paths)
+        return len(self.files)
 
     def fingerprint(self) -> str:
         """Returns a digest of the files' names, sizes and modification times."""
-        return files_fingerprint(self.paths, self.names)
+        paths, names = [f.path for f in self.files], [f.name for f in self.files]
+        return files_fingerprint(paths, names)
 
     def read(self, number: int) -> SourceItem:
         """Returns the people of a file."""
-        path, name = self.paths[number], self.names[number]
+        file, people = self.files[number], []
         try:
-            detections = read_detections(path)
+            in_file = self.reader.read(file)
         except InputError as error:
-            return SourceItem(left_out=[f"{name}: {error.what}"])
-        people = []
-        left_out = [
-            f"{name}: person {person.person_index} {person.reason}"
-            for person in detections.left_out
-        ]
-        photos = PhotoReader(self.settings)
-        for person in detections.people:
+            return SourceItem(left_out=[f"{file.name}: {fault_of(file.path, error)}"])
+        faults = [(p.person_index, p.reason) for p in in_file.left_out]
+        for person in in_file.people:
             try:
-                people.append(photos.person_input(path, name, person))
+                whole = person_input(self.reader, person, file.name, self.crop_px)
             except InputError as error:
-                who = f"{name}: person {person.person_index}"
-                left_out.append(f"{who}: {Path(error.path).name} {error.what}")
-        return SourceItem(people, left_out)
+                what = f"cannot be seen: {fault_of(file.path, error)}"
+                faults.append((person.detection.person_index, what))
+            else:
+                people.append(whole)
+        lines = [f"{file.name}: person {n} {reason}" for n, reason in sorted(faults)]
+        return SourceItem(people, lines)
+
+
+def fault_of(path: Path, error: InputError) -> str:
+    """Returns what is wrong with a file, or with the photo of its people.
+
+    Args:
+      path: the file.
+      error: an error that names the file or its photo.
+    """
+    if Path(error.path) == path:
+        return error.what
+    return f"the photo ({Path(error.path).name}) {error.what}"
 
 
 class DatasetRecords:
@@ -200,44 +212,23 @@ def _encoder_keypoints(keypoints: Keypoints2D) -> Keypoints2D:
     )
 
 
-def open_source(path: str | os.PathLike, settings: PhotoSettings) -> Source:
-    """Returns the people of a file, a folder, a list of files, or a dataset.
+def open_source(
+    path: str | os.PathLike, reader: PeopleReader, output: Path, crop_px: int | None
+) -> Source:
+    """Returns the people of photos and detections, or of a dataset.
 
     Args:
-      path: a file of detections; a folder, which is searched for such files together
-        with the folders inside it; a `.txt` file with the path of such a file on each
-        line, relative to the list; or the folder of a dataset of `data.records`.
-      settings: how the photos are read.
+      path: a photo, a file of detections, a folder or list of both (see
+        `detection.input_files`), or the folder of a dataset of `data.records`.
+      reader: reader of photos and detections.
+      output: folder of the results; what lies there is no input.
+      crop_px: side of the crops that an image encoder sees, pixels; None for a keypoint
+        encoder.
 
     Raises:
       InputError: the path does not exist, or holds nothing to read.
     """
     path = Path(path)
     if path.is_dir() and any(path.glob(f"**/{_DATASET_FILE}")):
-        return DatasetRecords(path, path.name, settings.crop_px)
-    if path.is_dir():
-        paths = json_files(path, recursive=True)
-        names = [file.relative_to(path).as_posix() for file in paths]
-    elif path.suffix == _LIST_SUFFIX:
-        names = _listed_names(path)
-        paths = [path.parent / name for name in names]
-    elif path.exists():
-        paths, names = [path], [path.name]
-    else:
-        raise InputError(path, "no such file or folder")
-    return DetectionFiles(paths, names, settings)
-
-
-def _listed_names(path: Path) -> list[str]:
-    """Returns the lines of a list of files, without comments and empty lines."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(path, f"cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(path, "is not text in UTF-8") from error
-    lines = [line.strip() for line in text.splitlines()]
-    names = [line for line in lines if line and not line.startswith("#")]
-    if not names:
-        raise InputError(path, "is empty")
-    return names
+        return DatasetRecords(path, path.name, crop_px)
+    return PeopleFiles(reader.files(path, output), reader, crop_px)

@@ -50,7 +50,14 @@ class FitTable:
     frame: np.ndarray = array_field("P", kind="integer")
     """Number of the video frame, [P]; -1 where the file is not of a video."""
     photo: np.ndarray = array_field("P", kind="text")
-    """Name of the photo, [P]; empty without a photo."""
+    """Name of the photo, [P]: that of its file, or without a file the one that the
+    detections state; empty where there is neither."""
+    image_id: np.ndarray | None = array_field("P", kind="text", optional=True)
+    """What the detections call the picture, [P], a name or a number; empty if nothing.
+    None in a table of an older version."""
+    track_id: np.ndarray | None = array_field("P", kind="text", optional=True)
+    """Identity of the person across pictures, as the detections state it, [P]; empty
+    if they state none. None in a table of an older version."""
     keypoints_px: np.ndarray = array_field("P", _NUM_JOINTS, 2)
     """Keypoints (JOINTS_44) that bodies were fitted to, [P, 44, 2], pixels."""
     keypoint_confidence: np.ndarray = array_field("P", _NUM_JOINTS)

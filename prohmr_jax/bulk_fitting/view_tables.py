@@ -34,7 +34,14 @@ class ViewsTable:
     frame: np.ndarray = array_field("P", "N", kind="integer")
     """Number of the video frame, [P, N]; -1 where the file is not of a video."""
     photo: np.ndarray = array_field("P", "N", kind="text")
-    """Name of the photo, [P, N]; empty without a photo."""
+    """Name of the photo, [P, N]: that of its file, or without a file the one that the
+    detections state; empty where there is neither."""
+    image_id: np.ndarray | None = array_field("P", "N", kind="text", optional=True)
+    """What the detections call the picture, [P, N], a name or a number; empty if
+    nothing. None in a table of an older version."""
+    track_id: np.ndarray | None = array_field("P", "N", kind="text", optional=True)
+    """Identity of the person across pictures, as the detections state it, [P, N]; empty
+    if they state none. None in a table of an older version."""
     keypoints_px: np.ndarray = array_field("P", "N", _NUM_JOINTS, 2)
     """Keypoints (JOINTS_44) of each view, [P, N, 44, 2], pixels of the photo."""
     keypoint_confidence: np.ndarray = array_field("P", "N", _NUM_JOINTS)

@@ -1,6 +1,7 @@
-"""Reads photographs of any format as upright RGB, finds them, and writes pictures."""
+"""Reads photographs of any format as upright RGB, and writes pictures as PNG."""
 
 import contextlib
+import functools
 import os
 import struct
 import warnings
@@ -15,8 +16,27 @@ from PIL import Image
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.atomic import write_atomically
 
-# Formats whose decoders are in common use; those of EPS, PDF and others start programs.
-_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
+# Formats whose decoders are in common use, with the endings of their files' names, the
+# likeliest first. The decoders of EPS, PDF and others would start programs.
+_FORMATS = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "PNG": (".png",),
+    "WEBP": (".webp",),
+    "AVIF": (".avif",),
+    "HEIF": (".heic", ".heif", ".hif"),
+    "TIFF": (".tif", ".tiff"),
+    "BMP": (".bmp",),
+    "GIF": (".gif",),
+    "PPM": (".ppm", ".pgm", ".pnm"),
+}
+PHOTO_SUFFIXES = tuple(suffix for suffixes in _FORMATS.values() for suffix in suffixes)
+"""Endings of the names of photos that are found and read, the likeliest first."""
+# Brands of HEIC in the first bytes of a file, "....ftypBRAND".
+_HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+_HEIC_ADVICE = (
+    "is a HEIC photo, which needs another package: pip install 'prohmr-jax[heic]', or "
+    "save it as JPEG"
+)
 # A 100-megapixel camera fits; a file that claims more is a decompression bomb.
 _MAX_PIXELS = 120_000_000
 _MAX_16_BITS = 65535
@@ -38,9 +58,6 @@ _UPRIGHT = {
 # The orientations whose operation swaps width and height.
 _SIDEWAYS = (5, 6, 7, 8)
 
-_PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-_KEYPOINTS_ENDING = "_keypoints"
-
 
 def read_image(
     path: str | os.PathLike, *, exif: Literal["honour", "ignore"] = "honour"
@@ -51,7 +68,8 @@ def read_image(
     white, and of an image with several frames the first is read.
 
     Args:
-      path: file in the format JPEG, PNG, WebP, TIFF, BMP, GIF or PPM.
+      path: file in the format JPEG, PNG, WebP, AVIF, TIFF, BMP, GIF or PPM, or HEIC
+        where the package `pillow-heif` is installed.
       exif: "honour" turns the pixels upright as EXIF's orientation says. OpenPose and
         image viewers do the same, so that their keypoints fit. "ignore" leaves the
         pixels as they are stored, which the official ProHMR code does; detections of
@@ -61,7 +79,7 @@ def read_image(
       InputError: the file is missing, no image or truncated, or claims more than 120
         million pixels.
     """
-    with _faults_named(path), Image.open(path, formats=_FORMATS) as image:
+    with _faults_named(path), Image.open(path, formats=known_formats()) as image:
         if image.width * image.height > _MAX_PIXELS:
             raise InputError(
                 path, f"claims {image.width} x {image.height} pixels, which is too many"
@@ -89,36 +107,28 @@ def image_size(
     Raises:
       InputError: the file is missing or no image.
     """
-    with _faults_named(name or file), Image.open(file, formats=_FORMATS) as image:
+    with (
+        _faults_named(name or file),
+        Image.open(file, formats=known_formats()) as image,
+    ):
         turned = exif == "honour" and _orientation(image) in _SIDEWAYS
         return image.size[::-1] if turned else image.size
 
 
-def find_photo(keypoints: str | os.PathLike, named: str | None = None) -> Path | None:
-    """Returns the path of the photo of a keypoint file, or None if there is none.
+@functools.cache
+def known_formats() -> tuple[str, ...]:
+    """Returns the formats that can be read here, as Pillow names them.
 
-    Args:
-      keypoints: path of a detector's file; the photo of `X_keypoints.json` or `X.json`
-        is `X.jpg`, `.jpeg`, `.png` or `.webp` in the same folder, in lower or upper
-        case.
-      named: name of the photo if the file states it; such a photo has precedence. It
-        is looked for only in the folder of the file and below.
+    HEIF is among them where the package `pillow-heif` is installed.
     """
-    keypoints = Path(keypoints)
-    folder = keypoints.parent
-    if named:
-        inside = Path(os.path.normpath(named))
-        if inside.is_absolute() or ".." in inside.parts:
-            inside = Path(inside.name)  # perhaps a path on another machine
-        if inside.suffix.lower() in _PHOTO_SUFFIXES and (folder / inside).is_file():
-            return folder / inside
-    stem = keypoints.stem.removesuffix(_KEYPOINTS_ENDING)
-    for suffix in _PHOTO_SUFFIXES:
-        for spelling in (suffix, suffix.upper(), "." + suffix[1:].capitalize()):
-            photo = folder / f"{stem}{spelling}"
-            if photo.is_file():
-                return photo
-    return None
+    known = set(_FORMATS)
+    try:
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    except ImportError:
+        known.remove("HEIF")
+    return tuple(name for name in _FORMATS if name in known)
 
 
 @contextlib.contextmanager
@@ -134,8 +144,11 @@ def _faults_named(path: str | os.PathLike) -> Iterator[None]:
     except Image.DecompressionBombError as error:
         raise InputError(path, "claims far too many pixels") from error
     except Image.UnidentifiedImageError as error:
-        known = ", ".join(_FORMATS)
-        raise InputError(path, f"is no image that can be read ({known})") from error
+        known = known_formats()
+        if "HEIF" not in known and _is_heic(path):
+            raise InputError(path, _HEIC_ADVICE) from error
+        what = f"is no image that can be read ({', '.join(known)})"
+        raise InputError(path, what) from error
     except OSError as error:
         if error.strerror:
             raise InputError(path, f"cannot be read: {error.strerror}") from error
@@ -145,6 +158,16 @@ def _faults_named(path: str | os.PathLike) -> Iterator[None]:
         RuntimeError, SyntaxError, TypeError, ValueError, struct.error, zlib.error,
     ) as error:  # fmt: skip
         raise InputError(path, "is a damaged image") from error
+
+
+def _is_heic(path: str | os.PathLike) -> bool:
+    """Returns whether a file begins as HEIC photos do."""
+    try:
+        with Path(path).open("rb") as stream:
+            start = stream.read(12)
+    except OSError:
+        return False
+    return start[4:8] == b"ftyp" and start[8:12] in _HEIC_BRANDS
 
 
 def _orientation(image: Image.Image) -> int:

@@ -71,20 +71,3 @@ def _parse(path: str | os.PathLike, text: str) -> object:
         raise InputError(path, "is nested too deeply") from error
     except ValueError as error:  # an integer of thousands of digits
         raise InputError(path, "holds a number that is far too long") from error
-
-
-def json_files(folder: Path, recursive: bool) -> list[Path]:
-    """Returns the `.json` files of a folder, sorted by path.
-
-    Args:
-      folder: an existing folder.
-      recursive: also returns the files of the folders inside it.
-
-    Raises:
-      InputError: there is no such file.
-    """
-    candidates = folder.rglob("*.json") if recursive else folder.glob("*.json")
-    files = sorted(file for file in candidates if file.is_file())
-    if not files:
-        raise InputError(folder, "holds no .json file")
-    return files

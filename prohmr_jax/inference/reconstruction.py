@@ -151,7 +151,8 @@ class Reconstructor:
           person: detection whose keypoints, or box, are in pixels of the photo.
           image: photo [H, W, 3] uint8; None only for a model that sees keypoints.
           image_size: (width, height) of the photo, pixels; zeros where not known.
-          **source: the fields `source`, `person_index` and `photo` of `Provenance`.
+          **source: the fields `source`, `person_index`, `photo`, `image_id`, `frame`
+            and `track_id` of `Provenance`.
         """
         keypoints = person.keypoints
         reconstruction = reconstruct(

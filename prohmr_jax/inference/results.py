@@ -30,14 +30,19 @@ _NAMES = {
 }
 
 
-def array_field(*shape: int | str, kind: str = "real") -> Any:
+def array_field(*shape: int | str, kind: str = "real", optional: bool = False) -> Any:
     """Returns a dataclass field that declares an array member of an archive.
 
     Args:
       *shape: size of each axis; axes with the same letter have the same size.
       kind: kind of the array's values, see `Expected`.
+      optional: whether archives of older versions lack the member; the field is then
+        None. Such a field is set by keyword alone.
     """
-    return dataclasses.field(metadata={"expected": Expected(shape, kind)})
+    metadata = {"expected": Expected(shape, kind, optional)}
+    if optional:
+        return dataclasses.field(metadata=metadata, default=None, kw_only=True)
+    return dataclasses.field(metadata=metadata)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +54,8 @@ class Provenance:
     person_index: int
     """Position in that file's list of people."""
     photo: str
-    """Name of the photo; empty where there was none."""
+    """Name of the photo: that of its file, or without a file the one that the
+    detections state; empty where there is neither."""
     weights: str
     """Name of the weights file or directory."""
     weights_sha256: str
@@ -62,6 +68,13 @@ class Provenance:
     """Version of this package."""
     seed: int
     """Seed of the samples."""
+    image_id: str = ""
+    """What the detections call the picture, a name or a number; empty if nothing."""
+    frame: int = -1
+    """Number of the video frame; -1 where the file is not of a video."""
+    track_id: str = ""
+    """Identity of the person across pictures, as the detections state it; empty if they
+    state none."""
 
     def model_fields(self) -> dict[str, str]:
         """Returns the fields that all results of one model have in common."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import ml_collections
 
-from prohmr_jax.bulk_fitting.detected_people import PhotoSettings
 from prohmr_jax.bulk_fitting.initialization import FRAMES
 from prohmr_jax.bulk_fitting.person_stream import Source
+from prohmr_jax.detection.people_reader import PeopleReader, ReadingSettings
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.photos import NO_PHOTO
 from prohmr_jax.inference.reconstruction import Reconstructor, load_reconstructor
@@ -52,17 +52,21 @@ def require_usable(
 
 
 def open_model(
-    config: ml_collections.ConfigDict, num_hypotheses: int = 1, seed: int = 0
-) -> tuple[Reconstructor, PhotoSettings]:
-    """Returns the model and body of a run, and how photos are read for that model.
+    config: ml_collections.ConfigDict,
+    num_hypotheses: int = 1,
+    seed: int = 0,
+    **choice: Any,
+) -> tuple[Reconstructor, PeopleReader]:
+    """Returns the model and body of a run, and what reads people for that model.
 
     Args:
       config: config of the run.
       num_hypotheses: number of hypotheses of each person, the mode included.
       seed: seed of the samples.
+      **choice: fields of `ReadingSettings` that say whose bodies are wanted.
 
     Raises:
-      InputError: body or weights cannot be used.
+      InputError: body or weights cannot be used, or a choice is none.
     """
     _LOG.info("reading the body and the weights")
     reconstructor = load_reconstructor(
@@ -73,10 +77,14 @@ def open_model(
         num_meshes=0,
         focal_length_px=config.focal_length_px,
     )
-    photos = PhotoSettings(
-        config.photo, config.exif, tuple(config.image_size), reconstructor.crop_px
+    settings = ReadingSettings(
+        photo=config.photo,
+        exif=config.exif,
+        image_size=tuple(config.image_size),
+        needs_photo=reconstructor.crop_px is not None,
+        **choice,
     )
-    return reconstructor, photos
+    return reconstructor, PeopleReader(settings)
 
 
 def run_identity(

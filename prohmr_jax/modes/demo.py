@@ -5,9 +5,8 @@ For each person in the photo `X.jpg`, or in the detections `X.json`, it writes
 `X_person0_sheet.png`; for each photo `X_overlay.png`; and for the whole run `index.md`.
 Every file is written as a whole or not at all.
 
-If the input is a folder, a file that cannot be used is skipped and reported at the end,
-and the run fails only if no file can be used. A single input file that cannot be used
-is an error.
+A file, a photo or a person that cannot be used is skipped and reported at the end, and
+the run fails only if nobody could be reconstructed.
 """
 
 import dataclasses
@@ -18,25 +17,25 @@ import time
 import ml_collections
 import numpy as np
 
-from prohmr_jax.errors import InputError
-from prohmr_jax.files.assets import DEMO_KEYPOINTS
+from prohmr_jax.detection.input_files import InputFile
+from prohmr_jax.detection.people_reader import (
+    PeopleReader,
+    PersonInPicture,
+    ReadingSettings,
+)
+from prohmr_jax.errors import InputError, count_by_reason
+from prohmr_jax.files.assets import DEMO_PHOTO
 from prohmr_jax.files.atomic import write_atomically
-from prohmr_jax.files.detections import Detection
 from prohmr_jax.files.images import write_png
 from prohmr_jax.files.meshes import write_glb, write_obj
-from prohmr_jax.files.photos import NO_PHOTO, photo_of, require_within
+from prohmr_jax.files.photos import NO_PHOTO
 from prohmr_jax.geometry.boxes import MIN_CONFIDENCE
 from prohmr_jax.inference.reconstruction import Reconstructor, load_reconstructor
 from prohmr_jax.inference.result_pictures import draw_overlay, draw_sheet
 from prohmr_jax.inference.results import PersonResult, write_result
 from prohmr_jax.modes.config_checks import PHOTO_WORDS, require_least, require_words
+from prohmr_jax.modes.demo_names import output_names, picture_labels
 from prohmr_jax.modes.demo_report import DemoReport, PersonSummary
-from prohmr_jax.modes.photo_input import (
-    InputFile,
-    PeopleReader,
-    input_files,
-    require_people_words,
-)
 from prohmr_jax.rendering.sheet import MAX_GHOSTS
 
 _MESH_WRITERS = {"glb": write_glb, "obj": write_obj}
@@ -55,17 +54,10 @@ _LOG = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class DemoSettings:
-    """Says how photos are read, and what is written for each person."""
+    """Says what is written for each person."""
 
     output: pathlib.Path
     """Folder that everything is written to."""
-    photo: str
-    """Path of the photo; "none" to use none; or empty for the photo beside the
-    detections, if any."""
-    read_people: PeopleReader
-    """Reader of the photos and their people."""
-    image_size: tuple[int, int]
-    """(width, height) of photos that are absent, pixels; zeros where not known."""
     meshes: tuple[str, ...]
     """Formats of mesh files to write, among the keys of `_MESH_WRITERS`."""
     overlay: bool
@@ -89,14 +81,13 @@ def run(config: ml_collections.ConfigDict) -> DemoReport:
       config: see `configs/demo.py`.
 
     Raises:
-      InputError: the config, body, weights or output folder cannot be used, or the one
-        input file cannot be used, or no file in the input folder can.
+      InputError: the config, body, weights or output folder cannot be used, or nobody
+        in the input could be reconstructed.
     """
-    source = pathlib.Path(config.input or DEMO_KEYPOINTS)
+    source = pathlib.Path(config.input or DEMO_PHOTO)
     settings = _settings(config)
-    files = input_files(source, settings.output, settings.photo)
-    if source.is_dir() and settings.photo not in ("", NO_PHOTO):
-        raise InputError("config.photo", "names one photo, but the input is a folder")
+    reading = _reading(config)
+    files = PeopleReader(reading).files(source, settings.output)
     _require_writable(settings.output)
     _LOG.info("reading the body and the weights")
     reconstructor = load_reconstructor(
@@ -107,30 +98,28 @@ def run(config: ml_collections.ConfigDict) -> DemoReport:
         num_meshes=1 + max(settings.sheet_num_shown, MAX_GHOSTS),
         focal_length_px=config.focal_length_px,
     )
-    report = DemoReport()
-    used_photos: set[pathlib.Path] = set()
-    for number, file in enumerate(files, start=1):
-        if file.path in used_photos:  # a file of detections names it
-            continue
+    if reconstructor.crop_px is not None:
+        reading = dataclasses.replace(reading, needs_photo=True, accept_boxes=True)
+    reader = PeopleReader(reading)
+    report = DemoReport(photos_wanted=config.photo != NO_PHOTO)
+    for number, (file, name) in enumerate(
+        zip(files, output_names(files), strict=True), start=1
+    ):
         _LOG.info("file %d of %d: %s", number, len(files), file.path)
         try:
-            used_photos |= _reconstruct_file(file, settings, reconstructor, report)
+            _reconstruct_file(file, name, settings, reader, reconstructor, report)
         except InputError as error:
-            if not source.is_dir():
+            if len(files) == 1:
                 raise
-            _LOG.warning("skipped: %s", error)
-            report.faults.append(error)
+            report.skip(error)
     if not report.people:
-        reasons = report.skipped_by_reason().replace("\n", ";")
+        reasons = "; ".join(count_by_reason(report.faults))
         raise InputError(
             source, f"none of its {len(files)} files can be used; {reasons}"
         )
     report.write_page(settings.output / "index.md")
-    print(report.table())
+    print("\n".join(report.lines()))
     print(f"pictures: {settings.output / 'index.md'}")
-    if report.faults:
-        print(f"skipped inputs: {len(report.faults)}")
-        print(report.skipped_by_reason())
     return report
 
 
@@ -145,12 +134,8 @@ def _settings(config: ml_collections.ConfigDict) -> DemoSettings:
                 )
     require_words(config, PHOTO_WORDS)
     require_least(config, _LEAST)
-    require_people_words(config.people)
     return DemoSettings(
         output=pathlib.Path(config.output),
-        photo=config.photo,
-        read_people=PeopleReader(config.exif, config.min_score, config.people),
-        image_size=tuple(config.image_size),
         meshes=tuple(config.meshes),
         overlay="overlay" in config.pictures,
         overlay_longest_side_px=config.overlay.longest_side_px,
@@ -158,6 +143,17 @@ def _settings(config: ml_collections.ConfigDict) -> DemoSettings:
         sheet="sheet" in config.pictures,
         sheet_num_shown=config.sheet.num_shown,
         sheet_panel_px=config.sheet.panel_px,
+    )
+
+
+def _reading(config: ml_collections.ConfigDict) -> ReadingSettings:
+    """Returns what a config says about the people and their photos."""
+    return ReadingSettings(
+        photo=config.photo,
+        exif=config.exif,
+        image_size=tuple(config.image_size),
+        people=config.people,
+        min_score=config.min_score,
     )
 
 
@@ -170,72 +166,76 @@ def _require_writable(folder: pathlib.Path) -> None:
 
 def _reconstruct_file(
     file: InputFile,
+    name: str,
     settings: DemoSettings,
+    reader: PeopleReader,
     reconstructor: Reconstructor,
     report: DemoReport,
-) -> set[pathlib.Path]:
-    """Writes all results of a file, adds them to the report, and returns its photos."""
-    needs_photo = reconstructor.crop_px is not None
-    detections = settings.read_people(file, accept_boxes=needs_photo)
-    for person in detections.left_out:
-        fault = InputError(file.path, f"person {person.person_index} {person.reason}")
-        _LOG.warning("skipped: %s", fault)
-        report.faults.append(fault)
-    wanted_photo = str(file.path) if file.is_photo else settings.photo
+) -> None:
+    """Writes all results of a file, and adds them to the report."""
+    in_file = reader.read(file)
+    for left_out in in_file.left_out:
+        what = f"person {left_out.person_index} {left_out.reason}"
+        report.skip(InputError(file.path, what))
     # The people of a COCO file are in many photos, those of a video in many frames.
-    people_by_image: dict[tuple[pathlib.Path | None, int | None], list[Detection]] = {}
-    for person in detections.people:
-        image = photo_of(file.path, person, wanted_photo), person.frame
-        people_by_image.setdefault(image, []).append(person)
-    for (photo_path, frame), people in people_by_image.items():
-        photo = None
-        if photo_path is None and needs_photo:
-            raise InputError(file.path, "has no photo, but the model needs photos")
-        if photo_path is not None:
-            photo = settings.read_people.photo(photo_path)
-            for person in people:
-                require_within(photo_path, photo.shape[1::-1], person)
-        results = []
-        for person in people:
-            result, summary = _reconstruct_person(
-                file, person, photo_path, photo, settings, reconstructor
+    pictures: dict[object, list[PersonInPicture]] = {}
+    for person in in_file.people:
+        pictures.setdefault(person.picture, []).append(person)
+    labels = picture_labels([people[0] for people in pictures.values()])
+    for label, people in zip(labels, pictures.values(), strict=True):
+        photo_path = people[0].photo
+        try:
+            photo = None if photo_path is None else reader.read_photo(photo_path)
+        except InputError as error:
+            if len(pictures) == 1:
+                raise
+            report.skip(error)
+            continue
+        results = [
+            _reconstruct_person(
+                file, name, person, photo, settings, reconstructor, report
             )
-            results.append(result)
-            report.people.append(summary)
+            for person in people
+        ]
         if settings.overlay:
-            name = _overlay_name(file, photo_path, frame, len(people_by_image))
+            overlay_name = f"{name}{label}_overlay.png"
             picture = draw_overlay(
                 results,
                 photo,
                 longest_side_px=settings.overlay_longest_side_px,
                 show_keypoints=settings.overlay_keypoints,
             )
-            write_png(settings.output / name, picture)
-            report.overlays.append(name)
-    return {photo_path for photo_path, _ in people_by_image if photo_path is not None}
+            write_png(settings.output / overlay_name, picture)
+            report.overlays.append(overlay_name)
 
 
 def _reconstruct_person(
     file: InputFile,
-    person: Detection,
-    photo_path: pathlib.Path | None,
+    file_name: str,
+    person: PersonInPicture,
     photo: np.ndarray | None,
     settings: DemoSettings,
     reconstructor: Reconstructor,
-) -> tuple[PersonResult, PersonSummary]:
-    """Writes the files of one person; returns the result and its row in the report."""
+    report: DemoReport,
+) -> PersonResult:
+    """Writes the files of a person, adds the row to the report; returns the result."""
+    detection = person.detection
+    index = detection.person_index
     start = time.perf_counter()
-    _LOG.info("  person %d: computing bodies", person.person_index)
+    _LOG.info("  person %d: computing bodies", index)
     result, meshes = reconstructor(
-        person,
+        detection,
         photo,
-        settings.image_size if photo is None else photo.shape[1::-1],
-        source=file.path.name,
-        person_index=person.person_index,
-        photo="" if photo_path is None else photo_path.name,
+        person.image_size,
+        source=file.name,
+        person_index=index,
+        photo=person.picture_name,
+        image_id=detection.image_id or "",
+        frame=-1 if detection.frame is None else detection.frame,
+        track_id=detection.track_id or "",
     )
     computed = time.perf_counter()
-    name = f"{file.name}_person{person.person_index}"
+    name = f"{file_name}_person{index}"
     written = [f"{name}.npz"]
     write_result(settings.output / written[-1], result)
     for kind in settings.meshes:
@@ -243,7 +243,7 @@ def _reconstruct_person(
         target = settings.output / written[-1]
         _MESH_WRITERS[kind](target, result.placed_vertices, result.faces)
     if settings.sheet:
-        _LOG.info("  person %d: drawing the sheet", person.person_index)
+        _LOG.info("  person %d: drawing the sheet", index)
         sheet = draw_sheet(
             result,
             meshes,
@@ -254,32 +254,22 @@ def _reconstruct_person(
         written.append(f"{name}_sheet.png")
         write_png(settings.output / written[-1], sheet)
     seen = result.seen(MIN_CONFIDENCE)
-    summary = PersonSummary(
-        name=name,
-        error_percent=100 * result.reprojection_error(MIN_CONFIDENCE),
-        num_seen=int(seen.sum()),
-        num_keypoints=len(seen),
-        spread_mm=1e3 * float(result.joint_spread.mean()),
-        files=tuple(written),
+    report.people.append(
+        PersonSummary(
+            name=name,
+            picture=person.describe_picture(),
+            has_photo=photo is not None,
+            error_percent=100 * result.reprojection_error(MIN_CONFIDENCE),
+            num_seen=int(seen.sum()),
+            num_keypoints=len(seen),
+            spread_mm=1e3 * float(result.joint_spread.mean()),
+            files=tuple(written),
+        )
     )
     _LOG.info(
         "  person %d: finished (bodies took %.1f s, files %.1f s)",
-        person.person_index,
+        index,
         computed - start,
         time.perf_counter() - computed,
     )
-    return result, summary
-
-
-def _overlay_name(
-    file: InputFile,
-    photo_path: pathlib.Path | None,
-    frame: int | None,
-    num_images: int,
-) -> str:
-    """Returns the name of an overlay; it is unique among the images of a file."""
-    if num_images == 1:
-        return f"{file.name}_overlay.png"
-    image = "no_photo" if photo_path is None else photo_path.stem
-    image = image if frame is None else f"frame{frame:06d}"
-    return f"{file.name}_{image}_overlay.png"
+    return result

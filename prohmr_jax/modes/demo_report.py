@@ -1,14 +1,16 @@
 """Reports what a run of the demo has written, as a table and as a page of pictures."""
 
-import collections
 import dataclasses
+import logging
 import math
 import os
 import re
 
-from prohmr_jax.errors import InputError
+from prohmr_jax.errors import InputError, count_by_reason
 from prohmr_jax.files import markdown
 from prohmr_jax.files.atomic import write_atomically
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,6 +19,10 @@ class PersonSummary:
 
     name: str
     """Beginning of the names of all the person's files."""
+    picture: str
+    """Picture and identity of the person, as the input states them; may be empty."""
+    has_photo: bool
+    """Whether there was a photo."""
     error_percent: float
     """Mean distance of the mode from the keypoints seen, % of the box side; NaN if no
     keypoint was seen."""
@@ -41,22 +47,32 @@ class DemoReport:
     faults: list[InputError] = dataclasses.field(default_factory=list)
     """What was wrong with each input file or person that could not be used."""
 
+    photos_wanted: bool = True
+    """Whether a person without a photo is worth mentioning."""
+
     @property
     def skipped(self) -> list[str]:
         """One line for each input file or person that could not be used."""
         return [str(fault) for fault in self.faults]
 
-    def skipped_by_reason(self) -> str:
-        """Returns one line for each reason, with the number and some of the files."""
-        names = collections.defaultdict(list)
-        for fault in self.faults:
-            reason = re.sub(r"^person \d+ ", "a person ", fault.what)
-            names[reason].append(os.path.basename(fault.path))
-        return "\n".join(
-            f"  {len(files)}: {reason} ({', '.join(files[:_NUM_NAMED])}"
-            f"{', ...' * (len(files) > _NUM_NAMED)})"
-            for reason, files in names.items()
-        )
+    def skip(self, fault: InputError) -> None:
+        """Adds what was wrong with a file or a person, and logs it."""
+        _LOG.warning("skipped: %s", fault)
+        self.faults.append(fault)
+
+    def lines(self) -> list[str]:
+        """Returns what is printed: the table, and who has no photo or was skipped."""
+        lines = [self.table()]
+        without = [person for person in self.people if not person.has_photo]
+        if without and self.photos_wanted:
+            lines.append(
+                f"people without a photo: {len(without)} (none was found that the "
+                "detections name, or with a name like that of their file)"
+            )
+        if self.faults:
+            lines.append(f"skipped inputs: {len(self.faults)}")
+            lines += [f"  {line}" for line in count_by_reason(self.faults)]
+        return lines
 
     def table(self) -> str:
         """Returns a Markdown table with a row for each person."""
@@ -84,14 +100,13 @@ class DemoReport:
         write_atomically(path, lambda stream: stream.write(text.encode()))
 
 
-# As many files are named for each reason; the page names all.
-_NUM_NAMED = 3
-_HEADER = ["person", "error / box", "keypoints", "spread", "files"]
+_HEADER = ["person", "picture", "error / box", "keypoints", "spread", "files"]
 
 
 def _cells(person: PersonSummary) -> list[str]:
     return [
         person.name,
+        person.picture,
         "-" if math.isnan(person.error_percent) else f"{person.error_percent:.1f} %",
         f"{person.num_seen} of {person.num_keypoints}",
         f"{person.spread_mm:.0f} mm",
@@ -101,4 +116,4 @@ def _cells(person: PersonSummary) -> list[str]:
 
 def _link(name: str) -> str:
     """Returns a file's name as the target of a Markdown link."""
-    return f"<{name}>" if " " in name else name
+    return f"<{name}>" if re.search(r"[ ()]", name) else name

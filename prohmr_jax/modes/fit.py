@@ -1,5 +1,8 @@
 """Runs the mode "fit": fits bodies to the keypoints of any number of people.
 
+The keypoints come from files of detections, from datasets, or from photos, in which
+people are then detected as in the mode "demo".
+
 `OUTPUT/fits.npz` is one table of all people before and after their fits (docs/fit.md),
 and `OUTPUT/left_out.txt` says who could not be used and why. Finished people are kept
 in `OUTPUT/shards`, from where a run that was interrupted continues.
@@ -10,21 +13,30 @@ from collections.abc import Sequence
 
 import ml_collections
 
-from prohmr_jax.bulk_fitting.before_after import PlacedBody, side_by_side
+from prohmr_jax.bulk_fitting.before_after import (
+    PlacedBody,
+    photo_to_draw_over,
+    side_by_side,
+)
 from prohmr_jax.bulk_fitting.jobs import Columns, Row, row_of
 from prohmr_jax.bulk_fitting.keypoint_job import KeypointFitJob, KeypointFitSettings
 from prohmr_jax.bulk_fitting.person_stream import PersonInput
 from prohmr_jax.bulk_fitting.run import BulkReport, run_job
-from prohmr_jax.bulk_fitting.sources import open_source
+from prohmr_jax.bulk_fitting.sources import DatasetRecords, open_source
 from prohmr_jax.bulk_fitting.tables import FitTable, read_table
+from prohmr_jax.detection.people_reader import EVERYBODY, require_people_words
+from prohmr_jax.errors import InputError
 from prohmr_jax.files.images import write_png
 from prohmr_jax.modes.bulk_config import open_model, require_usable, run_identity
 from prohmr_jax.solver.problem import Settings
 
 TABLE, OVERLAYS = "fits.npz", "overlays"
-_LEAST = {"num_hypotheses": 1, "seed": 0}
+_LEAST = {"num_hypotheses": 1, "seed": 0, "min_score": 0}
 # Keys that results depend on, besides those that all modes of bulk fitting have.
-_RESULT_KEYS = ("num_hypotheses", "seed", "frame", "use_hips", "max_steps", "slots")
+_RESULT_KEYS = (
+    "people", "min_score", "num_hypotheses", "seed", "frame", "use_hips", "max_steps",
+    "slots",
+)  # fmt: skip
 
 
 def run(config: ml_collections.ConfigDict) -> BulkReport:
@@ -39,8 +51,16 @@ def run(config: ml_collections.ConfigDict) -> BulkReport:
     """
     settings = _settings(config)
     output = pathlib.Path(config.output)
-    reconstructor, photos = open_model(config, config.num_hypotheses, config.seed)
-    source = open_source(config.input, photos)
+    reconstructor, reader = open_model(
+        config,
+        config.num_hypotheses,
+        config.seed,
+        people=config.people,
+        min_score=config.min_score,
+    )
+    source = open_source(config.input, reader, output, reconstructor.crop_px)
+    if isinstance(source, DatasetRecords) and config.people != EVERYBODY:
+        raise InputError("config.people", "cannot choose among people of a dataset")
 
     def draw(first: int, people: Sequence[PersonInput], columns: Columns) -> None:
         for number, person in enumerate(people[: max(config.overlays - first, 0)]):
@@ -49,7 +69,7 @@ def run(config: ml_collections.ConfigDict) -> BulkReport:
                 reconstructor.body,
                 _before_and_after(row),
                 row,
-                person.read_photo(config.exif),
+                photo_to_draw_over(person, config.exif),
                 config.overlay_longest_side_px,
             )
             name = f"{first + number:06d}_before_after.png"
@@ -89,7 +109,8 @@ def _before_and_after(row: Row) -> list[PlacedBody]:
 
 
 def _settings(config: ml_collections.ConfigDict) -> KeypointFitSettings:
-    require_usable(config, "a file, folder or dataset", {}, _LEAST)
+    require_usable(config, "a photo, a file, a folder or a dataset", {}, _LEAST)
+    require_people_words(config.people)
     return KeypointFitSettings(
         frame=config.frame,
         use_hips=config.use_hips,

@@ -18,6 +18,7 @@ from prohmr_jax.bulk_fitting.before_after import (
     PICTURE_COLUMNS,
     PlacedBody,
     in_one_column,
+    photo_to_draw_over,
     placed_vertices,
     side_by_side,
 )
@@ -58,9 +59,10 @@ def run(config: ml_collections.ConfigDict) -> BulkReport:
     """
     require_usable(config, "a manifest or a folder", _WORDS, _LEAST)
     output = pathlib.Path(config.output)
-    reconstructor, photos = open_model(config)
+    reconstructor, reader = open_model(config)
     use_cameras = config.use_cameras and config.method == JOINT
-    source = open_multiview_source(config.input, photos, use_cameras)
+    crop_px = reconstructor.crop_px
+    source = open_multiview_source(config.input, reader, crop_px, use_cameras)
     settings = MultiviewFitSettings(
         views=source.max_views,
         method=config.method,
@@ -128,7 +130,7 @@ def _draw_views(
                 body,
                 [predicted, _one_body(row, number)],
                 view_row,
-                view.read_photo(exif),
+                photo_to_draw_over(view, exif),
                 longest_side_px,
             )
         )

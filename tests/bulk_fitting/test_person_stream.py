@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from prohmr_jax.bulk_fitting.detected_people import PhotoSettings
 from prohmr_jax.bulk_fitting.person_stream import (
     SourceItem,
     SourcePosition,
@@ -16,6 +15,7 @@ from prohmr_jax.bulk_fitting.person_stream import (
 from prohmr_jax.bulk_fitting.sources import open_source
 from prohmr_jax.data.datasets.builder import write_dataset
 from prohmr_jax.data.records import PersonRecord
+from prohmr_jax.detection.people_reader import PeopleReader, ReadingSettings
 from prohmr_jax.errors import InputError
 from prohmr_jax.skeleton import BODY_25, JOINTS_44
 from tests.support.demo_cases import coco, openpose, person, write_photo
@@ -80,6 +80,11 @@ def folder(tmp_path):
     return tmp_path / "in"
 
 
+def open_input(path, **settings):
+    reader = PeopleReader(ReadingSettings(**settings))
+    return open_source(path, reader, path.parent / "out", crop_px=None)
+
+
 def people_of(source):
     items = [source.read(number) for number in range(len(source))]
     return ([p for item in items for p in item.people],
@@ -87,12 +92,12 @@ def people_of(source):
 
 
 def test_a_folder(folder):
-    source = open_source(folder, PhotoSettings())
+    source = open_input(folder)
     people, left_out = people_of(source)
     assert [(p.source, p.detection.person_index) for p in people] == [
         ("a.json", 0), ("a.json", 2), ("deep/c.json", 1),
     ]  # fmt: skip
-    assert [p.photo_name for p in people] == ["a.png", "a.png", ""]
+    assert [p.photo_name for p in people] == ["a.png", "a.png", "y.png"]
     assert [tuple(p.image_size) for p in people] == [(200, 240), (200, 240), (0, 0)]
     assert people[0].keypoints.xy.shape == (len(JOINTS_44), 2)
     assert not people[0].keypoints.confidence[len(BODY_25) :].any()
@@ -101,12 +106,12 @@ def test_a_folder(folder):
     for line, fault in zip(
         left_out,
         ["a.json: person 1 has no joint", "b.json: is truncated",
-         "deep/c.json: person 0: x.png is 20 x 20 pixels"],
+         "deep/c.json: person 0 is mostly outside the photo (x.png, 20 x 20 pixels)"],
         strict=True,
     ):  # fmt: skip
         # Names within the input: the same wherever it lies.
         assert line.startswith(fault)
-    no_photos = open_source(folder, PhotoSettings("none", image_size=(30, 40)))
+    no_photos = open_input(folder, photo="none", image_size=(30, 40))
     people, left_out = people_of(no_photos)
     assert (len(people), len(left_out)) == (4, 2)
     assert {tuple(p.image_size) for p in people} == {(30, 40)}
@@ -114,18 +119,16 @@ def test_a_folder(folder):
 
 def test_a_list_and_a_file(folder):
     (folder / "list.txt").write_text("# mine\ndeep/c.json\n\n a.json\nmissing.json\n")
-    people, left_out = people_of(
-        open_source(folder / "list.txt", PhotoSettings("none"))
-    )
+    people, left_out = people_of(open_input(folder / "list.txt", photo="none"))
     assert [p.source for p in people] == ["deep/c.json"] * 2 + ["a.json"] * 2
     assert "missing.json: cannot be read" in left_out[-1]
-    people, _ = people_of(open_source(folder / "a.json", PhotoSettings("none")))
+    people, _ = people_of(open_input(folder / "a.json", photo="none"))
     assert [p.source for p in people] == ["a.json"] * 2
 
 
 def test_fingerprints_change_with_the_input(folder):
     def now():
-        return open_source(folder, PhotoSettings()).fingerprint()
+        return open_input(folder).fingerprint()
 
     before = now()
     assert before == now()
@@ -144,7 +147,7 @@ def test_nothing_to_read(tmp_path, name, fault):
     (tmp_path / "empty").mkdir()
     (tmp_path / "a.txt").write_text("# nothing\n")
     with pytest.raises(InputError, match=fault):
-        open_source(tmp_path / name, PhotoSettings())
+        open_input(tmp_path / name)
 
 
 def record(tmp_path, number: int, joints: dict[str, tuple[float, float]]):
@@ -180,7 +183,7 @@ def test_a_dataset(tmp_path):
         "a_test": [record(tmp_path, 2, labels)],
     }
     write_dataset(tmp_path / "set", "mine", records)
-    source = open_source(tmp_path / "set", PhotoSettings())
+    source = open_input(tmp_path / "set")
     assert len(source) == 3
     people, left_out = people_of(source)
     assert [p.detection.person_index for p in people] == [0, 1]

@@ -1,7 +1,6 @@
 """Every kind of photo file becomes the same upright picture, or one clear line."""
 
 import json
-import pathlib
 import struct
 import zlib
 
@@ -9,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import prohmr_jax
 from prohmr_jax.errors import InputError
+from prohmr_jax.files import images
+from prohmr_jax.files.assets import DEMO_PHOTO
 from prohmr_jax.files.detections import read_detections
-from prohmr_jax.files.images import find_photo, image_size, read_image
+from prohmr_jax.files.images import PHOTO_SUFFIXES, image_size, read_image
 from prohmr_jax.skeleton import BODY_25
-
-DEMO = pathlib.Path(prohmr_jax.__file__).parent / "assets" / "demo"
+from tests.support.paths import DEMO_KEYPOINTS
 
 
 def a_picture(height: int = 40, width: int = 60) -> np.ndarray:
@@ -32,7 +31,16 @@ def close(pixels: np.ndarray, expected: np.ndarray, levels: float) -> bool:
 
 @pytest.mark.parametrize(
     ("name", "levels"),
-    [("a.jpg", 3), ("a.png", 0), ("a.webp", 4), ("a.bmp", 0), ("a.tif", 0)],
+    [
+        ("a.jpg", 3),
+        ("a.png", 0),
+        ("a.webp", 4),
+        ("a.avif", 4),
+        ("a.bmp", 0),
+        ("a.tif", 0),
+        ("a.gif", 60),
+        ("a.ppm", 0),
+    ],
 )
 def test_formats(tmp_path, name, levels):
     Image.fromarray(a_picture()).save(tmp_path / name)
@@ -181,6 +189,35 @@ def test_missing_folders_and_other_files(tmp_path):
         read_image(tmp_path / "a.png")
 
 
+@pytest.mark.parametrize("brand", [b"heic", b"heix", b"mif1"])
+def test_heic_without_its_package_is_advice(tmp_path, monkeypatch, brand):
+    known = tuple(name for name in images.known_formats() if name != "HEIF")
+    monkeypatch.setattr(images, "known_formats", lambda: known)
+    (tmp_path / "a.jpg").write_bytes(b"\0\0\0\x18ftyp" + brand + bytes(500))
+    for read in (read_image, image_size):
+        with pytest.raises(InputError, match=r"pip install 'prohmr-jax\[heic\]'"):
+            read(tmp_path / "a.jpg")
+
+
+def test_heic_with_its_package(tmp_path):
+    heif = pytest.importorskip("pillow_heif")
+    path = tmp_path / "a.heic"
+    pixels = np.ascontiguousarray(a_picture(64, 96))
+    heif.from_bytes("RGB", (96, 64), pixels.tobytes()).save(path, quality=95)
+    assert close(read_image(path), pixels, 4)
+    assert image_size(path) == (96, 64)
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(InputError, match=r"a\.heic: is "):
+        read_image(path)
+
+
+def test_endings_are_listed_once_and_read():
+    assert len(set(PHOTO_SUFFIXES)) == len(PHOTO_SUFFIXES)
+    Image.init()
+    for suffix in set(PHOTO_SUFFIXES) - {".heic", ".heif", ".hif"}:
+        assert Image.EXTENSION[suffix] in images.known_formats()
+
+
 @pytest.mark.parametrize("side", [12_000, 60_000])
 def test_decompression_bombs(tmp_path, side):
     data = png(np.zeros((1, 1)))
@@ -191,35 +228,9 @@ def test_decompression_bombs(tmp_path, side):
         read_image(tmp_path / "a.png")
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".JPG", ".jpeg", ".Png", ".webp"])
-@pytest.mark.parametrize("keypoints", ["X_keypoints.json", "X.json"])
-def test_the_photo_beside_the_keypoints(tmp_path, keypoints, suffix):
-    assert find_photo(tmp_path / keypoints) is None
-    (tmp_path / f"X{suffix}").touch()
-    (tmp_path / "Y.jpg").touch()
-    assert find_photo(tmp_path / keypoints) == tmp_path / f"X{suffix}"
-
-
-def test_the_photo_that_the_file_names(tmp_path):
-    folder = tmp_path / "data"
-    (folder / "photos").mkdir(parents=True)
-    for photo in ("X.jpg", "named.png", "photos/7.jpg", "../outside.jpg"):
-        (folder / photo).touch()
-    path = folder / "X_keypoints.json"
-    assert find_photo(path, "named.png") == folder / "named.png"
-    assert find_photo(path, "photos/7.jpg") == folder / "photos" / "7.jpg"
-    assert find_photo(path, "/home/somebody/named.png") == folder / "named.png"
-    assert find_photo(path, "not_there.png") == folder / "X.jpg"
-    assert find_photo(path, "../outside.jpg") == folder / "X.jpg"
-    assert find_photo(path, "") == folder / "X.jpg"
-
-
 def test_the_demo_input_is_whole():
-    keypoints = DEMO / "astronaut_keypoints.json"
-    photo = find_photo(keypoints)
-    assert photo == DEMO / "astronaut.jpg"
-    height, width, _ = read_image(photo).shape
-    (person,) = read_detections(keypoints).people
+    height, width, _ = read_image(DEMO_PHOTO).shape
+    (person,) = read_detections(DEMO_KEYPOINTS).people
     seen = person.keypoints.confidence > 0.1
     assert ((person.keypoints.xy >= 0) & (person.keypoints.xy < [width, height])).all()
     # She faces the camera: her right is on the left of the picture.
@@ -232,4 +243,4 @@ def test_the_demo_input_is_whole():
     # Nothing below the picture's edge, nor behind the helmet, is made up.
     for name in ("left_wrist", "mid_hip", "left_knee", "right_heel"):
         assert not seen[BODY_25.index(name)]
-    assert json.loads(keypoints.read_text())["version"] == 1.3
+    assert json.loads(DEMO_KEYPOINTS.read_text())["version"] == 1.3

@@ -163,6 +163,7 @@ def read_as_it_lies(directory):
 def test_a_result_of_the_demo_is_read():
     result = read_result(FILES / "demo" / "person_person0.npz")
     assert result.provenance.seed == 0
+    assert (result.provenance.frame, result.provenance.track_id) == (-1, "")
     assert result.provenance.weights == "keypoint_weights.npz"
     assert result.pose_rotmat.shape == (4, 24, 3, 3)
     assert np.isfinite(result.vertices).all()
@@ -172,5 +173,6 @@ def test_a_table_of_a_bulk_fit_is_read():
     table, provenance, left_out = read_table(FILES / "fit" / "fits.npz")
     assert table.fit_pose_axis_angle.shape == (1, 24, 3)
     assert table.fit_loss < table.fit_start_loss
+    assert table.track_id is None
     assert provenance["weights"] == "keypoint_weights.npz"
     assert not left_out

@@ -258,13 +258,14 @@ def test_on_the_command_line(work, tiny_weights):
         "--config.meshes=('glb',)",
     )
     assert run.returncode == 0, run.stderr
-    assert "astronaut_keypoints_person0" in run.stdout
-    assert "10 of 25" in run.stdout
+    assert "astronaut_person0" in run.stdout
+    assert " of 25" in run.stdout
     assert "file 1 of 1" in run.stderr
-    assert {f"astronaut_keypoints_{name}" for name in (
+    assert {f"astronaut_{name}" for name in (
         "person0.npz", "person0.glb", "person0_sheet.png", "overlay.png",
     )} | {"index.md"} == work.names()  # fmt: skip
-    assert work.result("astronaut_keypoints_person0").provenance.photo
+    provenance = work.result("astronaut_person0").provenance
+    assert (provenance.source, provenance.photo) == ("astronaut.jpg",) * 2
     assert any((work.folder / "cache").iterdir())
 
 

@@ -65,7 +65,7 @@ def line_of(call, **arguments) -> str:
         (openpose(UNSEEN), "no joint with a confidence"),
         (ALL_NAN, "no joint at a position"),
         (openpose(person(0, 18)), "18 joints instead of"),
-        (None, "cannot be read"),
+        (None, "no such file"),
     ],
 )
 def test_detections(run, tmp_path, text, fault):
@@ -87,7 +87,8 @@ def test_photos(run, tmp_path):
     assert not list((tmp_path / "out").iterdir())
     # A thumbnail, on which the keypoints cannot lie.
     write_photo(tmp_path / "a.png", size=(20, 24))
-    assert "20 x 24 pixels, but most of person 0" in line_of(run, text=text)
+    line = line_of(run, text=text)
+    assert "person 0 is mostly outside the photo (a.png, 20 x 24 pixels)" in line
     assert len(run(text, photo="none").people) == 1
 
 
@@ -190,7 +191,7 @@ def test_a_folder_goes_on(run, tmp_path):
     assert read_result(tmp_path / "out" / "1_good_person0.npz")
     empty = tmp_path / "empty"
     empty.mkdir()
-    assert "no .json" in line_of(run, input=str(empty))
+    assert "no .json file and no photo" in line_of(run, input=str(empty))
     photo = str(folder / "x.png")
     assert "input is a folder" in line_of(run, input=str(folder), photo=photo)
 

@@ -1,5 +1,6 @@
 """The demo on photos without detections: who is found, chosen and left out."""
 
+import functools
 import shutil
 import types
 
@@ -8,14 +9,16 @@ import pytest
 from PIL import Image
 
 from prohmr_jax.detection.detector import load_detector
+from prohmr_jax.detection.people_reader import PeopleReader
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.assets import DEMO_KEYPOINTS, DEMO_PHOTO
+from prohmr_jax.files.assets import DEMO_PHOTO
 from prohmr_jax.files.images import read_image
 from prohmr_jax.inference.results import read_result
-from prohmr_jax.modes import photo_input
+from prohmr_jax.modes import demo as demo_mode
 from prohmr_jax.modes.demo import run as run_demo
 from prohmr_jax.skeleton import BODY_25
 from tests.support.demo_cases import demo_config, openpose, person, write_weights
+from tests.support.paths import DEMO_KEYPOINTS
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +41,8 @@ def demo(tmp_path, tiny_weights, detector, monkeypatch):
         loads.append(detector)
         return detector
 
-    monkeypatch.setattr(photo_input, "load_detector", load)
+    reader = functools.partial(PeopleReader, load=load)
+    monkeypatch.setattr(demo_mode, "PeopleReader", reader)
 
     def run(name: str = "", **changes):
         return run_demo(
@@ -122,17 +126,15 @@ def test_a_folder_of_photos_and_detections(demo, capsys):
     ]  # fmt: skip
     printed = capsys.readouterr().out
     assert "skipped inputs: 3" in printed
-    assert "1: is a truncated or damaged image (e.jpg)" in printed
-    assert "2: is no image that can be read" in printed
+    assert "1: is a truncated or damaged image [e.jpg]" in printed
+    assert "2: is a HEIC photo" in printed
 
 
 def test_a_folder_without_people_counts_the_reasons(demo):
     for name in ("a.heic", "b.heic"):
         (demo.folder / name).write_bytes(b"\0\0\0\x18ftypheic")
     Image.new("RGB", (30, 20)).save(demo.folder / "c.png")
-    reasons = (
-        r"3 files .*; 2: is no image .* \(a.heic, b.heic\); 1: is blank.*\(c.png\)"
-    )
+    reasons = r"3 files .*; 2: is a HEIC .* \[a.heic, b.heic\]; 1: is blank.*\[c.png\]"
     with pytest.raises(InputError, match=reasons):
         demo.run()
 
@@ -153,7 +155,7 @@ def test_photos_that_detections_name_are_not_detected_again(demo):
         (lambda p: Image.fromarray(stripes(20, 20)).save(p), "nobody was found"),
         (lambda p: p.write_bytes(b"\x89PNG\r\n\x1a\n"), "image"),
         (lambda p: p.write_bytes(b""), "is no image that can be read"),
-        (lambda p: None, "cannot be read: No such file"),
+        (lambda p: None, "no such file or folder"),
     ],
 )
 def test_photos_without_people_are_one_line(demo, write, reason):

@@ -62,6 +62,9 @@ def test_a_folder_of_all_formats(run, tmp_path):
     ]  # fmt: skip
     assert list(table.person_index) == [0, 2, 0, 1, 0, 1, 1]
     assert set(table.frame) == {-1}
+    pictures = ["", "", "x.jpg", "y.jpg", "x.jpg", "y.jpg", ""]
+    assert list(table.photo) == list(table.image_id) == pictures
+    assert list(table.track_id) == [""] * 4 + ["4", "5", ""]
     assert report.people == report.new_people == 7
     faults = [
         "1_openpose.json: person 1 has no joint", "2_cut.json: is truncated",

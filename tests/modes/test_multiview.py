@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from prohmr_jax.body import body_joints, make_body_model
-from prohmr_jax.bulk_fitting.detected_people import PhotoSettings
 from prohmr_jax.bulk_fitting.multiview_sources import open_multiview_source
 from prohmr_jax.bulk_fitting.shards import ShardWriter
 from prohmr_jax.bulk_fitting.tables import read_table
 from prohmr_jax.bulk_fitting.view_tables import ViewsTable, WorldTable
+from prohmr_jax.detection.people_reader import PeopleReader, ReadingSettings
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.body_files import read_body_arrays
 from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
@@ -208,8 +208,8 @@ def test_bad_views_cost_their_person_only_themselves(work):
     np.testing.assert_array_equal(table.valid, [[1, 1, 0], [1, 1, 0]])
     assert list(table.source[0]) == ["p/a_keypoints.json", "p/c_keypoints.json", ""]
     faults = [
-        "p: p/b_keypoints.json: is truncated", "q: q/a_keypoints.json: none of its",
-        "q: q/b_keypoints.json: is empty", "q: has no view",
+        "p, p/b_keypoints.json: is truncated", "q, q/a_keypoints.json: none of its",
+        "q, q/b_keypoints.json: is empty", "q: has no view",
     ]  # fmt: skip
     for line, fault in zip(left_out, faults, strict=True):
         assert line.startswith(fault)
@@ -294,8 +294,9 @@ def test_bad_manifests(tmp_path, name):
     text, fault = BAD[name]
     path = tmp_path / "people.json"
     path.write_text(text)
+    reader = PeopleReader(ReadingSettings())
     with pytest.raises(InputError, match=re.escape(fault)) as caught:
-        open_multiview_source(path, PhotoSettings(), use_cameras=True)
+        open_multiview_source(path, reader, crop_px=None, use_cameras=True)
     assert caught.value.path == str(path)
 
 

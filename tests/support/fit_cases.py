@@ -30,6 +30,7 @@ def alphapose(*images: str) -> str:
                 "keypoints": person(50 + seed, len(COCO_17)),
                 "score": 2.7,
                 "box": [1.0, 2.0, 3.0, 4.0],
+                "idx": 4 + seed,
             }
             for seed, image in enumerate(images)
         ]

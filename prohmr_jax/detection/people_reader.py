@@ -1,0 +1,279 @@
+"""Reads the people of photos and of files of detections, each with the photo.
+
+The demo and all bulk fits read their people with it, so that they accept the same
+inputs and leave out the same people. The detector is loaded when the first photo needs
+it, and only once.
+"""
+
+import dataclasses
+import functools
+import threading
+from collections.abc import Callable, Hashable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from prohmr_jax.detection.detector import MIN_SCORE, Detector, load_detector
+from prohmr_jax.detection.input_files import InputFile, input_files
+from prohmr_jax.detection.photo_people import people_in_photo
+from prohmr_jax.errors import InputError
+from prohmr_jax.files.detections import (
+    Detection,
+    Detections,
+    LeftOut,
+    read_detections,
+)
+from prohmr_jax.files.images import image_size, read_image
+from prohmr_jax.files.photos import PhotoFinder
+from prohmr_jax.geometry.boxes import MIN_CONFIDENCE, box_from_keypoints
+
+EVERYBODY = "all"
+LARGEST = "largest"
+# A reader has this many threads, and each may be at another photo.
+_PHOTOS_KEPT = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadingSettings:
+    """Says whose bodies are wanted, and how photos are located and read."""
+
+    photo: str = ""
+    """Path of the photo; "none" to use no photos; empty for the photos that
+    `PhotoFinder` finds."""
+    exif: str = "honour"
+    """"honour" turns photos as their EXIF data say, "ignore" does not."""
+    image_size: tuple[int, int] = (0, 0)
+    """(width, height) of photos that are absent, pixels; zeros where not known."""
+    people: str = EVERYBODY
+    """"all", "largest", or numbers of people such as "0,2"."""
+    min_score: float = MIN_SCORE
+    """Least score of people who are detected in photos, in [0, 1]."""
+    needs_photo: bool = False
+    """Whether the model looks at photos, so that people without one are left out."""
+    accept_boxes: bool = False
+    """Whether people of files may have a box and no joints."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PersonInPicture:
+    """Holds a detected person together with the picture."""
+
+    detection: Detection
+    """Keypoints or box, pixels of the picture."""
+    photo: Path | None
+    """Path of the photo; None if there is none."""
+    image_size: tuple[int, int]
+    """(width, height) of the picture, pixels; zeros where it is not known."""
+
+    @property
+    def picture_name(self) -> str:
+        """Returns the name of the photo, or the one that the detections state."""
+        return self.photo.name if self.photo else self.detection.image_name or ""
+
+    @property
+    def picture(self) -> Hashable:
+        """Returns what tells the picture from the others of its file."""
+        person = self.detection
+        stated = person.image_name or person.image_id
+        return self.photo or stated, person.frame
+
+    def describe_picture(self) -> str:
+        """Returns the picture and the person's identity as text; empty if unknown."""
+        person = self.detection
+        parts = [self.picture_name or person.image_id or ""]
+        parts += [f"frame {person.frame}"] * (person.frame is not None)
+        parts += [f"track {person.track_id}"] * (person.track_id is not None)
+        return ", ".join(filter(None, parts))
+
+
+@dataclasses.dataclass(frozen=True)
+class FilePeople:
+    """Holds the people of one photo or of one file of detections."""
+
+    people: tuple[PersonInPicture, ...]
+    """People that can be used; at least one."""
+    left_out: tuple[LeftOut, ...]
+    """People that cannot be used."""
+
+
+class PeopleReader:
+    """Reads the people of any number of files; several threads can call it."""
+
+    def __init__(
+        self,
+        settings: ReadingSettings,
+        load: Callable[[], Detector] = load_detector,
+    ):
+        """Starts without any photo read and without the detector.
+
+        Args:
+          settings: whose bodies are wanted, and how photos are read.
+          load: loads the detector.
+
+        Raises:
+          InputError: `settings.people` is neither a word nor numbers.
+        """
+        require_people_words(settings.people)
+        self.settings = settings
+        self._finder = PhotoFinder(settings.photo)
+        self._load, self._detector_lock = functools.cache(load), threading.Lock()
+        read = functools.partial(read_image, exif=settings.exif)
+        self.read_photo = functools.lru_cache(_PHOTOS_KEPT)(read)
+        """Function that returns the photo [H, W, 3] uint8 RGB of a path, and raises
+        InputError; the last photos are kept."""
+        measure = functools.partial(image_size, exif=settings.exif)
+        self._photo_size = functools.lru_cache(maxsize=1024)(measure)
+
+    def files(self, source: Path, output: Path) -> list[InputFile]:
+        """Returns the files to work on; see `input_files`."""
+        return input_files(source, output, self._finder)
+
+    def read(self, file: InputFile, photo: str = "") -> FilePeople:
+        """Returns the people of a file who are wanted and can be used.
+
+        Args:
+          file: the photo, or the file of detections.
+          photo: path of the photo of all people in a file of detections; empty to
+            follow the settings.
+
+        Raises:
+          InputError: the file or its one photo cannot be used, or shows nobody who is
+            wanted and can be used.
+        """
+        if file.is_photo:
+            pixels = self.read_photo(file.path)
+            with self._detector_lock:
+                detections = people_in_photo(
+                    self._load(),
+                    file.path,
+                    pixels,
+                    min_score=self.settings.min_score,
+                )
+            photos = [file.path] * len(detections.people)
+        else:
+            accept_boxes = self.settings.accept_boxes
+            detections = read_detections(file.path, accept_boxes=accept_boxes)
+            finder = PhotoFinder(photo) if photo else self._finder
+            photos = finder.photos_of(file.path, detections.people)
+        return self._placed(file.path, detections, photos)
+
+    def _placed(
+        self, path: Path, detections: Detections, photos: Sequence[Path | None]
+    ) -> FilePeople:
+        """Returns the people whose photos can be used and show them."""
+        people, left_out = [], list(detections.left_out)
+        faults = []
+        for person, photo in zip(detections.people, photos, strict=True):
+            try:
+                people.append(self._in_picture(person, photo))
+            except InputError as error:
+                faults.append(error)
+                what = f"cannot be seen: the photo ({photo.name}) {error.what}"
+                left_out.append(LeftOut(person.person_index, what))
+            except _OutsideError as error:
+                left_out.append(LeftOut(person.person_index, str(error)))
+        people, left_out = _chosen(path, people, left_out, self.settings.people)
+        left_out = sorted(left_out, key=lambda person: person.person_index)
+        if not people:
+            if len(faults) == len(left_out):  # The fault is the photo's alone.
+                raise faults[0]
+            first = left_out[0]
+            raise InputError(
+                path,
+                f"none of its {len(left_out)} people can be used; "
+                f"person {first.person_index} {first.reason}",
+            )
+        return FilePeople(tuple(people), tuple(left_out))
+
+    def _in_picture(self, person: Detection, photo: Path | None) -> PersonInPicture:
+        """Returns a person with the photo.
+
+        Raises:
+          InputError: the photo cannot be used.
+          _OutsideError: the person is not in the photo, or has none and needs one.
+        """
+        if photo is None:
+            if self.settings.needs_photo:
+                raise _OutsideError("has no photo, but the model looks at photos")
+            size = person.image_size or self.settings.image_size
+            return PersonInPicture(person, None, size)
+        size = self._photo_size(photo)
+        if person.image_size not in (None, size):
+            raise _OutsideError(
+                f"was detected in a picture of another size "
+                f"({_text(person.image_size)}) than the photo ({photo.name}, "
+                f"{_text(size)} pixels)"
+            )
+        seen = person.keypoints.xy[person.keypoints.confidence > MIN_CONFIDENCE]
+        if person.box is not None:
+            seen = person.box.center[None]
+        if np.all((seen >= 0) & (seen < size), axis=1).mean() < 0.5:
+            raise _OutsideError(
+                f"is mostly outside the photo ({photo.name}, {_text(size)} pixels): it "
+                "must be another photo, or this one in another size or rotation"
+            )
+        return PersonInPicture(person, photo, size)
+
+
+class _OutsideError(ValueError):
+    """Says why a person is not in the photo; the text continues "person 3 ..."."""
+
+
+def _text(size: tuple[int, int]) -> str:
+    return f"{size[0]} x {size[1]}"
+
+
+def require_people_words(chosen: str) -> None:
+    """Refuses a choice of people that is no word and no list of numbers.
+
+    Raises:
+      InputError: the choice is not "all", "largest", or numbers with commas between.
+    """
+    if chosen not in (EVERYBODY, LARGEST) and not all(
+        part.strip().isdecimal() for part in chosen.split(",")
+    ):
+        raise InputError(
+            "config.people",
+            f'"{chosen}" is not "all", "largest" or numbers such as "0,2"',
+        )
+
+
+def _chosen(
+    path: Path,
+    people: list[PersonInPicture],
+    left_out: list[LeftOut],
+    chosen: str,
+) -> tuple[list[PersonInPicture], list[LeftOut]]:
+    """Returns those who are wanted and can be used, and who cannot be.
+
+    The largest is one in each picture.
+    """
+    if chosen == EVERYBODY:
+        return people, left_out
+    if chosen == LARGEST:
+        largest: dict[Hashable, PersonInPicture] = {}
+        for person in people:
+            other = largest.setdefault(person.picture, person)
+            if _side(person.detection) > _side(other.detection):
+                largest[person.picture] = person
+        return list(largest.values()), left_out
+    numbers = {int(part) for part in chosen.split(",")}
+    here = [person.detection.person_index for person in people]
+    known = {*here, *(person.person_index for person in left_out)}
+    wanted = [p for p in people if p.detection.person_index in numbers]
+    absent = [LeftOut(n, "does not exist") for n in sorted(numbers - known)]
+    left_out = [p for p in left_out if p.person_index in numbers]
+    if people and not wanted and not left_out:
+        what = f"has no person {chosen} to reconstruct, but has {_list(here)}"
+        raise InputError(path, what)
+    return wanted, left_out + absent
+
+
+def _side(person: Detection) -> float:
+    """Returns the side of the square box around a person, pixels."""
+    box = person.box if person.box is not None else box_from_keypoints(person.keypoints)
+    return float(box.size)
+
+
+def _list(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
