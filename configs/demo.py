@@ -5,7 +5,7 @@ python -m prohmr_jax.main --config configs/demo.py --config.input=photo.jpg
 python -m prohmr_jax.main --config configs/demo.py --config.input=X_keypoints.json
 
 The exit code is 0 if anyone was reconstructed. It is 2, with one line on what is wrong,
-if the input file, or every file in the input folder, cannot be used.
+if nobody was.
 """
 
 from ml_collections import ConfigDict
@@ -15,10 +15,11 @@ def get_config() -> ConfigDict:
     """Returns the configuration of the demo on the photo in the package."""
     config = ConfigDict()
     config.mode = "demo"
-    # A photo, in which people are detected; a file of OpenPose (BODY_25) or COCO-17
-    # keypoints; or a folder of photos and such files. A photo X.jpg with a file
-    # X_keypoints.json or X.json beside it is not detected: the file is used. Empty for
-    # the portrait in the package.
+    # A photo, in which people are detected; a file of detections (OpenPose, COCO,
+    # AlphaPose, MMPose, ViTPose); a folder of photos and such files, which is searched
+    # with the folders inside it; or a .txt file that lists them. A photo X.jpg with a
+    # file X_keypoints.json or X.json beside it is not detected: the file is used.
+    # Empty for the portrait in the package.
     config.input = ""
     # Whose bodies are computed: "all", "largest" (one person of each photo), or the
     # people's numbers, such as "0" or "0,2". People in photos are numbered from the
@@ -29,7 +30,8 @@ def get_config() -> ConfigDict:
     # people in sight, and seldom above 0.35 where there is nobody.
     config.min_score = 0.35
     config.output = "outputs/demo"
-    # Empty for the photo beside the detections, if there is one; "none" for no photo.
+    # Empty for the photo of the detections, if there is one (docs/fit.md says where it
+    # is looked for); "none" for no photo; or the path of the photo.
     config.photo = ""
     # "honour" turns photos as their EXIF data say; "ignore" uses pixels as stored.
     config.exif = "honour"

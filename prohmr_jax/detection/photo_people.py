@@ -1,6 +1,6 @@
 """Finds the people in a photo and returns them as files of detections return theirs.
 
-The mode "demo" calls `people_in_photo` for photos that have no file of detections.
+`people_reader` calls `people_in_photo` for photos that have no file of detections.
 """
 
 import os
@@ -20,8 +20,19 @@ from prohmr_jax.structs import Keypoints2D
 PHOTO_PIXELS = "photo pixels"
 """Value of `Detection.source` for people that were detected in the photo itself."""
 
-# A person whose joints lie within fewer pixels has no pose that could be seen.
-_SMALLEST_PERSON_PX = 4.0
+# In a photo whose longer side has fewer pixels nobody is recognised.
+_SMALLEST_PHOTO_PX = 32
+# Joints of a person with a smaller extent are wrong by a tenth of it or more.
+_SMALLEST_PERSON_PX = 20.0
+# The detector guesses joints that it does not see, with a low confidence, and puts
+# those outside the photo at its border, also with a high one. So joints of a confidence
+# up to the first number count as missing, and joints nearer to the border than the
+# second, in sides of the person. This was measured on eleven photos of three people
+# that were cut at random: of 497 joints outside, 8 % still count as seen, where 64 %
+# had a confidence above 0.1; of 1,181 joints in sight 94 % do; and of all joints that
+# do, 4 % are wrong by more than a tenth of the person's side, where 13 % were.
+_GUESSED_CONFIDENCE = 0.25
+_BORDER = 0.03
 
 
 def people_in_photo(
@@ -34,8 +45,9 @@ def people_in_photo(
     """Returns the people that a photo shows, the surest first.
 
     Keypoints are in the order of BODY_25 and in pixels of the photo; `as_body25` says
-    what happens to joints that the detector does not know. A person's index is its
-    place in the order of scores.
+    what happens to joints that the detector does not know. A joint that the detector
+    only guesses, or that it sees at the photo's border, has confidence zero. A person's
+    index is its place in the order of scores.
 
     Args:
       detector: the detector of `load_detector`.
@@ -45,8 +57,13 @@ def people_in_photo(
         the score of a person is.
 
     Raises:
-      InputError: all pixels have one colour, or the photo shows nobody who can be used.
+      InputError: the photo is too small, all pixels have one colour, or the photo shows
+        nobody who can be used.
     """
+    height, width = image.shape[:2]
+    if max(height, width) < _SMALLEST_PHOTO_PX:
+        what = f"is only {width} x {height} pixels, too few to recognise people"
+        raise InputError(path, what)
     if (image == image[0, 0]).all():
         raise InputError(path, "is blank: all its pixels have one colour")
     candidates = detect_people(detector, image, min_score=min(min_score, MIN_SCORE))
@@ -54,11 +71,12 @@ def people_in_photo(
         raise InputError(path, "nobody was found in this photo")
     kept, left_out = [], []
     for index, candidate in enumerate(candidates):
-        fault = _fault(candidate, min_score)
+        seen = candidate.replace(keypoints=_without_guesses(candidate, image))
+        fault = _fault(seen, min_score)
         if fault:
             left_out.append(LeftOut(index, fault))
         else:
-            kept.append(Detection(_keypoints(candidate), index, PHOTO_PIXELS))
+            kept.append(Detection(_keypoints(seen), index, PHOTO_PIXELS))
     if not kept:
         raise InputError(path, f"shows nobody clearly: the surest {left_out[0].reason}")
     return Detections(tuple(kept), tuple(left_out))
@@ -74,6 +92,18 @@ def _fault(person: DetectedPerson, min_score: float) -> str:
     if np.sum(person.keypoints.confidence > MIN_CONFIDENCE) < 2:
         return "has fewer than two joints in sight"
     return ""
+
+
+def _without_guesses(
+    person: DetectedPerson, image: UInt8[np.ndarray, "H W 3"]
+) -> Keypoints2D:
+    """Returns the keypoints of a person with confidence zero for guessed joints."""
+    keypoints = person.keypoints
+    border = _BORDER * float(np.max(person.box[2:] - person.box[:2]))
+    limit = np.array(image.shape[1::-1]) - 1 - border
+    inside = np.all((keypoints.xy > border) & (keypoints.xy < limit), axis=-1)
+    seen = inside & (keypoints.confidence > _GUESSED_CONFIDENCE)
+    return keypoints.replace(confidence=np.where(seen, keypoints.confidence, 0.0))
 
 
 def _keypoints(person: DetectedPerson) -> Keypoints2D:
