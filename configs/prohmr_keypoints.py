@@ -54,7 +54,7 @@ def get_config() -> ConfigDict:
             "max_off_axis": 0.15,
             "perfect_rate": 0.25,
             "max_jitter": 0.7,
-            "plain_confidence_rate": 0.35,
+            "plain_confidence_rate": 0.5,
             "outlier_rate": 0.02,
             "swap_rate": 0.03,
             "dropout_rate": 0.25,
@@ -66,8 +66,8 @@ def get_config() -> ConfigDict:
             "min_visible": 4,
             # Shares of people whose detections are those of the detector that ships,
             # as measured, or marks of annotators; the others have guessed faults.
-            "movenet_rate": 0.0,
-            "annotator_rate": 0.0,
+            "movenet_rate": 0.3,
+            "annotator_rate": 0.1,
             "annotator_jitter": 0.1,
         }
     )
