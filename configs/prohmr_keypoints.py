@@ -67,6 +67,7 @@ def get_config() -> ConfigDict:
             # Shares of people whose detections are those of the detector that ships,
             # as measured, or marks of annotators; the others have guessed faults.
             "movenet_rate": 0.3,
+            "movenet_sharpness": 0.0,
             "annotator_rate": 0.1,
             "annotator_jitter": 0.1,
         }

@@ -95,9 +95,12 @@ def _state_row(straight: Geometry, after: np.ndarray, mask: np.ndarray) -> list[
         seen = chosen & (straight.score > MIN_CONFIDENCE)
         error = 100 * np.linalg.norm(after[seen], axis=-1)
         share = chosen.sum() / (len(chosen) * mask.sum())
+        if not score.size:
+            cells += ["0.00", "-", "-", "-"]
+            continue
         missed = np.mean(score <= MIN_CONFIDENCE)
         cells += [f"{share:.2f}", f"{score.mean():.2f}", f"{missed:.2f}"]
-        cells.append(f"{error.mean():.1f}")
+        cells.append(f"{error.mean():.1f}" if error.size else "-")
     return cells
 
 

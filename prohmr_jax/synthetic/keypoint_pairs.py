@@ -189,18 +189,18 @@ def _measured(
     settings: KeypointPairSettings,
 ) -> Keypoints2D:
     """Returns detections [25] of a measured detector, in the camera's unit."""
-    visible_key, detection_key = jax.random.split(key)
+    visible_key, detection_key, sharpness_key = jax.random.split(key, 3)
+    sharpness = jax.random.uniform(sharpness_key, maxval=settings.movenet_sharpness)
     xy = cameras.project(body.joints[: len(skeleton.BODY_25)], camera)
     low, high = jnp.min(xy, axis=0), jnp.max(xy, axis=0)
     relative = (xy - (low + high) / 2.0) / jnp.max(high - low)
     # Single joints that are missed are part of what was measured.
     settings = dataclasses.replace(settings, dropout_rate=0.0)
     visible = random_visibility(visible_key, relative, settings)
-    detections = coco_as_body25(
-        detect_as_measured(
-            detection_key, detector, body, smpl.rotmats, camera, ~visible[_COCO]
-        )
+    found = detect_as_measured(
+        detection_key, detector, body, smpl.rotmats, camera, ~visible[_COCO], sharpness
     )
+    detections = coco_as_body25(found)
     enough = jnp.sum(confident(detections)) >= settings.min_visible
     every = jnp.ones_like(detections.confidence)
     return Keypoints2D(

@@ -54,6 +54,10 @@ class KeypointPairSettings:
     """Number of joints below which all joints are given instead."""
     movenet_rate: float = 0.0
     """Rate of people whose detections are those of the measured detector."""
+    movenet_sharpness: float = 1.5
+    """Greatest improvement of its scores over those in the rendered pictures on which
+    it was measured, in standard deviations; it is uniform from 0. Real photos of people
+    in full sight have scores like the best of the rendered pictures."""
     annotator_rate: float = 0.0
     """Rate of people whose joints are marked by hand; the others have detections with
     the faults that the settings above describe."""

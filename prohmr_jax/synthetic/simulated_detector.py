@@ -124,6 +124,7 @@ def detect_as_measured(
     rotmats: Float[Array, "24 3 3"],
     camera: Camera,
     out_of_sight: Bool[Array, " 17"],
+    sharpness: float | Float[Array, ""] = 0.0,
 ) -> Keypoints2D:
     """Returns detections [17] of COCO_17 of one person, in the camera's unit.
 
@@ -134,6 +135,8 @@ def detect_as_measured(
       rotmats: its rotations relative to the parents, the root's to the camera frame.
       camera: the camera.
       out_of_sight: which joints are behind an object or beyond the picture.
+      sharpness: how much better scores are than those that were measured, in standard
+        deviations of their normal variables; errors become smaller with them.
     """
     swap_key, score_key, radius_key, angle_key = jax.random.split(key, 4)
     joints = detector_joints(errors, body, rotmats)
@@ -143,7 +146,10 @@ def detect_as_measured(
     every = np.arange(len(COCO_17))
 
     score = _drawn(
-        score_key, errors.score_cholesky, errors.score_quantiles[state, every]
+        score_key,
+        errors.score_cholesky,
+        errors.score_quantiles[state, every],
+        sharpness,
     )
     place = state, every, score_bin(errors, state, score)
     radius = _drawn(radius_key, errors.radius_cholesky, errors.radius_quantiles[place])
@@ -163,13 +169,20 @@ def detect_as_measured(
 
 
 def _drawn(
-    key: jax.Array, cholesky: Float[Array, "n n"], quantiles: Float[Array, "n Q"]
+    key: jax.Array,
+    cholesky: Float[Array, "n n"],
+    quantiles: Float[Array, "n Q"],
+    shift: float | Float[Array, ""] = 0.0,
 ) -> Float[Array, " n"]:
-    """Returns numbers with given quantiles, whose normal variables are correlated."""
+    """Returns numbers with given quantiles, whose normal variables are correlated.
+
+    The shift is added to these variables.
+    """
     normal = jnp.matmul(
         cholesky, jax.random.normal(key, (len(cholesky),)), precision="highest"
     )
-    return jax.vmap(jnp.interp, in_axes=(0, None, 0))(normal, NORMAL_GRID, quantiles)
+    look_up = jax.vmap(jnp.interp, in_axes=(0, None, 0))
+    return look_up(normal + shift, NORMAL_GRID, quantiles)
 
 
 def coco_as_body25(keypoints: Keypoints2D) -> Keypoints2D:

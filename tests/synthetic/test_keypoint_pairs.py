@@ -9,17 +9,19 @@ import pytest
 
 from prohmr_jax import skeleton
 from prohmr_jax.body import body_joints
+from prohmr_jax.errors import InputError
 from prohmr_jax.files.body_files import read_body
 from prohmr_jax.geometry import cameras
 from prohmr_jax.geometry.boxes import in_box
 from prohmr_jax.geometry.rotations import axis_angle_to_rotmat, mirror_pose
+from prohmr_jax.priors.detector_errors import load_detector_errors
 from prohmr_jax.structs import Keypoints2D, SmplParams
 from prohmr_jax.synthetic.keypoint_pairs import (
     KeypointPairSettings,
     keypoint_pair,
     simulate_detections,
 )
-from prohmr_jax.synthetic.missing_joints import GROUP_MASKS
+from prohmr_jax.synthetic.missing_joints import FEET_MASK, GROUP_MASKS
 
 PEOPLE = 256
 
@@ -141,3 +143,69 @@ def test_plain_confidences_say_nothing_of_the_error(body):
     half = np.asarray(detections(0.5).confidence)
     share = np.mean([np.all(row[row > 0] == 1.0) for row in half])
     assert abs(share - 0.5) < 0.1
+
+
+def pairs_of(body, detector, **rates):
+    keys = jax.random.split(jax.random.key(7), PEOPLE)
+    poses = 0.3 * jax.random.normal(jax.random.key(8), (PEOPLE, 24, 3))
+    settings = KeypointPairSettings(**rates)
+
+    def pair(key, pose):
+        return keypoint_pair(key, body, pose, settings, detector)
+
+    return jax.tree.map(np.asarray, jax.jit(jax.vmap(pair))(keys, poses))
+
+
+def test_annotators_joints_are_nearly_exact_and_sure(body):
+    batch = pairs_of(body, None, annotator_rate=1.0)
+    seen = batch.visible
+    assert (batch.keypoints.confidence[seen] == 1.0).all()
+    limbs = np.array(skeleton.COCO_17.positions_in(skeleton.BODY_25))
+    error = np.abs(batch.keypoints.xy - batch.target_2d[:, :25])[:, limbs]
+    assert error[seen[:, limbs]].max() < 0.04
+    # Half of the people have the joints of COCO alone.
+    toe = seen[:, skeleton.BODY_25.index("left_big_toe")]
+    assert 0.2 < toe.mean() < 0.6
+
+
+def test_measured_detections_have_the_form_of_the_detector(body):
+    batch = pairs_of(body, load_detector_errors(), movenet_rate=1.0)
+    assert batch.visible.sum(axis=1).min() >= 4
+    whole = batch.keypoints.confidence.max(axis=1) < 1.0
+    assert whole.mean() > 0.95
+    assert not batch.visible[whole][:, FEET_MASK].any()
+    hips = skeleton.BODY_25.indices("left_hip", "right_hip")
+    middle = skeleton.BODY_25.index("mid_hip")
+    known = batch.visible[:, middle] & whole
+    assert known.mean() > 0.8
+    np.testing.assert_allclose(
+        batch.keypoints.xy[known, middle],
+        batch.keypoints.xy[known][:, list(hips)].mean(axis=1),
+        atol=1e-5,
+    )
+    # The hips of the detector are not those of the body.
+    shift = (batch.keypoints.xy - batch.target_2d[:, :25])[known, middle]
+    assert abs(np.median(shift[:, 1])) > 0.01
+
+
+def test_forms_mix_at_their_rates_and_leave_the_others_as_they_were(body):
+    detector = load_detector_errors()
+    mixed = pairs_of(body, detector, movenet_rate=0.3, annotator_rate=0.3)
+    whole = {
+        rate: pairs_of(body, detector, **{rate: 1.0})
+        for rate in ("movenet_rate", "annotator_rate")
+    }
+    plain = pairs_of(body, None)
+    shares = [
+        np.mean(np.all(mixed.keypoints.xy == other.keypoints.xy, axis=(1, 2)))
+        for other in (*whole.values(), plain)
+    ]
+    assert sum(shares) > 0.95
+    np.testing.assert_allclose(shares, [0.3, 0.3, 0.4], atol=0.1)
+
+
+def test_a_measured_form_needs_its_detector_and_rates_are_shares(body):
+    with pytest.raises(ValueError, match="needs a measured detector"):
+        pairs_of(body, None, movenet_rate=0.5)
+    with pytest.raises(InputError, match="more than 1"):
+        KeypointPairSettings(movenet_rate=0.7, annotator_rate=0.7)

@@ -102,6 +102,21 @@ def test_objective_falls():
     assert step._cache_size() == 1  # nothing was compiled again
 
 
+def test_a_step_trains_on_measured_detections():
+    config = tiny_config()
+    config.synthesis.movenet_rate, config.synthesis.annotator_rate = 0.5, 0.2
+    model = build_model(ModelSpec(**config.model))
+    maker = PairMaker(8, 0.0, KeypointPairSettings(**config.synthesis))
+    objective = Objective(weights=LossTerms(**config.loss_weights))
+    optimizer = optax.sgd(1e-3)
+    state = create_train_state(init_variables(model, jax.random.key(0)), optimizer)
+    loss_function = make_loss_function(model, maker, objective)
+    step = jax.jit(make_train_step(loss_function, optimizer, 0, 0.99))
+    state, metrics = step(state, lifting_inputs(config))
+    assert np.isfinite(float(metrics.loss))
+    assert int(state.skipped) == 0
+
+
 def test_step_with_a_bad_gradient_changes_nothing_but_its_count():
     def loss_function(params, state, key, inputs):
         return jnp.sum(params["w"] * inputs), LossAux(LossTerms(), {})
