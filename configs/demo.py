@@ -35,6 +35,9 @@ def get_config() -> ConfigDict:
     config.photo = ""
     # "honour" turns photos as their EXIF data say; "ignore" uses pixels as stored.
     config.exif = "honour"
+    # Order of the joints in detections, such as "BODY_25B"; empty to tell it from the
+    # number of joints and from their positions.
+    config.format = ""
     # (width, height) of photos that are absent, pixels; zeros if it is not known.
     config.image_size = (0, 0)
     # "open", an SMPL file, or a folder with one; the one that the weights were trained

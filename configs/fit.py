@@ -26,6 +26,8 @@ def get_config() -> ConfigDict:
     config.photo = ""
     # "honour" turns photos as their EXIF data say; "ignore" uses pixels as stored.
     config.exif = "honour"
+    # Explained in `configs/demo.py`.
+    config.format = ""
     # (width, height) of photos that are absent, pixels; zeros if it is not known.
     config.image_size = (0, 0)
     config.body = "open"

@@ -16,9 +16,10 @@ def get_config() -> ConfigDict:
     # A manifest, or a folder that holds a folder of detections for each person.
     config.input = ""
     config.output = "outputs/multiview"
-    # The next three keys are explained in `configs/fit.py`.
+    # The next four keys are explained in `configs/fit.py`.
     config.photo = ""
     config.exif = "honour"
+    config.format = ""
     config.image_size = (0, 0)
     config.body = "open"
     config.checkpoint = ""

@@ -6,7 +6,8 @@
 import jax
 
 from prohmr_jax.bulk_fitting.person_stream import PersonInput
-from prohmr_jax.detection.people_reader import PeopleReader, PersonInPicture
+from prohmr_jax.detection.people_reader import PeopleReader
+from prohmr_jax.detection.types import PersonInPicture
 from prohmr_jax.fitting.keypoints import body_25_as_44
 from prohmr_jax.geometry.boxes import box_from_keypoints
 

@@ -34,7 +34,8 @@ from prohmr_jax.bulk_fitting.detected_people import person_input
 from prohmr_jax.bulk_fitting.person_stream import PersonInput, SourceItem
 from prohmr_jax.bulk_fitting.sources import fault_of, files_fingerprint
 from prohmr_jax.detection.input_files import InputFile
-from prohmr_jax.detection.people_reader import FilePeople, PeopleReader
+from prohmr_jax.detection.people_reader import PeopleReader
+from prohmr_jax.detection.types import FilePeople
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.json_text import read_json
 

@@ -8,15 +8,22 @@ it, and only once.
 import dataclasses
 import functools
 import threading
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from prohmr_jax.detection.chosen_people import (
+    EVERYBODY,
+    choose_people,
+    require_people_words,
+)
 from prohmr_jax.detection.detector import MIN_SCORE, Detector, load_detector
 from prohmr_jax.detection.input_files import InputFile, input_files
 from prohmr_jax.detection.photo_people import people_in_photo
+from prohmr_jax.detection.types import FilePeople, PersonInPicture
 from prohmr_jax.errors import InputError
+from prohmr_jax.files.detection_formats.raw import RawPerson
 from prohmr_jax.files.detections import (
     Detection,
     Detections,
@@ -25,10 +32,8 @@ from prohmr_jax.files.detections import (
 )
 from prohmr_jax.files.images import image_size, read_image
 from prohmr_jax.files.photos import PhotoFinder
-from prohmr_jax.geometry.boxes import MIN_CONFIDENCE, box_from_keypoints
+from prohmr_jax.geometry.boxes import MIN_CONFIDENCE
 
-EVERYBODY = "all"
-LARGEST = "largest"
 # A reader has this many threads, and each may be at another photo.
 _PHOTOS_KEPT = 2
 
@@ -52,48 +57,8 @@ class ReadingSettings:
     """Whether the model looks at photos, so that people without one are left out."""
     accept_boxes: bool = False
     """Whether people of files may have a box and no joints."""
-
-
-@dataclasses.dataclass(frozen=True)
-class PersonInPicture:
-    """Holds a detected person together with the picture."""
-
-    detection: Detection
-    """Keypoints or box, pixels of the picture."""
-    photo: Path | None
-    """Path of the photo; None if there is none."""
-    image_size: tuple[int, int]
-    """(width, height) of the picture, pixels; zeros where it is not known."""
-
-    @property
-    def picture_name(self) -> str:
-        """Returns the name of the photo, or the one that the detections state."""
-        return self.photo.name if self.photo else self.detection.image_name or ""
-
-    @property
-    def picture(self) -> Hashable:
-        """Returns what tells the picture from the others of its file."""
-        person = self.detection
-        stated = person.image_name or person.image_id
-        return self.photo or stated, person.frame
-
-    def describe_picture(self) -> str:
-        """Returns the picture and the person's identity as text; empty if unknown."""
-        person = self.detection
-        parts = [self.picture_name or person.image_id or ""]
-        parts += [f"frame {person.frame}"] * (person.frame is not None)
-        parts += [f"track {person.track_id}"] * (person.track_id is not None)
-        return ", ".join(filter(None, parts))
-
-
-@dataclasses.dataclass(frozen=True)
-class FilePeople:
-    """Holds the people of one photo or of one file of detections."""
-
-    people: tuple[PersonInPicture, ...]
-    """People that can be used; at least one."""
-    left_out: tuple[LeftOut, ...]
-    """People that cannot be used."""
+    joint_order: str = ""
+    """Order of the joints of files that do not name them; see `read_detections`."""
 
 
 class PeopleReader:
@@ -151,11 +116,28 @@ class PeopleReader:
                 )
             photos = [file.path] * len(detections.people)
         else:
-            accept_boxes = self.settings.accept_boxes
-            detections = read_detections(file.path, accept_boxes=accept_boxes)
             finder = PhotoFinder(photo) if photo else self._finder
+            detections = read_detections(
+                file.path,
+                accept_boxes=self.settings.accept_boxes,
+                joint_order=self.settings.joint_order,
+                photo_size=functools.partial(self._size_for_shares, finder, file.path),
+            )
             photos = finder.photos_of(file.path, detections.people)
         return self._placed(file.path, detections, photos)
+
+    def _size_for_shares(
+        self, finder: PhotoFinder, path: Path, person: RawPerson
+    ) -> tuple[int, int] | None:
+        """Returns the size of a picture in which positions are shares of its size."""
+        (photo,) = finder.photos_of(path, [person])
+        if photo is None:
+            size = self.settings.image_size
+            return size if min(size) > 0 else None
+        try:
+            return self._photo_size(photo)
+        except InputError:
+            return None  # The person is then left out.
 
     def _placed(
         self, path: Path, detections: Detections, photos: Sequence[Path | None]
@@ -172,7 +154,7 @@ class PeopleReader:
                 left_out.append(LeftOut(person.person_index, what))
             except _OutsideError as error:
                 left_out.append(LeftOut(person.person_index, str(error)))
-        people, left_out = _chosen(path, people, left_out, self.settings.people)
+        people, left_out = choose_people(path, people, left_out, self.settings.people)
         left_out = sorted(left_out, key=lambda person: person.person_index)
         if not people:
             if len(faults) == len(left_out):  # The fault is the photo's alone.
@@ -221,59 +203,3 @@ class _OutsideError(ValueError):
 
 def _text(size: tuple[int, int]) -> str:
     return f"{size[0]} x {size[1]}"
-
-
-def require_people_words(chosen: str) -> None:
-    """Refuses a choice of people that is no word and no list of numbers.
-
-    Raises:
-      InputError: the choice is not "all", "largest", or numbers with commas between.
-    """
-    if chosen not in (EVERYBODY, LARGEST) and not all(
-        part.strip().isdecimal() for part in chosen.split(",")
-    ):
-        raise InputError(
-            "config.people",
-            f'"{chosen}" is not "all", "largest" or numbers such as "0,2"',
-        )
-
-
-def _chosen(
-    path: Path,
-    people: list[PersonInPicture],
-    left_out: list[LeftOut],
-    chosen: str,
-) -> tuple[list[PersonInPicture], list[LeftOut]]:
-    """Returns those who are wanted and can be used, and who cannot be.
-
-    The largest is one in each picture.
-    """
-    if chosen == EVERYBODY:
-        return people, left_out
-    if chosen == LARGEST:
-        largest: dict[Hashable, PersonInPicture] = {}
-        for person in people:
-            other = largest.setdefault(person.picture, person)
-            if _side(person.detection) > _side(other.detection):
-                largest[person.picture] = person
-        return list(largest.values()), left_out
-    numbers = {int(part) for part in chosen.split(",")}
-    here = [person.detection.person_index for person in people]
-    known = {*here, *(person.person_index for person in left_out)}
-    wanted = [p for p in people if p.detection.person_index in numbers]
-    absent = [LeftOut(n, "does not exist") for n in sorted(numbers - known)]
-    left_out = [p for p in left_out if p.person_index in numbers]
-    if people and not wanted and not left_out:
-        what = f"has no person {chosen} to reconstruct, but has {_list(here)}"
-        raise InputError(path, what)
-    return wanted, left_out + absent
-
-
-def _side(person: Detection) -> float:
-    """Returns the side of the square box around a person, pixels."""
-    box = person.box if person.box is not None else box_from_keypoints(person.keypoints)
-    return float(box.size)
-
-
-def _list(numbers: Sequence[int]) -> str:
-    return ", ".join(map(str, numbers))

@@ -1,9 +1,14 @@
 """Defines what detection returns: people with keypoints in pixels of the photo."""
 
+import dataclasses
+from collections.abc import Hashable
+from pathlib import Path
+
 import numpy as np
 from flax import struct
 from jaxtyping import Array, Float
 
+from prohmr_jax.files.detections import Detection, LeftOut
 from prohmr_jax.structs import Keypoints2D
 
 
@@ -43,3 +48,45 @@ def tight_box(keypoints: Keypoints2D) -> np.ndarray:
     low = np.min(np.where(seen, keypoints.xy, np.inf), axis=-2)
     high = np.max(np.where(seen, keypoints.xy, -np.inf), axis=-2)
     return np.concatenate([low, high], axis=-1)
+
+
+@dataclasses.dataclass(frozen=True)
+class PersonInPicture:
+    """Holds a detected person together with the picture."""
+
+    detection: Detection
+    """Keypoints or box, pixels of the picture."""
+    photo: Path | None
+    """Path of the photo; None if there is none."""
+    image_size: tuple[int, int]
+    """(width, height) of the picture, pixels; zeros where it is not known."""
+
+    @property
+    def picture_name(self) -> str:
+        """Returns the name of the photo, or the one that the detections state."""
+        return self.photo.name if self.photo else self.detection.image_name or ""
+
+    @property
+    def picture(self) -> Hashable:
+        """Returns what tells the picture from the others of its file."""
+        person = self.detection
+        stated = person.image_name or person.image_id
+        return self.photo or stated, person.frame
+
+    def describe_picture(self) -> str:
+        """Returns the picture and the person's identity as text; empty if unknown."""
+        person = self.detection
+        parts = [self.picture_name or person.image_id or ""]
+        parts += [f"frame {person.frame}"] * (person.frame is not None)
+        parts += [f"track {person.track_id}"] * (person.track_id is not None)
+        return ", ".join(filter(None, parts))
+
+
+@dataclasses.dataclass(frozen=True)
+class FilePeople:
+    """Holds the people of one photo or of one file of detections."""
+
+    people: tuple[PersonInPicture, ...]
+    """People that can be used; at least one."""
+    left_out: tuple[LeftOut, ...]
+    """People that cannot be used."""

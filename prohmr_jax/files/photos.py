@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from prohmr_jax.errors import InputError
+from prohmr_jax.files.detection_formats.raw import RawPerson
 from prohmr_jax.files.detections import Detection
 from prohmr_jax.files.images import PHOTO_SUFFIXES
 
@@ -52,7 +53,9 @@ class PhotoFinder:
         self.wanted = wanted
         self._folders: dict[Path, _Folder] = {}
 
-    def photos_of(self, file: Path, people: Sequence[Detection]) -> list[Path | None]:
+    def photos_of(
+        self, file: Path, people: Sequence[Detection | RawPerson]
+    ) -> list[Path | None]:
         """Returns the photo of each person in a file, or None where there is none.
 
         A person's photo is the one that the detection names, or whose number is the id
@@ -62,7 +65,7 @@ class PhotoFinder:
 
         Args:
           file: path of the file of detections.
-          people: detections of that file.
+          people: people of that file.
 
         Raises:
           InputError: one photo is wanted, but the people are in several pictures.

@@ -13,9 +13,9 @@ from prohmr_jax.detection.people_reader import PeopleReader, ReadingSettings
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.photos import NO_PHOTO
 from prohmr_jax.inference.reconstruction import Reconstructor, load_reconstructor
-from prohmr_jax.modes.config_checks import PHOTO_WORDS, require_least, require_words
+from prohmr_jax.modes.config_checks import INPUT_WORDS, require_least, require_words
 
-_WORDS = {"photo": ("", NO_PHOTO), **PHOTO_WORDS, "frame": FRAMES}
+_WORDS = {"photo": ("", NO_PHOTO), **INPUT_WORDS, "frame": FRAMES}
 _LEAST = {
     "image_size": 0,
     "focal_length_px": 0,
@@ -82,6 +82,7 @@ def open_model(
         exif=config.exif,
         image_size=tuple(config.image_size),
         needs_photo=reconstructor.crop_px is not None,
+        joint_order=config.format,
         **choice,
     )
     return reconstructor, PeopleReader(settings)
@@ -109,6 +110,7 @@ def run_identity(
         **reconstructor.provenance.model_fields(),
         "photo": config.photo,
         "exif": config.exif,
+        "format": config.format,
         "image_size": "x".join(str(side) for side in config.image_size),
         "focal_length_px": str(config.focal_length_px),
         **{name: str(value) for name, value in settings.items()},

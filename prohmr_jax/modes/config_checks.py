@@ -6,9 +6,10 @@ ml_collections checks the types of values, and not their ranges.
 from collections.abc import Mapping, Sequence
 
 from prohmr_jax.errors import InputError
+from prohmr_jax.files.detection_formats.joint_orders import DETECTED_SETS
 
-PHOTO_WORDS = {"exif": ("honour", "ignore")}
-"""Words that every config with photos allows, by key."""
+INPUT_WORDS = {"exif": ("honour", "ignore"), "format": ("", *DETECTED_SETS)}
+"""Words that every config with photos and detections allows, by key."""
 
 
 def require_words(config: Mapping, words: Mapping[str, Sequence[str]]) -> None:

@@ -18,11 +18,8 @@ import ml_collections
 import numpy as np
 
 from prohmr_jax.detection.input_files import InputFile
-from prohmr_jax.detection.people_reader import (
-    PeopleReader,
-    PersonInPicture,
-    ReadingSettings,
-)
+from prohmr_jax.detection.people_reader import PeopleReader, ReadingSettings
+from prohmr_jax.detection.types import PersonInPicture
 from prohmr_jax.errors import InputError, count_by_reason
 from prohmr_jax.files.assets import DEMO_PHOTO
 from prohmr_jax.files.atomic import write_atomically
@@ -33,7 +30,7 @@ from prohmr_jax.geometry.boxes import MIN_CONFIDENCE
 from prohmr_jax.inference.reconstruction import Reconstructor, load_reconstructor
 from prohmr_jax.inference.result_pictures import draw_overlay, draw_sheet
 from prohmr_jax.inference.results import PersonResult, write_result
-from prohmr_jax.modes.config_checks import PHOTO_WORDS, require_least, require_words
+from prohmr_jax.modes.config_checks import INPUT_WORDS, require_least, require_words
 from prohmr_jax.modes.demo_names import output_names, picture_labels
 from prohmr_jax.modes.demo_report import DemoReport, PersonSummary
 from prohmr_jax.rendering.sheet import MAX_GHOSTS
@@ -132,7 +129,7 @@ def _settings(config: ml_collections.ConfigDict) -> DemoSettings:
                 raise InputError(
                     f"config.{key}", f"{name!r} is not one of {', '.join(names)}"
                 )
-    require_words(config, PHOTO_WORDS)
+    require_words(config, INPUT_WORDS)
     require_least(config, _LEAST)
     return DemoSettings(
         output=pathlib.Path(config.output),
@@ -154,6 +151,7 @@ def _reading(config: ml_collections.ConfigDict) -> ReadingSettings:
         image_size=tuple(config.image_size),
         people=config.people,
         min_score=config.min_score,
+        joint_order=config.format,
     )
 
 

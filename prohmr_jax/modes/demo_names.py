@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from prohmr_jax.detection.input_files import InputFile
-from prohmr_jax.detection.people_reader import PersonInPicture
+from prohmr_jax.detection.types import PersonInPicture
 
 
 def output_names(files: Sequence[InputFile]) -> list[str]:

@@ -24,7 +24,7 @@ from prohmr_jax.bulk_fitting.person_stream import PersonInput
 from prohmr_jax.bulk_fitting.run import BulkReport, run_job
 from prohmr_jax.bulk_fitting.sources import DatasetRecords, open_source
 from prohmr_jax.bulk_fitting.tables import FitTable, read_table
-from prohmr_jax.detection.people_reader import EVERYBODY, require_people_words
+from prohmr_jax.detection.chosen_people import EVERYBODY, require_people_words
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.images import write_png
 from prohmr_jax.modes.bulk_config import open_model, require_usable, run_identity

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from prohmr_jax.detection.people_reader import (
@@ -99,6 +100,31 @@ def test_sizes_that_the_file_states(read, tmp_path):
     ]  # fmt: skip
     plain = read(openpose(person(0)), image_size=(30, 40))
     assert plain.people[0].image_size == (30, 40)
+
+
+def test_positions_that_are_shares_of_the_picture(read, tmp_path):
+    sides = 200, 240, 1
+    shares = [value / sides[place % 3] for place, value in enumerate(person(0))]
+    whole = read(openpose(person(0))).people[0].detection.keypoints
+    with pytest.raises(InputError, match="fractions of the image's size"):
+        read(openpose(shares))
+    sized = read(openpose(shares), image_size=(200, 240))
+    write_photo(tmp_path / "a.png")
+    for in_file in (sized, read(openpose(shares))):
+        keypoints = in_file.people[0].detection.keypoints
+        np.testing.assert_allclose(keypoints.xy, whole.xy, atol=1e-4)
+    (tmp_path / "a.png").write_bytes(b"\x89PNG")
+    with pytest.raises(InputError, match=r"a\.json: none of its 1 people"):
+        read(openpose(shares))
+
+
+def test_the_order_of_joints_is_chosen(read):
+    text = openpose(person(0))
+    first, second = (
+        read(text, joint_order=order).people[0].detection.keypoints.confidence
+        for order in ("BODY_25", "BODY_25B")
+    )
+    assert np.any(first != second)
 
 
 def test_pictures_are_told_apart(read):
