@@ -86,7 +86,7 @@ def read_detections(
 ) -> Detections:
     """Reads the people of a detector's JSON file.
 
-    These formats are understood (docs/detections.md describes them):
+    These formats are understood (docs/fit.md says how they are recognised):
 
     * OpenPose, with the joints of BODY_25, BODY_25B, BODY_135 or COCO (17 or 18);
       ControlNet, Pose2Sim, EasyMocap and two forms of AlphaPose are like it.
