@@ -197,10 +197,10 @@ def _measured(
     # Single joints that are missed are part of what was measured.
     settings = dataclasses.replace(settings, dropout_rate=0.0)
     visible = random_visibility(visible_key, relative, settings)
-    found = detect_as_measured(
+    measured = detect_as_measured(
         detection_key, detector, body, smpl.rotmats, camera, ~visible[_COCO], sharpness
     )
-    detections = coco_as_body25(found)
+    detections = coco_as_body25(measured)
     enough = jnp.sum(confident(detections)) >= settings.min_visible
     every = jnp.ones_like(detections.confidence)
     return Keypoints2D(

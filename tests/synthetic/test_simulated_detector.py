@@ -172,8 +172,8 @@ def test_gross_errors_have_their_rate_and_come_together(person):
     together = detect(parts, person, 1000)
     true = true_xy(person)[COCO_IN_44]
     count = [
-        np.sum(np.linalg.norm(found.xy - true, axis=-1) > 10.0, axis=1)
-        for found in (separate, together)
+        np.sum(np.linalg.norm(recovered.xy - true, axis=-1) > 10.0, axis=1)
+        for recovered in (separate, together)
     ]
     for gross in count:
         assert 0.10 < gross.mean() / 17 < 0.17
