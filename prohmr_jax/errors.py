@@ -25,6 +25,10 @@ class InputError(ValueError):
         self.what = " ".join(str(what).split())
         super().__init__(f"{self.path}: {self.what}")
 
+    def __reduce__(self):
+        """Returns how the error is made again in the process that it is sent to."""
+        return type(self), (self.path, self.what)
+
 
 # As many files are named for each reason.
 _NUM_NAMED = 3

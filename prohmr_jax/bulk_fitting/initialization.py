@@ -25,7 +25,7 @@ from prohmr_jax.solver.slots import map_batches
 from prohmr_jax.structs import Camera, Crop, Keypoints2D
 
 FRAMES = ("crop", "image", "crop_of_image")
-"""In which pixels the data term of Eq. 11 is measured, and under which camera.
+"""Words for the pixels and the camera in which the data term of Eq. 11 is measured.
 
 "crop": pixels of the crop, under the crop's own long lens. "image": pixels of the
 photo, under the photo's camera. "crop_of_image": pixels of the crop, under the photo's

@@ -27,7 +27,7 @@ class DetectedPerson:
     """x and y of the left upper corner, then of the right lower one; image frame. It is
     the tight box of the joints that are seen, and holds neither hair nor shoes."""
     score: Float[Array, "*b"]
-    """In [0, 1]: the mean confidence of the eight surest joints."""
+    """Mean confidence of the eight surest joints, in [0, 1]."""
 
 
 def joints_seen(keypoints: Keypoints2D, least: float = 0.2) -> np.ndarray:

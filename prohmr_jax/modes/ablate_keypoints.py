@@ -19,6 +19,8 @@ from prohmr_jax.evaluation.ablation_report import (
 from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.modes import evaluate_keypoints, train_keypoints
 from prohmr_jax.modes.config_checks import require_least
+from prohmr_jax.poses.bank import read_held_out_clips
+from prohmr_jax.weights.weight_files import STATES
 
 _LOG = logging.getLogger(__name__)
 
@@ -39,12 +41,14 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.Pat
       The path of the table.
 
     Raises:
-      InputError: there is no recipe or no seed, or something that a recipe names cannot
-        be used.
+      InputError: there is no recipe or no seed, something that a recipe names cannot be
+        used, or a training was stopped by a signal.
     """
     require_least(config, {"training.num_steps": 1, "seeds": 0})
     if not config.recipes or not config.seeds:
         raise InputError("config.recipes", "is empty, or config.seeds is")
+    # What hours of training would otherwise find missing.
+    read_held_out_clips(config.evaluation.held_out)
     measured: dict[str, RecipeReports] = {}
     # Seed by seed, so that every recipe is measured once before any is repeated.
     for seed in config.seeds:
@@ -67,6 +71,9 @@ def _train_and_measure(
         training.update(config.recipes[name].to_dict())
         training.seed = seed
         weights = train_keypoints.run(training, directory)
+        if not (directory / STATES / str(training.num_steps)).is_dir():
+            what = "holds a training that was stopped; the same command goes on with it"
+            raise InputError(directory, what)
         evaluation = config.evaluation.copy_and_resolve_references()
         evaluation.checkpoint = str(weights)
         evaluation.output = str(report.with_suffix(".md"))

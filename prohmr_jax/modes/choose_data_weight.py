@@ -22,8 +22,10 @@ from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.files.body_files import read_body
 from prohmr_jax.models.prohmr import prepare
 from prohmr_jax.models.spec import build_model
+from prohmr_jax.modes.config_checks import require_words
 from prohmr_jax.modes.evaluate_keypoints import people_of_clips
 from prohmr_jax.poses.bank import read_held_out_clips
+from prohmr_jax.poses.mocap.splits import Split
 from prohmr_jax.weights.weight_files import load_weights
 
 _LOG = logging.getLogger(__name__)
@@ -36,8 +38,10 @@ def run(config: ml_collections.ConfigDict) -> float:
       config: see `configs/choose_data_weight.py`.
 
     Raises:
-      InputError: weights, body or clips cannot be used.
+      InputError: weights, body or clips cannot be used, or a key has no valid value.
     """
+    require_words(config, {"conditions": tuple(CONDITIONS)})
+    require_words(config, {"splits": tuple(split.value for split in Split)})
     spec, variables = load_weights(config.checkpoint or KEYPOINT_WEIGHTS)
     model, body = prepare(build_model(spec), variables), read_body(config.body)
     if model.flow is None:
@@ -59,18 +63,19 @@ def run(config: ml_collections.ConfigDict) -> float:
         )
     gains["all"] = np.mean(list(gains.values()), axis=0)
 
-    rows = []
-    for position, weight in enumerate(weights):
-        cells = [f"{weight:g}"]
-        for values in gains.values():
-            interval = bootstrap_mean(
-                values[:, position], seed=config.seed, groups=people.actions
-            )
-            cells.append(
-                f"{interval.mean:.2f} ({interval.low:.2f}-{interval.high:.2f})"
-            )
-        rows.append(cells)
-    best = float(weights[np.argmax(gains["all"].mean(axis=0))])
+    intervals = {
+        name: bootstrap_mean(values, seed=config.seed, groups=people.actions)
+        for name, values in gains.items()
+    }
+    rows = [
+        [f"{weight:g}"]
+        + [
+            f"{i.mean[n]:.2f} ({i.low[n]:.2f}-{i.high[n]:.2f})"
+            for i in intervals.values()
+        ]
+        for n, weight in enumerate(weights)
+    ]
+    best = float(weights[np.argmax(intervals["all"].mean)])
     report = (
         f"Gain in the log-likelihood of the true pose (nats; 95 % interval) by the "
         f"data term, {len(people.actions)} people, {config.num_samples} samples each, "

@@ -15,6 +15,8 @@ INPUT_WORDS = {"exif": ("honour", "ignore"), "format": ("", *DETECTED_SETS)}
 def require_words(config: Mapping, words: Mapping[str, Sequence[str]]) -> None:
     """Refuses values that are not among the words that their keys allow.
 
+    A tuple is checked word by word.
+
     Args:
       config: the config.
       words: allowed words by key.
@@ -23,9 +25,11 @@ def require_words(config: Mapping, words: Mapping[str, Sequence[str]]) -> None:
       InputError: a value is not among them; the message names `config.key`.
     """
     for key, allowed in words.items():
-        if config[key] not in allowed:
-            expected = " or ".join(f'"{word}"' for word in allowed)
-            raise InputError(f"config.{key}", f'"{config[key]}" is not {expected}')
+        value = config[key]
+        for word in value if isinstance(value, tuple) else (value,):
+            if word not in allowed:
+                expected = " or ".join(f'"{word}"' for word in allowed)
+                raise InputError(f"config.{key}", f'"{word}" is not {expected}')
 
 
 def require_least(config: Mapping, least: Mapping[str, float]) -> None:

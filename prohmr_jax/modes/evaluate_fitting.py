@@ -35,6 +35,7 @@ from prohmr_jax.files.body_hash import BodyIdentity, read_identified_body
 from prohmr_jax.fitting.smplify import GaussianMixture, GenericFlow
 from prohmr_jax.models.prohmr import PreparedProHMR, prepare
 from prohmr_jax.models.spec import build_model
+from prohmr_jax.modes.config_checks import require_words
 from prohmr_jax.poses.bank import HeldOutClip, read_held_out_clips
 from prohmr_jax.poses.mocap.splits import Split, action_of
 from prohmr_jax.priors.gaussian_mixture import load_pose_prior
@@ -198,6 +199,7 @@ def run(config: ml_collections.ConfigDict) -> str:
     Raises:
       InputError: weights, body or clips cannot be used, or the report not be written.
     """
+    require_words(config, {"conditions": tuple(CONDITIONS)})
     models = _fitted_models(config)
     clips = read_held_out_clips(config.held_out)
     labels, poses = spread_people(clips, config.people_per_split)

@@ -2,15 +2,13 @@
 
 import functools
 import logging
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 
 import cv2
 import numpy as np
 import tqdm
 from ml_collections import ConfigDict
 
-from prohmr_jax.data.prefetch import map_ahead
+from prohmr_jax.data.prefetch import map_in_processes
 from prohmr_jax.detection.detector import (
     MIN_SCORE,
     Detector,
@@ -73,16 +71,8 @@ def run(config: ConfigDict) -> None:
     progress = tqdm.tqdm(
         total=len(chunks), initial=len(chunks) - len(missing), unit="chunk"
     )
-    if config.workers == 1:
-        for number in missing:
-            measure(number)
-            progress.update()
-    elif missing:
-        # Forked processes would share the threads and locks of the runtime.
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(config.workers, spawn) as pool:
-            for _ in map_ahead(pool, measure, missing, config.workers):
-                progress.update()
+    for _ in map_in_processes(measure, missing, config.workers):
+        progress.update()
     progress.close()
     if not config.model:
         return

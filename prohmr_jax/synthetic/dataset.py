@@ -15,11 +15,8 @@ clusters. The modes that render people and that train on them call it.
 import dataclasses
 import functools
 import itertools
-import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import jax
@@ -28,7 +25,7 @@ import tensorflow_datasets as tfds
 
 from prohmr_jax.data.dataset_reader import dataset_directory
 from prohmr_jax.data.datasets.builder import write_dataset
-from prohmr_jax.data.prefetch import map_ahead
+from prohmr_jax.data.prefetch import map_in_processes
 from prohmr_jax.data.records import PersonRecord
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.body_files import read_body
@@ -240,15 +237,4 @@ def render_all(
     Raises:
       InputError: a process was killed, probably because memory ran out.
     """
-    render = functools.partial(function, body)
-    if workers == 1:
-        yield from map(render, requests)
-        return
-    # Forked processes would share the threads and locks of the accelerator's runtime.
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, spawn) as pool:
-        try:
-            yield from map_ahead(pool, render, requests, 2 * workers)
-        except BrokenProcessPool as error:
-            fault = "one of the processes was killed; if memory ran out, use fewer"
-            raise InputError("workers", fault) from error
+    yield from map_in_processes(functools.partial(function, body), requests, workers)

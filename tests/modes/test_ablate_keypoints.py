@@ -17,7 +17,7 @@ from prohmr_jax.evaluation.ablation_report import mean_and_deviation, read_repor
 from prohmr_jax.evaluation.body_errors import Errors
 from prohmr_jax.evaluation.keypoint_report import ConditionReport, JointsReport
 from prohmr_jax.models.spec import ModelSpec
-from prohmr_jax.modes import evaluate_keypoints, train_keypoints
+from prohmr_jax.modes import ablate_keypoints, evaluate_keypoints, train_keypoints
 from prohmr_jax.modes.ablate_keypoints import run
 from prohmr_jax.structs import LossTerms
 
@@ -52,7 +52,7 @@ def trained(monkeypatch):
 
     def train(config, directory):
         configs.append(config)
-        directory.mkdir(parents=True)
+        (directory / "states" / str(config.num_steps)).mkdir(parents=True)
         return directory / "weights.npz"
 
     def evaluate(config):
@@ -63,6 +63,7 @@ def trained(monkeypatch):
         path = pathlib.Path(config.output).with_suffix(".json")
         path.write_text(json.dumps(content))
 
+    monkeypatch.setattr(ablate_keypoints, "read_held_out_clips", lambda path: ())
     monkeypatch.setattr(train_keypoints, "run", train)
     monkeypatch.setattr(evaluate_keypoints, "run", evaluate)
     return configs
@@ -110,6 +111,31 @@ def test_an_empty_grid_is_refused(trained, tmp_path):
     config.seeds = ()
     with pytest.raises(InputError, match="seeds"):
         run(config, tmp_path)
+
+
+def test_a_training_that_was_stopped_is_not_measured(trained, tmp_path, monkeypatch):
+    whole = train_keypoints.run
+
+    def stopped(config, directory):
+        (directory / "states" / "100").mkdir(parents=True)
+        return directory / "weights.npz"
+
+    monkeypatch.setattr(train_keypoints, "run", stopped)
+    with pytest.raises(InputError, match="was stopped; the same command"):
+        run(get_config(), tmp_path)
+    assert not list(tmp_path.rglob("report.json"))
+    monkeypatch.setattr(train_keypoints, "run", whole)
+    config = get_config()
+    config.seeds = (0,)
+    assert run(config, tmp_path).exists()
+
+
+def test_missing_clips_are_found_before_the_training(tmp_path):
+    config = get_config()
+    config.evaluation.held_out = str(tmp_path / "none.npz")
+    with pytest.raises(InputError, match=r"none\.npz"):
+        run(config, tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
 
 
 def test_what_was_written_is_read_again(trained, tmp_path):

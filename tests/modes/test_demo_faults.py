@@ -64,7 +64,7 @@ def line_of(call, **arguments) -> str:
         (openpose(), "no people"),
         (openpose(UNSEEN), "no joint with a confidence"),
         (ALL_NAN, "no joint at a position"),
-        (openpose(person(0, 18)), "18 joints instead of"),
+        (openpose(person(0, 20)), "20 joints instead of"),
         (None, "no such file"),
     ],
 )

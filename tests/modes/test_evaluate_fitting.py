@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from configs.choose_data_weight import get_config as weight_config
 from configs.evaluate_fitting import get_config
 from prohmr_jax.errors import InputError
 from prohmr_jax.evaluation.body_errors import mean_pose
@@ -22,6 +23,7 @@ from prohmr_jax.fitting import (
     smplify,
 )
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
+from prohmr_jax.modes.choose_data_weight import run
 from prohmr_jax.modes.evaluate_fitting import (
     mean_of_split,
     measure,
@@ -152,6 +154,16 @@ def test_the_program_writes_its_tables(tmp_path, clips, monkeypatch):
         np.array(cells["ProHMR + joint fit, cameras unknown"])[:, 0],
         np.array(cells["ProHMR"])[:, 0], atol=3.0,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("config", "choose"),
+    [(get_config(), run_fitting_evaluation), (weight_config(), run)],
+)
+def test_an_unknown_condition_is_named_before_anything_is_read(config, choose):
+    config.conditions = ("exact", "foggy")
+    with pytest.raises(InputError, match=r'config\.conditions: "foggy" is not "exact"'):
+        choose(config.lock())
 
 
 def test_a_model_with_a_density_is_no_regression():

@@ -98,6 +98,17 @@ def test_a_killed_worker_is_named():
         list(render_all(Deadly(), [None], workers=2))
 
 
+def fail(body, request):
+    """Raises what a renderer raises whose input file is missing."""
+    raise InputError("bank.npz", "cannot be read")
+
+
+def test_the_fault_of_a_worker_arrives_as_it_was_raised():
+    with pytest.raises(InputError, match=r"bank\.npz: cannot be read") as caught:
+        list(render_all(None, [None], workers=2, function=fail))
+    assert (caught.value.path, caught.value.what) == ("bank.npz", "cannot be read")
+
+
 def test_a_dataset_of_the_same_settings_is_kept_and_another_refused(dataset):
     before = {path: path.stat().st_mtime_ns for path in dataset.rglob("*")}
     assert make_synthetic_humans(dataset, SETTINGS) == dataset_directory(dataset)

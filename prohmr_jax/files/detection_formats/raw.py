@@ -38,7 +38,7 @@ class RawPerson:
     """Holds what a file says about one person; numbers and types are not checked."""
 
     values: object
-    """In a sound file a flat list: x and y (pixels, or shares of the picture's size)
+    """Flat list, in a sound file, of x and y (pixels, or shares of the picture's size)
     and confidence of every joint, in the file's own order of joints. None if the file
     has no body of this person."""
     source: str
@@ -56,8 +56,8 @@ class RawPerson:
     track_id: str | None = None
     """Identity of the person across pictures, or None if the file does not say."""
     box: object = None
-    """In a sound file of plain boxes a list: x, y, width and height in pixels; None in
-    other formats."""
+    """List, in a sound file of plain boxes, of x, y, width and height in pixels; None
+    in other formats."""
     fault: str = ""
     """Why the person cannot be used, as text that continues "person 3 ..."; empty if
     the format's reader found no fault."""
