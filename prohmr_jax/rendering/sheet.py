@@ -22,6 +22,8 @@ from prohmr_jax.rendering.views import View, resized_pixels
 # Largest number of translucent bodies: more of them blur into a cloud, and each one has
 # to be rendered.
 MAX_GHOSTS = 12
+# More columns are broken into lines below each other, so that the sheet fits a page.
+_MAX_COLUMNS = 12
 
 
 def hypotheses_sheet(
@@ -38,11 +40,11 @@ def hypotheses_sheet(
     panel_px: int = 400,
     heading: str = "",
 ) -> np.ndarray:
-    """Returns a sheet of bodies seen from the camera (row 1) and from the side (row 2).
+    """Returns a sheet of bodies seen from the camera and, below that, from the side.
 
     The columns show the detections (and below them the mode over the photo), the mode,
     the first samples, many samples over each other, and the mode coloured by the
-    spread. All bodies have the same scale and place. The side view is turned by 90
+    spread. More than twelve columns go on in further lines. All bodies have the same scale and place. The side view is turned by 90
     degrees about the vertical, so that points nearer to the camera are further left.
 
     Args:
@@ -84,16 +86,25 @@ def hypotheses_sheet(
     spread_colors = colors.spread_color(np.asarray(vertex_spread) / largest)
     painted = dataclasses.replace(mode, color=spread_colors)
     columns["Spread"] = stage.panels(painted, EVEN)
-    front, side = zip(*columns.values(), strict=True)
-    titles = list(columns)
-    if titles[0] == "Detected" and crop_view is not None:
-        titles.append("Mode in the picture")
     bar = color_bar(largest, max(stage.width, 9 * text_px), text_px)
+    num_lines = -(-len(columns) // _MAX_COLUMNS)
+    width = -(-len(columns) // num_lines)
+    panels, titles = [], []
+    for first in range(0, len(columns), width):
+        line = list(columns.items())[first : first + width]
+        blank = [None] * (width - len(line))
+        names, pairs = zip(*line, strict=True)
+        front, side = zip(*pairs, strict=True)
+        panels += [*front, *blank, *side, *blank]
+        titles += [*names, *[""] * (2 * width - len(names))]
+    if "Detected" in columns and crop_view is not None:
+        titles[width] = "Mode in the picture"
     return contact_sheet(
-        [*front, *side, *[None] * (len(columns) - 1), bar],
-        len(columns),
+        # The bar stands below the last column, which it explains.
+        [*panels, *[None] * (len(line) - 1), bar],
+        width,
         titles,
-        row_labels=["camera", "side"],
+        row_labels=["camera", "side"] * num_lines,
         heading=heading,
         text_px=text_px,
     )

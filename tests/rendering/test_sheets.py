@@ -176,6 +176,22 @@ def test_sheet_grows_by_a_column_per_panel():
     assert width(1, keypoints=keypoints) > widths[1]
 
 
+def test_many_columns_go_on_below():
+    samples = np.stack([BODY] * 24)
+    common = {"faces": FACES, "panel_px": 60}
+    spread = np.full(len(BODY), 0.02)
+    one = hypotheses_sheet(BODY, samples, spread, num_shown=9, **common)
+    # Twelve columns are a line; 24 + 3 columns are three lines of nine.
+    three = hypotheses_sheet(BODY, samples, spread, num_shown=24, **common)
+    assert three.shape[1] < one.shape[1]
+    assert 2 < three.shape[0] / one.shape[0] < 3
+    pink = lambda sheet: np.sum(np.ptp(sheet, axis=2) > 40)  # noqa: E731
+    # Every sample is drawn: the longer sheet has 15 more of the same body.
+    fewer = hypotheses_sheet(BODY, samples, spread, num_shown=8, **common)
+    of_one = int(pink(one)) - int(pink(fewer))
+    assert int(pink(three)) - int(pink(one)) == pytest.approx(15 * of_one, rel=0.02)
+
+
 def test_sheet_without_samples_has_no_column_for_them():
     spread = np.zeros(len(BODY))
     none = hypotheses_sheet(
