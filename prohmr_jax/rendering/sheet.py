@@ -44,8 +44,9 @@ def hypotheses_sheet(
 
     The columns show the detections (and below them the mode over the photo), the mode,
     the first samples, many samples over each other, and the mode coloured by the
-    spread. More than twelve columns go on in further lines. All bodies have the same scale and place. The side view is turned by 90
-    degrees about the vertical, so that points nearer to the camera are further left.
+    spread. More than twelve columns go on in further lines. All bodies have the same
+    scale and place. The side view is turned by 90 degrees about the vertical, so that
+    points nearer to the camera are further left.
 
     Args:
       mode_vertices: body of the mode, [V, 3], metres, camera frame.
