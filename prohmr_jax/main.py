@@ -36,6 +36,7 @@ MODES = {
     "demo": Mode("modes.demo"),
     "fit": Mode("modes.fit"),
     "multiview": Mode("modes.multiview"),
+    "export": Mode("modes.export"),
     "train_keypoints": Mode("modes.train_keypoints", trains=True),
     "train_images": Mode("modes.train_images", trains=True),
     "ablate_keypoints": Mode("modes.ablate_keypoints", trains=True),

@@ -1,0 +1,191 @@
+"""Collects the bodies of one person over the frames of a video, for motion files.
+
+They come from a table of fits, or from results of the demo. The mode "export" calls it.
+"""
+
+import dataclasses
+import os
+import re
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from prohmr_jax.bulk_fitting.tables import FitTable, read_table
+from prohmr_jax.errors import InputError
+from prohmr_jax.inference.results import PersonResult, read_result
+
+FITTED = "fit"
+"""Word for the fitted body, where a number would choose a hypothesis."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Track:
+    """Holds M bodies of one person in front of a camera, NumPy."""
+
+    name: str
+    """Name for files."""
+    frames: np.ndarray
+    """Numbers of their frames, ascending, [M]."""
+    rotmats: np.ndarray
+    """Rotations relative to the parents, [M, 24, 3, 3]; the root turns body axes to
+    camera axes."""
+    betas: np.ndarray
+    """Shape coefficients of each body, [M, S]."""
+    translation: np.ndarray
+    """Translation of each body, [M, 3], metres, camera axes."""
+    joints: np.ndarray
+    """Joints (JOINTS_44) in front of the camera, [M, 44, 3], metres, camera axes."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Row:
+    """Holds one body and what says who it is, and when."""
+
+    source: str
+    person_index: int
+    frame: int
+    photo: str
+    track_id: str
+    rotmats: np.ndarray
+    betas: np.ndarray
+    translation: np.ndarray
+    joints: np.ndarray
+
+
+def read_tracks(path: str | os.PathLike, which: str) -> list[Track]:
+    """Returns the people of a table of fits or of the demo's results.
+
+    Bodies with the same identity (`track_id`) belong to one person. Without identities
+    they do if every picture has one person alone; otherwise each body is a track of one
+    frame. Frames are the numbers that the detections state, or else the order of the
+    pictures' names.
+
+    Args:
+      path: a table of the mode "fit", a result of the demo, or a folder of results.
+      which: "fit" for fitted bodies, or the number of a hypothesis; 0 is the mode.
+
+    Raises:
+      InputError: nothing can be read, there is no such hypothesis, or a person is twice
+        in one frame.
+    """
+    path = Path(path)
+    files = sorted(path.glob("*.npz"), key=lambda f: _natural(f.name))
+    if path.is_dir() and (path / "fits.npz").is_file():
+        path = path / "fits.npz"
+    if path.is_dir():
+        if not files:
+            raise InputError(path, "has no .npz file of a result")
+        rows = [_row_of_result(file, read_result(file), which) for file in files]
+    elif _is_table(path):
+        rows = list(_rows_of_table(path, which))
+    else:
+        rows = [_row_of_result(path, read_result(path), which)]
+    return [_track(path, name, group) for name, group in _grouped(rows).items()]
+
+
+def _is_table(path: Path) -> bool:
+    """Returns whether a file is a table of fits; a missing file is none."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "fit_z.npy" in archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def _rows_of_table(path: Path, which: str) -> Iterable[_Row]:
+    table: FitTable = read_table(path)[0]
+    num_people, num_hypotheses = table.pose_axis_angle.shape[:2]
+    if which == FITTED:
+        poses, betas = table.fit_pose_axis_angle, table.fit_betas
+        translation, joints = table.fit_translation, table.fit_joints
+    else:
+        number = _number(path, which, num_hypotheses)
+        poses, joints = table.pose_axis_angle[:, number], table.joints[:, number]
+        betas, translation = table.betas, table.translation
+    rotmats = Rotation.from_rotvec(poses.reshape(-1, 3)).as_matrix()
+    rotmats = rotmats.reshape(num_people, -1, 3, 3)
+    for p in range(num_people):
+        yield _Row(
+            source=str(table.source[p]),
+            person_index=int(table.person_index[p]),
+            frame=int(table.frame[p]),
+            photo=str(table.photo[p]),
+            track_id="" if table.track_id is None else str(table.track_id[p]),
+            rotmats=rotmats[p],
+            betas=betas[p],
+            translation=translation[p],
+            joints=joints[p] + translation[p],
+        )
+
+
+def _row_of_result(path: Path, result: PersonResult, which: str) -> _Row:
+    # Results of the demo are not fitted; their answer is the mode.
+    which = "0" if which == FITTED else which
+    number = _number(path, which, len(result.pose_rotmat))
+    said = result.provenance
+    return _Row(
+        source=said.source,
+        person_index=said.person_index,
+        frame=said.frame,
+        photo=said.photo,
+        track_id=said.track_id,
+        rotmats=np.asarray(result.pose_rotmat[number], float),
+        betas=result.betas,
+        translation=result.translation,
+        joints=result.joints[number] + result.translation,
+    )
+
+
+def _number(path: Path, which: str, count: int) -> int:
+    if not which.isdecimal() or int(which) >= count:
+        what = f'has {count} hypotheses, of which "{which}" is none'
+        raise InputError(path, f'{what}; use 0 to {count - 1}, or "{FITTED}"')
+    return int(which)
+
+
+def _grouped(rows: list[_Row]) -> dict[str, list[_Row]]:
+    """Returns the rows of each track by its name."""
+    alone = len({_picture(row) for row in rows}) == len(rows) > 1
+    groups: dict[str, list[_Row]] = {}
+    for row in rows:
+        if row.track_id:
+            name = f"track_{row.track_id}"
+        elif alone:
+            name = "person"
+        else:
+            name = f"{Path(row.source).stem}_person{row.person_index}"
+            # A file can have the same person in many pictures.
+            if row.frame >= 0:
+                name += f"_frame{row.frame}"
+        groups.setdefault(re.sub(r"[^\w.-]+", "_", name), []).append(row)
+    return groups
+
+
+def _picture(row: _Row) -> tuple[str, int, str]:
+    return row.source, row.frame, row.photo
+
+
+def _track(path: Path, name: str, rows: list[_Row]) -> Track:
+    if all(row.frame >= 0 for row in rows):
+        rows = sorted(rows, key=lambda row: row.frame)
+        frames = np.array([row.frame for row in rows])
+    else:
+        rows = sorted(rows, key=lambda row: _natural(row.source + row.photo))
+        frames = np.arange(len(rows))
+    twice = frames[:-1][np.diff(frames) == 0]
+    if len(twice):
+        raise InputError(path, f"{name} is twice in frame {twice[0]}")
+    stack = {
+        field: np.stack([np.asarray(getattr(row, field), float) for row in rows])
+        for field in ("rotmats", "betas", "translation", "joints")
+    }
+    return Track(name, frames, **stack)
+
+
+def _natural(text: str) -> list[tuple[int, int, str]]:
+    """Returns a key that sorts numbers in names by their size."""
+    parts = re.split(r"(\d+)", text)
+    return [(1, int(p), "") if p.isdecimal() else (0, 0, p) for p in parts]

@@ -1,0 +1,1 @@
+"""Writes movements of bodies in the formats of animators and biomechanists."""

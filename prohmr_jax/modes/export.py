@@ -1,0 +1,107 @@
+"""Runs the mode "export": writes bodies as files of movement for other programs.
+
+docs/export.md says which program opens which file, in which frame and unit.
+"""
+
+import logging
+from pathlib import Path
+
+import jax
+import ml_collections
+import numpy as np
+import tqdm
+
+from prohmr_jax.body import BodyModel, shape_body
+from prohmr_jax.bulk_fitting.tracks import Track, read_tracks
+from prohmr_jax.errors import InputError
+from prohmr_jax.files.body_files import read_body
+from prohmr_jax.files.meshes import CAMERA_TO_Y_UP
+from prohmr_jax.files.motion.amass import write_amass
+from prohmr_jax.files.motion.bvh import write_bvh
+from prohmr_jax.files.motion.joint_tables import write_csv, write_trc
+from prohmr_jax.files.motion.movement import Movement, Skeleton, movement_from_camera
+from prohmr_jax.files.motion.skinned_glb import write_skinned_glb
+from prohmr_jax.modes.config_checks import require_least, require_words
+from prohmr_jax.skeleton import JOINTS_44
+
+_LOG = logging.getLogger(__name__)
+FORMATS = ("glb", "bvh", "amass", "trc", "csv")
+
+
+def run(config: ml_collections.ConfigDict) -> list[Path]:
+    """Writes the files of everyone in a table or in results, and returns their paths.
+
+    Args:
+      config: see `configs/export.py`.
+
+    Raises:
+      InputError: the input, the body or a key cannot be used, or a file not be written.
+    """
+    require_words(config, {"formats": FORMATS})
+    require_least(config, {"frame_rate": 1e-6})
+    if not config.input:
+        what = "is empty; name a table of fits, a result of the demo, or a folder"
+        raise InputError("config.input", what)
+    tracks = read_tracks(config.input, str(config.hypothesis))
+    body = read_body(config.body)
+    output, paths = Path(config.output), []
+    for track in tqdm.tqdm(tracks, unit="person", disable=len(tracks) < 2):
+        num_betas = track.betas.shape[-1]
+        if num_betas != body.num_betas:
+            what = f"has {body.num_betas} shape coefficients, {track.name} {num_betas}"
+            raise InputError(config.body, what)
+        skeleton = rest_skeleton(body, track.betas.mean(axis=0))
+        movement = movement_from_camera(
+            skeleton, track.frames, track.rotmats, track.translation, config.frame_rate
+        )
+        paths += _write(output, track, movement, config.formats)
+        gaps = len(movement) - int(movement.measured.sum())
+        _LOG.info("%s: %d frames, %d filled in", track.name, len(movement), gaps)
+    print(f"{len(tracks)} people, {len(paths)} files in {output}")
+    return paths
+
+
+def rest_skeleton(body: BodyModel, betas: np.ndarray) -> Skeleton:
+    """Returns a body of a shape in its rest pose.
+
+    Args:
+      body: the body model.
+      betas: shape coefficients, [S].
+    """
+    shaped = jax.jit(shape_body)(body, np.asarray(betas, np.float32))
+    return Skeleton(
+        joints=np.asarray(shaped.joints, float),
+        vertices=np.asarray(shaped.surface.rest, float).T,
+        faces=np.asarray(body.faces),
+        skinning_weights=np.asarray(body.surface.skinning_weights, float).T,
+        betas=np.asarray(betas, float),
+    )
+
+
+def _write(
+    output: Path, track: Track, movement: Movement, formats: tuple[str, ...]
+) -> list[Path]:
+    """Writes one person in each format and returns the paths."""
+    joints = track.joints * CAMERA_TO_Y_UP
+    every = np.arange(track.frames[0], track.frames[-1] + 1)
+    flat = joints.reshape(len(joints), -1).T
+    joints = np.stack([np.interp(every, track.frames, row) for row in flat], axis=1)
+    joints = joints.reshape(len(every), -1, 3)
+    names, rate = JOINTS_44.names, movement.frame_rate
+    writers = {
+        "glb": (".glb", lambda path: write_skinned_glb(path, movement)),
+        "bvh": (".bvh", lambda path: write_bvh(path, movement)),
+        "amass": ("_amass.npz", lambda path: write_amass(path, movement)),
+        "trc": (".trc", lambda path: write_trc(path, names, joints, rate)),
+        "csv": (
+            ".csv",
+            lambda path: write_csv(path, names, joints, rate, movement.measured),
+        ),
+    }
+    paths = []
+    for name in formats:
+        ending, write = writers[name]
+        path = output / f"{track.name}{ending}"
+        write(path)
+        paths.append(path)
+    return paths
