@@ -27,7 +27,6 @@ jaxtyping.install_import_hook(
         "prohmr_jax.benchmarks.timing",
         "prohmr_jax.benchmarks.training",
         "prohmr_jax.bulk_fitting.before_after",
-        "prohmr_jax.bulk_fitting.calibration_files",
         "prohmr_jax.bulk_fitting.detected_people",
         "prohmr_jax.bulk_fitting.initialization",
         "prohmr_jax.bulk_fitting.jobs",

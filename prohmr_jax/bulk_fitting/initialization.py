@@ -31,6 +31,8 @@ FRAMES = ("crop", "image", "crop_of_image")
 photo, under the photo's camera. "crop_of_image": pixels of the crop, under the photo's
 camera.
 """
+IGNORES_FOCAL = "crop"
+"""Frame in which the photo's camera has no part."""
 
 
 @struct.dataclass
@@ -101,7 +103,7 @@ def initial_fit(
     if frame != "image":
         xy = cameras.image_to_crop(people.keypoints.xy, box)
         view = crop_view(people.keypoints.replace(xy=xy), weak)
-    if frame == "crop":
+    if frame == IGNORES_FOCAL:
         camera = cameras.crop_camera_in_image(weak, box)
     elif frame == "crop_of_image":
         view = view.replace(camera=cameras.in_crop_pixels(camera, box))

@@ -15,8 +15,8 @@ import numpy as np
 from prohmr_jax.body import BodyModel, body_joints
 from prohmr_jax.bulk_fitting.initialization import Initializer, person_columns
 from prohmr_jax.bulk_fitting.jobs import Columns, minimum_columns
-from prohmr_jax.bulk_fitting.multiview_sources import PersonViews
 from prohmr_jax.bulk_fitting.person_stream import PersonBatch
+from prohmr_jax.bulk_fitting.view_reader import PersonViews
 from prohmr_jax.fitting.multiview_fusion import FUSION_SETTINGS, fusion_problem
 from prohmr_jax.fitting.multiview_joint import (
     JointParams,

@@ -17,6 +17,7 @@ from prohmr_jax.data.prefetch import map_ahead
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.detections import Detection
 from prohmr_jax.files.images import read_image
+from prohmr_jax.geometry.lenses import Lens, undistort_photo
 from prohmr_jax.structs import Box, Crop, Keypoints2D
 
 _READER_THREADS = 2
@@ -47,6 +48,9 @@ class PersonInput:
     """(width, height) of the photo, pixels; zeros where it is not known."""
     intrinsics: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((3, 3)))
     """Matrix K [3, 3] of the photo's camera, pixels; zeros where it is not known."""
+    lens: Lens | None = None
+    """Lens whose distortion is undone in the photo; it is undone in the keypoints
+    already. None for a pinhole camera."""
     crop: Crop | None = None
     """Crop that an image encoder sees; None for a keypoint encoder."""
 
@@ -58,6 +62,8 @@ class PersonInput:
     def read_photo(self, exif: str) -> np.ndarray | None:
         """Returns the photo, [H, W, 3] uint8 RGB, or None if there is none.
 
+        The distortion of a lens is undone.
+
         Args:
           exif: "honour" turns the photo as its EXIF data say, "ignore" does not;
             photos in a dataset are never turned.
@@ -67,7 +73,10 @@ class PersonInput:
         """
         if isinstance(self.photo, bytes):
             return decode_image(self.photo, self.photo_name)
-        return None if self.photo is None else read_image(self.photo, exif=exif)
+        if self.photo is None:
+            return None
+        photo = read_image(self.photo, exif=exif)
+        return photo if self.lens is None else undistort_photo(self.lens, photo)
 
     def cropped(
         self, photo: np.ndarray | None, box: Box, side_px: int

@@ -33,7 +33,14 @@ from prohmr_jax.files.detections import (
 from prohmr_jax.files.images import image_size, read_image
 from prohmr_jax.files.photos import PhotoFinder
 from prohmr_jax.geometry.boxes import MIN_CONFIDENCE
+from prohmr_jax.geometry.field_of_view import MIN_VIEW_DEG, impossible_view
+from prohmr_jax.structs import Keypoints2D
 
+MIN_INSIDE = 0.8
+"""Least share of a person's joints that a picture whose size was stated must hold."""
+# Detectors put some joints of people whom the border cuts a little outside, here in
+# shares of the picture's longer side.
+_BORDER = 0.05
 # A reader has this many threads, and each may be at another photo.
 _PHOTOS_KEPT = 2
 
@@ -57,6 +64,9 @@ class ReadingSettings:
     """Whether the model looks at photos, so that people without one are left out."""
     accept_boxes: bool = False
     """Whether people of files may have a box and no joints."""
+    focal_length_px: float = 0.0
+    """Focal length of the photos' camera, pixels, by which people are left out who
+    cannot be seen with it; 0 where it is not known or not used."""
     joint_order: str = ""
     """Order of the joints of files that do not name them; see `read_detections`."""
 
@@ -76,9 +86,14 @@ class PeopleReader:
           load: loads the detector.
 
         Raises:
-          InputError: `settings.people` is neither a word nor numbers.
+          InputError: `settings.people` is neither a word nor numbers, or
+            `settings.image_size` has one side alone.
         """
         require_people_words(settings.people)
+        if min(settings.image_size) <= 0 < max(settings.image_size):
+            raise InputError(
+                "config.image_size", "needs both, the width and the height"
+            )
         self.settings = settings
         self._finder = PhotoFinder(settings.photo)
         self._load, self._detector_lock = functools.cache(load), threading.Lock()
@@ -178,6 +193,8 @@ class PeopleReader:
             if self.settings.needs_photo:
                 raise _OutsideError("has no photo, but the model looks at photos")
             size = person.image_size or self.settings.image_size
+            self._require_holding(person, size)
+            self._require_seen(person, size)
             return PersonInPicture(person, None, size)
         size = self._photo_size(photo)
         if person.image_size not in (None, size):
@@ -186,6 +203,7 @@ class PeopleReader:
                 f"({_text(person.image_size)}) than the photo ({photo.name}, "
                 f"{_text(size)} pixels)"
             )
+        self._require_seen(person, size)
         seen = person.keypoints.xy[person.keypoints.confidence > MIN_CONFIDENCE]
         if person.box is not None:
             seen = person.box.center[None]
@@ -195,6 +213,45 @@ class PeopleReader:
                 "must be another photo, or this one in another size or rotation"
             )
         return PersonInPicture(person, photo, size)
+
+    def _require_holding(self, person: Detection, size: tuple[int, int]) -> None:
+        """Refuses a person who is not in a picture of a size that was stated."""
+        if min(size) > 0 and share_inside(person.keypoints, size) < MIN_INSIDE:
+            by = "in the detections" if person.image_size else "by config.image_size"
+            raise _OutsideError(
+                f"is outside the picture, whose size is {_text(size)} {by}"
+            )
+
+    def _require_seen(self, person: Detection, size: tuple[int, int]) -> None:
+        """Refuses a focal length by which no camera shows the person."""
+        focal_length, side = self.settings.focal_length_px, float(max(size))
+        if focal_length <= 0:
+            return
+        least, seen = MIN_VIEW_DEG, person.keypoints.confidence > MIN_CONFIDENCE
+        if side <= 0:  # The picture is at least as large as the person in it.
+            least, side = 0.0, 0.0
+            if seen.any():
+                side = float(np.ptp(person.keypoints.xy[seen], axis=0).max())
+        what = impossible_view(focal_length, side, least) if side > 0 else ""
+        if what:
+            raise _OutsideError(
+                f"cannot be seen: config.focal_length_px={focal_length:g} {what}"
+            )
+
+
+def share_inside(keypoints: Keypoints2D, size: tuple[int, int]) -> float:
+    """Returns the share of the joints seen that lie in a picture, or a little outside.
+
+    It is 1 if no joint is seen.
+
+    Args:
+      keypoints: joints of a person in NumPy, pixels of the picture.
+      size: (width, height) of the picture, pixels.
+    """
+    border = _BORDER * max(size)
+    xy = keypoints.xy[keypoints.confidence > MIN_CONFIDENCE]
+    is_inside = np.all((xy >= -border) & (xy < np.array(size) + border), axis=1)
+    return float(is_inside.mean()) if len(xy) else 1.0
 
 
 class _OutsideError(ValueError):

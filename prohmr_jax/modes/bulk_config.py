@@ -7,7 +7,7 @@ from typing import Any
 
 import ml_collections
 
-from prohmr_jax.bulk_fitting.initialization import FRAMES
+from prohmr_jax.bulk_fitting.initialization import FRAMES, IGNORES_FOCAL
 from prohmr_jax.bulk_fitting.person_stream import Source
 from prohmr_jax.detection.people_reader import PeopleReader, ReadingSettings
 from prohmr_jax.errors import InputError
@@ -49,6 +49,13 @@ def require_usable(
         raise InputError("config.input", f"is empty: name {inputs}")
     require_words(config, {**_WORDS, **words})
     require_least(config, {**_LEAST, **least})
+    if config.focal_length_px and config.frame == IGNORES_FOCAL:
+        _LOG.warning(
+            "config.focal_length_px=%g is not used: with config.frame=%s everyone has "
+            "the long lens of their crop (docs/fit.md says when to choose another)",
+            config.focal_length_px,
+            config.frame,
+        )
 
 
 def open_model(
@@ -82,6 +89,9 @@ def open_model(
         exif=config.exif,
         image_size=tuple(config.image_size),
         needs_photo=reconstructor.crop_px is not None,
+        focal_length_px=0.0
+        if config.frame == IGNORES_FOCAL
+        else config.focal_length_px,
         joint_order=config.format,
         **choice,
     )

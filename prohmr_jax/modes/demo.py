@@ -151,6 +151,7 @@ def _reading(config: ml_collections.ConfigDict) -> ReadingSettings:
         image_size=tuple(config.image_size),
         people=config.people,
         min_score=config.min_score,
+        focal_length_px=config.focal_length_px,
         joint_order=config.format,
     )
 

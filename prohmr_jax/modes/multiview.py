@@ -6,6 +6,7 @@ was interrupted continues where it was.
 """
 
 import dataclasses
+import logging
 import pathlib
 from collections.abc import Sequence
 
@@ -29,17 +30,16 @@ from prohmr_jax.bulk_fitting.multiview_job import (
     MultiviewFitJob,
     MultiviewFitSettings,
 )
-from prohmr_jax.bulk_fitting.multiview_sources import (
-    PersonViews,
-    open_multiview_source,
-)
+from prohmr_jax.bulk_fitting.multiview_sources import open_multiview_source
 from prohmr_jax.bulk_fitting.run import BulkReport, run_job
 from prohmr_jax.bulk_fitting.tables import read_table
+from prohmr_jax.bulk_fitting.view_reader import PersonViews
 from prohmr_jax.bulk_fitting.view_tables import ViewsTable, WorldTable
 from prohmr_jax.files.images import write_png
 from prohmr_jax.files.meshes import write_glb
 from prohmr_jax.modes.bulk_config import open_model, require_usable, run_identity
 
+_LOG = logging.getLogger(__name__)
 TABLE, OVERLAYS, MESHES = "views.npz", "overlays", "meshes"
 _WORDS = {"method": (FUSION, JOINT)}
 _LEAST = {"meshes": 0}
@@ -63,6 +63,8 @@ def run(config: ml_collections.ConfigDict) -> BulkReport:
     use_cameras = config.use_cameras and config.method == JOINT
     crop_px = reconstructor.crop_px
     source = open_multiview_source(config.input, reader, crop_px, use_cameras)
+    if source.calibrated and config.focal_length_px:
+        _LOG.warning("config.focal_length_px is not used: the cameras are calibrated")
     settings = MultiviewFitSettings(
         views=source.max_views,
         method=config.method,

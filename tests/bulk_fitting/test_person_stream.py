@@ -111,10 +111,10 @@ def test_a_folder(folder):
     ):  # fmt: skip
         # Names within the input: the same wherever it lies.
         assert line.startswith(fault)
-    no_photos = open_input(folder, photo="none", image_size=(30, 40))
+    no_photos = open_input(folder, photo="none", image_size=(300, 400))
     people, left_out = people_of(no_photos)
     assert (len(people), len(left_out)) == (4, 2)
-    assert {tuple(p.image_size) for p in people} == {(30, 40)}
+    assert {tuple(p.image_size) for p in people} == {(300, 400)}
 
 
 def test_a_list_and_a_file(folder):

@@ -98,8 +98,8 @@ def test_sizes_that_the_file_states(read, tmp_path):
         (1, "was detected in a picture of another size (640 x 480) than the photo "
             "(1.png, 200 x 240 pixels)")
     ]  # fmt: skip
-    plain = read(openpose(person(0)), image_size=(30, 40))
-    assert plain.people[0].image_size == (30, 40)
+    plain = read(openpose(person(0)), image_size=(300, 400))
+    assert plain.people[0].image_size == (300, 400)
 
 
 def test_positions_that_are_shares_of_the_picture(read, tmp_path):
@@ -161,3 +161,31 @@ def test_people_are_chosen(read):
     # The largest of each picture.
     assert numbers(read(coco("a.jpg", "a.jpg", "b.jpg"), people="largest"))[-1] == 2
     assert len(read(coco("a.jpg", "a.jpg", "b.jpg"), people="largest").people) == 2
+
+
+def test_a_stated_size_must_hold_the_keypoints(read):
+    text = openpose(person(0), moved(person(1), 130), moved(person(2), 500))
+    in_file = read(text, image_size=(200, 240))
+    assert numbers(in_file) == [0]
+    assert reasons(in_file) == [
+        (n, "is outside the picture, whose size is 200 x 240 by config.image_size")
+        for n in (1, 2)
+    ]
+    assert numbers(read(text, image_size=(800, 800))) == [0, 1, 2]
+    with pytest.raises(InputError, match=r"config\.image_size: needs both"):
+        read(text, image_size=(200, 0))
+
+
+def test_a_focal_length_that_no_camera_has_is_refused(read):
+    """Where the picture's size is not known, the person alone must be possible."""
+    for size, image_size in ((240, (200, 240)), (r"1\d\d", (0, 0))):
+        with pytest.raises(
+            InputError,
+            match=r"person 0 cannot be seen: config.focal_length_px=29 means a field "
+            rf"of view of \d+ degrees in a picture of {size} pixels, .* 29 mm on",
+        ):
+            read(openpose(person(0)), focal_length_px=29.0, image_size=image_size)
+    assert numbers(read(openpose(person(0)), focal_length_px=200.0)) == [0]
+    assert numbers(read(openpose(person(0)), focal_length_px=50000.0)) == [0]
+    with pytest.raises(InputError, match="view of 0.275 degrees"):
+        read(openpose(person(0)), focal_length_px=50000.0, image_size=(200, 240))

@@ -166,9 +166,9 @@ def test_without_photo_the_pictures_are_plain(work):
     np.testing.assert_array_equal(result.image_size_px, [0, 0])
     np.testing.assert_allclose(result.principal_point_px, result.box_center_px)
     assert result.provenance.photo == ""
-    work.run(openpose(person(1)), image_size=(300, 100))
+    work.run(openpose(person(1)), image_size=(300, 200))
     given = work.result("a_person0")
-    np.testing.assert_array_equal(given.principal_point_px, [150, 50])
+    np.testing.assert_array_equal(given.principal_point_px, [150, 100])
 
 
 def test_people_of_different_cameras_share_a_picture(work):

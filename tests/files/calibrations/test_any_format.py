@@ -1,0 +1,310 @@
+"""Calibrations of all programs say the same of the same two cameras, or one line."""
+
+import json
+import re
+
+import cv2
+import numpy as np
+import pytest
+
+from prohmr_jax.errors import InputError
+from prohmr_jax.files.calibrations.any_format import find_calibration, read_cameras
+from prohmr_jax.geometry.lenses import distort_points
+
+K = np.array([[1000.0, 0, 500], [0, 1010.0, 400], [0, 0, 1]])
+# The second camera stands 4 metres from the first one and is turned by a right angle.
+ROTATIONS = np.array([np.eye(3), [[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]]])
+TRANSLATIONS = np.array([[0.0, 0, 3], [0.5, 0, 4]])
+DISTORTIONS = np.array([[-0.25, 0.07, 0.001, -0.002, 0.0], [0.0, 0, 0, 0, 0]])
+
+POSE2SIM = """
+[cam_01]
+name = "cam_01"
+size = [ 1000.0, 800.0]
+matrix = [ [ 1000.0, 0.0, 500.0], [ 0.0, 1010.0, 400.0], [ 0.0, 0.0, 1.0]]
+distortions = [ -0.25, 0.07, 0.001, -0.002]
+rotation = [ 0.0, 0.0, 0.0]
+translation = [ 0.0, 0.0, 3.0]
+fisheye = false
+
+[cam_02]
+name = "cam_02"
+size = [ 1000.0, 800.0]
+matrix = [ [ 1000.0, 0.0, 500.0], [ 0.0, 1010.0, 400.0], [ 0.0, 0.0, 1.0]]
+distortions = [ 0.0, 0.0, 0.0, 0.0]
+rotation = [ 0.0, 1.5707963267948966, 0.0]
+translation = [ 0.5, 0.0, 4.0]
+fisheye = false
+
+[metadata]
+adjusted = false
+error = 0.0
+"""
+# 64ths of pixels; millimetres; the camera looks along -z with y up.
+QUALISYS = """<?xml version="1.0" encoding="UTF-8"?>
+<calibration created="2024-01-01" source="QTM" type="regular">
+ <results std-dev="0.5" min-max-diff="1.0"/>
+ <cameras>
+  <camera active="1" avg-residual="0.4" serial="1" model="Miqus Video" viewrotation="0">
+   <fov_video left="20" top="10" right="1019" bottom="809"/>
+   <transform x="0" y="0" z="-3000" r11="1" r12="0" r13="0" r21="0" r22="-1" r23="0"
+    r31="0" r32="0" r33="-1"/>
+   <intrinsic focalLengthU="64000" focalLengthV="64640" centerPointU="33280"
+    centerPointV="26240" skew="0" radialDistortion1="-0.25" radialDistortion2="0.07"
+    radialDistortion3="0" tangentalDistortion1="0.001" tangentalDistortion2="-0.002"/>
+  </camera>
+  <camera active="1" avg-residual="0.4" serial="2" model="Miqus Video" viewrotation="0">
+   <fov_video left="20" top="10" right="1019" bottom="809"/>
+   <transform x="4000" y="0" z="-500" r11="0" r12="0" r13="1" r21="0" r22="-1" r23="0"
+    r31="1" r32="0" r33="0"/>
+   <intrinsic focalLengthU="64000" focalLengthV="64640" centerPointU="33280"
+    centerPointV="26240" skew="0" radialDistortion1="0" radialDistortion2="0"
+    radialDistortion3="0" tangentalDistortion1="0" tangentalDistortion2="0"/>
+  </camera>
+ </cameras>
+</calibration>
+"""
+
+
+def matrix(rows) -> str:
+    """A matrix as OpenCV's YAML has it."""
+    rows = np.atleast_2d(rows)
+    data = ", ".join(f"{float(value)!r}" for value in rows.flat)
+    return (
+        f"!!opencv-matrix\n   rows: {rows.shape[0]}\n   cols: {rows.shape[1]}\n"
+        f"   dt: d\n   data: [ {data} ]\n"
+    )
+
+
+INTRI, EXTRI = '%YAML:1.0\n---\nnames:\n  - "1"\n  - "2"\n', "%YAML:1.0\n---\n"
+EXTRI += 'names:\n  - "1"\n  - "2"\n'
+for number, (rotation, translation, distortion) in enumerate(
+    zip(ROTATIONS, TRANSLATIONS, DISTORTIONS, strict=True), start=1
+):
+    vector, _ = cv2.Rodrigues(rotation)
+    INTRI += f"K_{number}: {matrix(K)}dist_{number}: {matrix(distortion)}"
+    EXTRI += f"R_{number}: {matrix(vector)}Rot_{number}: {matrix(rotation)}"
+    EXTRI += f"T_{number}: {matrix(translation[:, None])}"
+
+
+def write_easymocap(folder, intrinsics=INTRI, extrinsics=EXTRI):
+    (folder / "intri.yml").write_text(intrinsics)
+    (folder / "extri.yml").write_text(extrinsics)
+    return folder / "intri.yml"
+
+
+def write_opencv(path, number: int, names=("camera_matrix", "distortion_coefficients")):
+    """One camera, as OpenCV itself writes it."""
+    storage = cv2.FileStorage(str(path), cv2.FILE_STORAGE_WRITE)
+    storage.write("calibration_time", "Mon 1 Jan 2024")
+    storage.write("image_width", 1000)
+    storage.write("image_height", 800)
+    storage.write(names[0], K)
+    storage.write(names[1], DISTORTIONS[number])
+    storage.write("R", ROTATIONS[number])
+    storage.write("T", TRANSLATIONS[number][:, None])
+    storage.release()
+
+
+def write_stereo(folder):
+    """The world of OpenCV's stereo calibration is the first camera."""
+    for name, entries in {
+        "intrinsics": {"M1": K, "D1": DISTORTIONS[0], "M2": K, "D2": DISTORTIONS[1]},
+        "extrinsics": {
+            "R": ROTATIONS[1] @ ROTATIONS[0].T,
+            "T": (TRANSLATIONS[1] - ROTATIONS[1] @ TRANSLATIONS[0])[:, None],
+            "R1": np.eye(3), "R2": np.eye(3), "P1": np.eye(3, 4), "Q": np.eye(4),
+        },
+    }.items():  # fmt: skip
+        storage = cv2.FileStorage(str(folder / f"{name}.yml"), cv2.FILE_STORAGE_WRITE)
+        for key, value in entries.items():
+            storage.write(key, value)
+        storage.release()
+
+
+def check(cameras, translations=TRANSLATIONS, rotations=ROTATIONS):
+    assert len(cameras) == 2
+    for number, camera in enumerate(cameras.values()):
+        np.testing.assert_allclose(camera.intrinsics, K, rtol=1e-6)
+        np.testing.assert_allclose(camera.rotation, rotations[number], atol=1e-6)
+        np.testing.assert_allclose(camera.translation, translations[number], atol=1e-6)
+    first, second = cameras.values()
+    assert second.lens is None
+    normalized = np.array([[0.2, -0.1, 1.0], [0.3, 0.3, 1.0]])
+    expected, _ = cv2.projectPoints(
+        normalized[:, None], np.zeros(3), np.zeros(3), K, DISTORTIONS[0]
+    )
+    shown = distort_points(first.lens, (normalized @ K.T)[:, :2])
+    np.testing.assert_allclose(shown, expected[:, 0], atol=1e-6)
+
+
+def test_pose2sim(tmp_path):
+    (tmp_path / "Config.toml").write_text("[project]\nmulti_person = false\n")
+    (tmp_path / "calibration").mkdir()
+    (tmp_path / "calibration" / "Calib_board.toml").write_text(POSE2SIM)
+    cameras = read_cameras(tmp_path)
+    assert list(cameras) == ["cam_01", "cam_02"]
+    assert cameras["cam_01"].image_size == (1000, 800)
+    check(cameras)
+
+
+def test_a_fisheye_of_pose2sim(tmp_path):
+    path = tmp_path / "Calib.toml"
+    path.write_text(POSE2SIM.replace("fisheye = false", "fisheye = true"))
+    first, second = read_cameras(path).values()
+    assert first.lens.is_fisheye
+    assert second.lens.is_fisheye
+
+
+def test_qualisys(tmp_path):
+    (tmp_path / "session.qca.txt").write_text(QUALISYS)
+    cameras = read_cameras(tmp_path)
+    assert list(cameras) == ["1", "2"]
+    assert cameras["2"].image_size == (1000, 800)
+    check(cameras)
+
+
+def test_easymocap(tmp_path):
+    path = write_easymocap(tmp_path)
+    for given in (tmp_path, path, path.with_name("extri.yml")):
+        cameras = read_cameras(given)
+        assert list(cameras) == ["1", "2"]
+        check(cameras)
+    # Without the matrix, the vector says the same; Pose2Sim numbers named cameras.
+    vectors = re.sub(r"Rot_(\d): .*?data: [^\n]*\n", "", EXTRI, flags=re.DOTALL)
+    named = [text.replace('"1"', '"left"') for text in (INTRI, vectors)]
+    write_easymocap(tmp_path, *named)
+    cameras = read_cameras(tmp_path)
+    assert list(cameras) == ["left", "2"]
+    check(cameras)
+
+
+@pytest.mark.parametrize("suffix", [".yml", ".xml", ".json"])
+def test_a_file_of_opencv_for_each_camera(tmp_path, suffix):
+    write_opencv(tmp_path / f"cam0{suffix}", 0)
+    write_opencv(tmp_path / f"cam1{suffix}", 1, names=("K", "dist"))
+    cameras = {
+        name: camera
+        for file in sorted(tmp_path.iterdir())
+        for name, camera in read_cameras(file).items()
+    }
+    assert list(cameras) == ["cam0", "cam1"]
+    assert cameras["cam0"].image_size == (1000, 800)
+    check(cameras)
+    if suffix != ".json":  # detections are JSON too
+        check(read_cameras(tmp_path))
+
+
+@pytest.mark.parametrize("suffix", [".yml", ".xml", ".json"])
+def test_one_file_of_opencv_for_all_cameras(tmp_path, suffix):
+    storage = cv2.FileStorage(str(tmp_path / f"c{suffix}"), cv2.FILE_STORAGE_WRITE)
+    for number in (0, 1):
+        storage.write(f"K_cam{number}", K)
+        storage.write(f"D_cam{number}", DISTORTIONS[number])
+        storage.write(f"RT_cam{number}", np.concatenate(
+            [ROTATIONS[number], TRANSLATIONS[number][:, None]], axis=1))  # fmt: skip
+    storage.release()
+    cameras = read_cameras(tmp_path / f"c{suffix}")
+    assert list(cameras) == ["cam0", "cam1"]
+    check(cameras)
+
+
+def test_stereo_calibration(tmp_path):
+    write_stereo(tmp_path)
+    turned = ROTATIONS[1] @ ROTATIONS[0].T
+    moved = TRANSLATIONS[1] - turned @ TRANSLATIONS[0]
+    check(read_cameras(tmp_path), [np.zeros(3), moved], [np.eye(3), turned])
+
+
+def test_our_own(tmp_path):
+    cameras = {
+        str(n): {
+            "K": K.tolist(),
+            "R": r.tolist(),
+            "t": t.tolist(),
+            "dist": [0, 0, 0, 0],
+        }
+        for n, (r, t) in enumerate(zip(ROTATIONS, TRANSLATIONS, strict=True))
+    }
+    (tmp_path / "cameras.json").write_text(json.dumps(cameras))
+    read = read_cameras(tmp_path)
+    assert read["1"].lens is None
+    np.testing.assert_allclose(read["1"].rotation, ROTATIONS[1])
+
+
+def test_nothing_is_found_where_nothing_is(tmp_path):
+    (tmp_path / "Config.toml").write_text("[project]\n")
+    (tmp_path / "a_keypoints.json").write_text("{}")
+    assert find_calibration(tmp_path) is None
+    with pytest.raises(InputError, match="holds no calibration"):
+        read_cameras(tmp_path)
+
+
+OWN = {"K": K.tolist(), "R": np.eye(3).tolist(), "t": [0, 0, 1]}
+BAD = {
+    "Calib.toml": {
+        "no TOML": ("[cam", "is not TOML"),
+        "no cameras": ("[metadata]\na = 1\n", "holds no cameras"),
+        "no matrix": (POSE2SIM.replace("matrix", "matrox"),
+                      "camera cam_01 has no matrix"),
+        "a short rotation": (POSE2SIM.replace("[ 0.0, 0.0, 0.0]\n", "[ 0.0, 0.0]\n"),
+                             "camera cam_01: R is not finite numbers"),
+        "text": (POSE2SIM.replace("[ 0.5, 0.0, 4.0]", '"far"'),
+                 "does not have t as numbers"),
+        "six coefficients": (POSE2SIM.replace("-0.002]", "-0.002, 0, 0.1]"),
+                             "has 6 coefficients of distortion"),
+        "29 mm": (POSE2SIM.replace("1000.0, 0.0, 500", "29.0, 0.0, 500"),
+                  "29 pixels means a field of view of 173 degrees.* are 806 pixels"),
+    },
+    "a.qca.txt": {
+        "no XML": ("<calibration", "is not XML"),
+        "no cameras": ("<calibration/>", "holds no cameras of Qualisys"),
+        "no transform": (QUALISYS.replace("<transform", "<other"), "no transform"),
+        "no number": (QUALISYS.replace('r33="-1"', 'r33="x"'),
+                      "camera 1 has no number r33"),
+        "a skew": (QUALISYS.replace('r33="-1"', 'r33="-2"'), "R is not a rotation"),
+    },
+    "extri.yml": {
+        "no YAML": ("%YAML:1.0\n---\na: [1, 2\n", "no file of OpenCV, or damaged"),
+        "aliases": ("a: &a [1]\nb: [*a, *a]\n", "it has aliases"),
+        "no names": ("%YAML:1.0\n---\na: 1\n", 'no list of "names"'),
+        "a list": ("- 1\n", "holds no entries by name"),
+        "no translation": (EXTRI.replace("T_2", "U_2"), "has no T_2"),
+        "a cut matrix": (EXTRI.replace("rows: 3\n   cols: 1", "rows: 4\n   cols: 1"),
+                         "a matrix of 4 x 1 has 3 numbers"),
+        "Python": ("a: !!python/object/apply:os.system ['true']\n", "damaged"),
+        "deep": ("a: " + "[" * 1500, "damaged|nested too deeply"),
+    },
+    "cam.yml": {
+        "no camera": ("%YAML:1.0\n---\na: 1\n", "holds no camera matrix"),
+        "no extrinsics": (f"%YAML:1.0\n---\ncamera_matrix: {matrix(K)}",
+                          "camera cam has no R and no t"),
+    },
+    "cam.xml": {"no XML": ("<opencv_storage><a>", "no file of OpenCV, or damaged")},
+    "cameras.json": {
+        "distortion": (json.dumps({"a": {**OWN, "dist": [[-0.2, 0.05, 0, 0, 0]]}}),
+                       "camera a has coefficients of lens distortion"),
+        "an unknown key": (json.dumps({"a": {**OWN, "focal": 3}}),
+                           'camera a has an unknown key "focal"'),
+        "a column": (json.dumps({"a": {**OWN, "t": [[0], [0], [4]]}}),
+                     "t is not finite numbers of shape"),
+        "a list": ("[1]", "by name"),
+    },
+    "a.jpg": {"a photo": ("x", "is no calibration")},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("file", "name"), [(file, name) for file, cases in BAD.items() for name in cases]
+)
+def test_bad_files_are_named_in_one_line(tmp_path, file, name):
+    text, fault = BAD[file][name]
+    if file == "extri.yml":
+        write_easymocap(tmp_path)
+    (tmp_path / file).write_text(text)
+    with pytest.raises(InputError, match=fault) as caught:
+        read_cameras(tmp_path / file)
+    message = str(caught.value)
+    assert message.startswith(str(tmp_path / file))
+    assert "\n" not in message
+    assert len(message) < 400
