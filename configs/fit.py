@@ -49,6 +49,10 @@ def get_config() -> ConfigDict:
     # Whether bodies are fitted to the detected hips, which detectors do not place where
     # body models do.
     config.use_hips = False
+    # "movenet" if the keypoints are those of the detector that ships: the body's joints
+    # are moved to where it puts them, hips included, and a joint's score gives its
+    # weight. Empty for keypoints of any other source.
+    config.detector = ""
     config.max_steps = 1000
 
     # Number of people that are solved at a time; results are the same bits for the same

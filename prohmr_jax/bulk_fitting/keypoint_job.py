@@ -25,8 +25,12 @@ from prohmr_jax.fitting.objectives import (
 )
 from prohmr_jax.geometry.rotations import rotmat_to_axis_angle
 from prohmr_jax.models.prohmr import PreparedProHMR
+from prohmr_jax.priors.detector_errors import load_detector_errors
 from prohmr_jax.solver.problem import Minimum, Settings
 from prohmr_jax.solver.slots import Slots, map_batches
+
+DETECTORS = ("", "movenet")
+"""Detectors whose joints and errors are known; empty for one that is not."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +41,8 @@ class KeypointFitSettings:
     """Frame of the data term, one of `initialization.FRAMES`."""
     use_hips: bool = False
     """Whether bodies are fitted to the detected hips."""
+    detector: str = ""
+    """Detector that found the keypoints, one of `DETECTORS`; empty for any other."""
     num_hypotheses: int = 1
     """Number of hypotheses before the fit, the mode included."""
     seed: int = 0
@@ -81,7 +87,8 @@ class KeypointFitJob:
             for a lens like the crop's.
         """
         self._settings = settings
-        self._model = FittingModel(model.flow, body)
+        detector = load_detector_errors() if settings.detector else None
+        self._model = FittingModel(model.flow, body, detector)
         self._initializer = Initializer(
             model,
             body,

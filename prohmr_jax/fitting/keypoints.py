@@ -15,6 +15,7 @@ from flax import struct
 from jaxtyping import Array, Float
 
 from prohmr_jax import skeleton
+from prohmr_jax.fitting.detector_terms import weighted_by_score
 from prohmr_jax.fitting.objectives import (
     FittingModel,
     KeypointData,
@@ -143,7 +144,11 @@ def keypoint_problem(
 
     Args: see `fit_keypoints`.
     """
-    keypoints = view.keypoints if use_hips else without_hips(view.keypoints)
+    if model.detector is not None:
+        # The body is moved to where this detector puts hips, so they count.
+        keypoints = weighted_by_score(model.detector, view.keypoints)
+    else:
+        keypoints = view.keypoints if use_hips else without_hips(view.keypoints)
     start = KeypointParams(
         z=jnp.zeros((*betas.shape[:-1], POSE_FEATURES), betas.dtype),
         betas=betas,
@@ -175,7 +180,8 @@ def fit_keypoints(
       context: contexts of the images.
       betas: shape coefficients that the network predicts, where the fit starts.
       view: detections and the camera to start from; see `image_view` and `crop_view`.
-      use_hips: False ignores the detected hips and pelvis, as the official default.
+      use_hips: False ignores the detected hips and pelvis, as the official default;
+        where the model has a detector, its hips are always used.
       settings: when the solver stops.
       slots: number of people who are solved at a time, which is also the only compiled
         size; None solves all people at once.

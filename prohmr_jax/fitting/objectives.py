@@ -11,11 +11,13 @@ from flax import struct
 from jaxtyping import Array, Float
 
 from prohmr_jax.body import BodyModel, pose_joints, shape_body
+from prohmr_jax.fitting.detector_terms import joints_as_detected
 from prohmr_jax.geometry.cameras import project
 from prohmr_jax.geometry.rotations import pose_6d_to_rotmat
 from prohmr_jax.models import prepared_flow
 from prohmr_jax.models.prepared_flow import PreparedFlow, ProjectedContext
 from prohmr_jax.models.prohmr import NUM_ROTATIONS
+from prohmr_jax.priors.detector_errors import DetectorErrors
 from prohmr_jax.structs import Body, Camera, Keypoints2D, SmplParams
 
 # Weights of the official implementation (nkolot/ProHMR, keypoint_fitting_loss and
@@ -38,6 +40,8 @@ class FittingModel:
     """Flow of the trained ProHMR."""
     body: BodyModel
     """Body model that it was trained with."""
+    detector: DetectorErrors | None = None
+    """Detector that found the keypoints; None compares them with the body's joints."""
 
 
 @struct.dataclass
@@ -167,10 +171,13 @@ def keypoint_objective(
       params: the unknowns.
       data: what is known.
     """
-    _, body = decode_body(model, params.z, params.betas, data.context)
+    smpl, body = decode_body(model, params.z, params.betas, data.context)
+    joints = body.joints
+    if model.detector is not None:
+        joints = joints_as_detected(model.detector, body, smpl.rotmats)
     camera = Camera(params.translation, data.focal_length, data.center)
     return (
-        reprojection(body.joints, data.keypoints, camera, data.image_side)
+        reprojection(joints, data.keypoints, camera, data.image_side)
         + KEYPOINT_LATENT_WEIGHT * jnp.sum(params.z**2)
         + BETAS_WEIGHT * jnp.sum(params.betas**2)
     )

@@ -19,7 +19,11 @@ from prohmr_jax.bulk_fitting.before_after import (
     side_by_side,
 )
 from prohmr_jax.bulk_fitting.jobs import Columns, Row, row_of
-from prohmr_jax.bulk_fitting.keypoint_job import KeypointFitJob, KeypointFitSettings
+from prohmr_jax.bulk_fitting.keypoint_job import (
+    DETECTORS,
+    KeypointFitJob,
+    KeypointFitSettings,
+)
 from prohmr_jax.bulk_fitting.person_stream import PersonInput
 from prohmr_jax.bulk_fitting.run import BulkReport, run_job
 from prohmr_jax.bulk_fitting.sources import DatasetRecords, open_source
@@ -34,8 +38,8 @@ TABLE, OVERLAYS = "fits.npz", "overlays"
 _LEAST = {"num_hypotheses": 1, "seed": 0, "min_score": 0}
 # Keys that results depend on, besides those that all modes of bulk fitting have.
 _RESULT_KEYS = (
-    "people", "min_score", "num_hypotheses", "seed", "frame", "use_hips", "max_steps",
-    "slots",
+    "people", "min_score", "num_hypotheses", "seed", "frame", "use_hips", "detector",
+    "max_steps", "slots",
 )  # fmt: skip
 
 
@@ -109,11 +113,13 @@ def _before_and_after(row: Row) -> list[PlacedBody]:
 
 
 def _settings(config: ml_collections.ConfigDict) -> KeypointFitSettings:
-    require_usable(config, "a photo, a file, a folder or a dataset", {}, _LEAST)
+    words = {"detector": DETECTORS}
+    require_usable(config, "a photo, a file, a folder or a dataset", words, _LEAST)
     require_people_words(config.people)
     return KeypointFitSettings(
         frame=config.frame,
         use_hips=config.use_hips,
+        detector=config.detector,
         num_hypotheses=config.num_hypotheses,
         seed=config.seed,
         slots=config.slots,
