@@ -51,8 +51,13 @@ def get_config() -> ConfigDict:
     config.use_hips = False
     # "movenet" if the keypoints are those of the detector that ships: the body's joints
     # are moved to where it puts them, hips included, and a joint's score gives its
-    # weight. Empty for keypoints of any other source.
+    # weight. Empty for keypoints of any other source, and because "movenet" did
+    # not make bodies better where it was measured (docs/detector_errors.md).
     config.detector = ""
+    # Weight of the keypoints, relative to the published one. The keypoint model has
+    # already seen them: 0.1 gives better bodies from noisy detections, and 1 follows
+    # the detections more closely.
+    config.data_weight = 1.0
     config.max_steps = 1000
 
     # Number of people that are solved at a time; results are the same bits for the same

@@ -43,6 +43,8 @@ class KeypointFitSettings:
     """Whether bodies are fitted to the detected hips."""
     detector: str = ""
     """Detector that found the keypoints, one of `DETECTORS`; empty for any other."""
+    data_weight: float = 1.0
+    """Weight of the data term, relative to the published one."""
     num_hypotheses: int = 1
     """Number of hypotheses before the fit, the mode included."""
     seed: int = 0
@@ -113,6 +115,11 @@ class KeypointFitJob:
         betas = initial.prediction.hypotheses.smpl.betas[:, 0]
         arguments = initial.prediction.context, betas, initial.view
         start, data = map_batches(problem, arguments, size)
+        # The data term takes the squares of confidences.
+        factor = np.sqrt(np.float32(self._settings.data_weight))
+        confidence = factor * data.keypoints.confidence
+        weighted = data.keypoints.replace(confidence=confidence)
+        data = data.replace(keypoints=weighted)
         return KeypointProblem(people, initial, start, data)
 
     def finish(

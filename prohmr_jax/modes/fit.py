@@ -35,11 +35,11 @@ from prohmr_jax.modes.bulk_config import open_model, require_usable, run_identit
 from prohmr_jax.solver.problem import Settings
 
 TABLE, OVERLAYS = "fits.npz", "overlays"
-_LEAST = {"num_hypotheses": 1, "seed": 0, "min_score": 0}
+_LEAST = {"num_hypotheses": 1, "seed": 0, "min_score": 0, "data_weight": 0}
 # Keys that results depend on, besides those that all modes of bulk fitting have.
 _RESULT_KEYS = (
     "people", "min_score", "num_hypotheses", "seed", "frame", "use_hips", "detector",
-    "max_steps", "slots",
+    "data_weight", "max_steps", "slots",
 )  # fmt: skip
 
 
@@ -120,6 +120,7 @@ def _settings(config: ml_collections.ConfigDict) -> KeypointFitSettings:
         frame=config.frame,
         use_hips=config.use_hips,
         detector=config.detector,
+        data_weight=config.data_weight,
         num_hypotheses=config.num_hypotheses,
         seed=config.seed,
         slots=config.slots,

@@ -142,6 +142,18 @@ def test_frames_of_photos(run, tmp_path):
     assert drawn == ["000000_before_after.png"]
 
 
+def test_the_weight_of_keypoints(run, tmp_path):
+    def data_term(weight):
+        report = run(output=str(tmp_path / str(weight)), data_weight=weight)
+        table, _, _ = read_table(report.table)
+        # At the mode the rest of the objective is the prior of the shape.
+        return table.fit_start_loss - 36.0 * np.sum(table.betas**2, axis=1)
+
+    whole = data_term(1.0)
+    assert (whole > 0).all()
+    np.testing.assert_allclose(data_term(0.1), 0.1 * whole, rtol=1e-3)
+
+
 def test_finished_runs_are_left_alone_and_others_refused(run, tmp_path):
     table = run().table
     data, when = table.read_bytes(), table.stat().st_mtime_ns
@@ -250,7 +262,8 @@ def test_killed_and_restarted_it_gives_the_same_bytes(run, tmp_path, tiny_weight
     ("key", "value"),
     [("input", ""), ("photo", "a.png"), ("exif", "honor"), ("frame", "photo"),
      ("slots", 0), ("num_hypotheses", 0), ("focal_length_px", float("nan")),
-     ("people_per_shard", 0), ("image_size", (-1, 5)), ("overlays", -1)],
+     ("people_per_shard", 0), ("image_size", (-1, 5)), ("overlays", -1),
+     ("data_weight", -1.0), ("detector", "openpose")],
 )  # fmt: skip
 def test_values_of_the_config(run, key, value):
     with pytest.raises(InputError) as caught:
