@@ -1,7 +1,8 @@
 """Runs the command line, `prohmr-jax --config NAME` or `python -m prohmr_jax.main`.
 
 NAME is a config that ships or the path of a Python file. The config names the mode that
-runs; `--config.key=value` sets one of its keys.
+runs; `--config.key=value` sets one of its keys. What the run needs is checked before it
+starts; `prohmr-jax doctor`, with the same options, only prints these checks.
 """
 
 import dataclasses
@@ -107,9 +108,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
             jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
         if options.distributed:
             join_hosts(options.distributed)
+        workdir = pathlib.Path(options.workdir) if mode.trains else None
+        if options.only_checks:
+            doctor = importlib.import_module("prohmr_jax.modes.doctor")
+            doctor.run(config, workdir, options.compilation_cache)
+            return
+        checks = importlib.import_module("prohmr_jax.modes.run_checks")
+        checks.require_ready(config, workdir)
         module = importlib.import_module(f"prohmr_jax.{mode.module}")
-        workdir = [pathlib.Path(options.workdir)] if mode.trains else []
-        module.run(config, *workdir)
+        module.run(config, *([workdir] if mode.trains else []))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -57,7 +57,8 @@ def commands(text: str) -> list[list[str]]:
     without_blocks = re.sub(r"```.*?```", "", text, flags=re.S)
     lines += [" ".join(c.split()) for c in re.findall(r"`([^`]+)`", without_blocks)]
     found_in = [
-        re.search(r"(?:-m prohmr_jax\.main|prohmr-jax) (--.*)", x) for x in lines
+        re.search(r"(?:-m prohmr_jax\.main|prohmr-jax) (--.*|doctor.*)", x)
+        for x in lines
     ]
     return [shlex.split(match[1]) for match in found_in if match]
 

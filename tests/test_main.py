@@ -202,9 +202,14 @@ def test_a_mode_runs_as_it_declares(monkeypatch, keeps_programs):
     calls, settings = [], {}
     config = ConfigDict({"mode": "some"})
     options = SimpleNamespace(
-        workdir="runs/x", compilation_cache="cache", distributed=""
+        workdir="runs/x", compilation_cache="cache", distributed="", only_checks=False
     )
-    module = SimpleNamespace(run=lambda *arguments: calls.append(arguments))
+    checked = []
+    # One module stands for that of the mode and for that of the checks.
+    module = SimpleNamespace(
+        run=lambda *arguments: calls.append((*arguments, len(checked))),
+        require_ready=lambda *arguments: checked.append(arguments),
+    )
     mode = command.Mode("some", trains=True, keeps_programs=keeps_programs)
     monkeypatch.setitem(command.MODES, "some", mode)
     monkeypatch.setattr(command, "log_progress", lambda: None)
@@ -212,9 +217,20 @@ def test_a_mode_runs_as_it_declares(monkeypatch, keeps_programs):
     monkeypatch.setattr(command.importlib, "import_module", lambda name: module)
     monkeypatch.setattr(command.jax.config, "update", settings.__setitem__)
     command.main([])
-    assert calls == [(config, pathlib.Path("runs/x"))]
+    assert checked == [(config, pathlib.Path("runs/x"))]
+    assert calls == [(config, pathlib.Path("runs/x"), 1)]
     kept = settings.get("jax_compilation_cache_dir")
     assert kept == ("cache" if keeps_programs else None)
+
+
+def test_the_word_doctor_asks_for_checks_alone():
+    options, config = read_command_line(["doctor", "--config=fit", "--config.slots=3"])
+    assert (options.only_checks, config.mode, config.slots) == (True, "fit", 3)
+    options, config = read_command_line(["doctor"])
+    assert (options.only_checks, config.mode) == (True, "demo")
+    assert not read_command_line(["--config=fit"])[0].only_checks
+    with pytest.raises(InputError, match="doctor: is neither an option"):
+        read_command_line(["--config=fit", "doctor"])
 
 
 def test_a_wrong_description_of_hosts_is_refused():

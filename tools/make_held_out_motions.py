@@ -11,6 +11,7 @@ import argparse
 import sys
 
 from prohmr_jax.errors import InputError
+from prohmr_jax.files.atomic import require_writable_file
 from prohmr_jax.poses.bank import write_held_out_clips
 from prohmr_jax.poses.mocap.climbing import read_climbing
 from prohmr_jax.poses.mocap.deepmimic import read_deepmimic
@@ -34,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not (args.acrobatics or args.climbing):
         parser.error("name a folder by --acrobatics or by --climbing")
     try:
+        require_writable_file(args.output)
         clips = []
         if args.acrobatics:
             read = read_deepmimic(args.acrobatics)

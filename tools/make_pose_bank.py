@@ -10,6 +10,7 @@ import argparse
 import sys
 
 from prohmr_jax.errors import InputError
+from prohmr_jax.files.atomic import require_writable_file
 from prohmr_jax.poses.bank import write_held_out_clips, write_pose_bank
 from prohmr_jax.poses.build_bank import build_pose_bank
 from prohmr_jax.poses.mocap.training_clips import read_captures, training_clips
@@ -36,6 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="seed of the random poses")
     args = parser.parse_args(arguments)
     try:
+        require_writable_file(args.output)
         if args.held_out:
             write_held_out_clips(args.held_out, read_captures(args.capture))
         clips = training_clips(args.capture)

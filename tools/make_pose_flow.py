@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from prohmr_jax.errors import InputError
+from prohmr_jax.files.atomic import require_writable_file
 from prohmr_jax.poses.bank import read_pose_bank
 from prohmr_jax.priors.pose_flow import init_params, save_pose_flow
 from prohmr_jax.training.optimizers import OptimizerSettings, make_optimizer
@@ -46,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         donate_argnums=0,
     )
     try:
+        require_writable_file(args.output)
         bank = jnp.asarray(read_pose_bank(args.pose_bank).axis_angle, jnp.float16)
         params = init_params(jax.random.key(args.seed))
         params = whitened_params(params, bank[:10_000].astype(jnp.float32))

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from prohmr_jax.errors import InputError
+from prohmr_jax.files.atomic import require_writable_file
 from prohmr_jax.poses.build_bank import build_pose_bank
 from prohmr_jax.poses.fit_prior import (
     choose_num_components,
@@ -49,6 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="seed of poses and fit")
     args = parser.parse_args(arguments)
     try:
+        require_writable_file(args.output)
         clips = training_clips(args.capture)
         count = args.components[0]
         if len(args.components) > 1:

@@ -8,6 +8,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -73,6 +74,43 @@ def make_directory_atomically(
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
+
+
+def require_writable(folder: str | os.PathLike) -> None:
+    """Writes where a folder is, or where it would be created, and removes it again.
+
+    Programs call it before long work. Nothing is left behind, not even the folder.
+
+    Args:
+      folder: folder that will be written to; it need not exist.
+
+    Raises:
+      InputError: the folder cannot be created or written to, or the disk is full.
+    """
+    with _write_errors_named(folder):
+        nearest = Path(os.path.realpath(folder))
+        while not nearest.exists():
+            nearest = nearest.parent
+        with tempfile.TemporaryFile(dir=nearest) as stream:
+            stream.write(bytes(4096))
+
+
+def require_writable_file(path: str | os.PathLike) -> None:
+    """Checks, as `require_writable` does, that a file can be written.
+
+    Args:
+      path: file that will be written or replaced; its folder need not exist.
+
+    Raises:
+      InputError: a folder is at the path, or see `require_writable`.
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise InputError(path, "cannot be written: it is a folder, not a file")
+    try:
+        require_writable(target.parent)
+    except InputError as error:
+        raise InputError(path, error.what) from error
 
 
 def _temporary_beside(target: Path) -> Path:

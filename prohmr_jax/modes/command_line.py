@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import re
+import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -18,6 +19,9 @@ from prohmr_jax.modes.config_files import (
     shipped_names,
 )
 
+DOCTOR = "doctor"
+"""First word of a command line that only checks what a run needs."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Options:
@@ -31,6 +35,8 @@ class Options:
     """How this process joins those of other hosts; empty: it trains alone."""
     compilation_cache: str
     """Directory of compiled programs; empty: none are kept."""
+    only_checks: bool = False
+    """Whether the run is not started, and only what it needs is checked."""
 
 
 def read_command_line(
@@ -39,13 +45,17 @@ def read_command_line(
     """Returns the options and the locked config, its keys set as `--config.key=value`.
 
     Args:
-      arguments: those after the program's name; None: those of this process.
+      arguments: those after the program's name; None: those of this process. The word
+        `DOCTOR` before all others asks for checks alone.
 
     Raises:
       InputError: an option, a config, a key or the type of a value is wrong.
     """
-    known, settings = _parser().parse_known_args(arguments)
-    options = Options(**vars(known))
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    only_checks = arguments[:1] == [DOCTOR]
+    parser = _parser(needs_config=not only_checks)
+    known, settings = parser.parse_known_args(arguments[only_checks:])
+    options = Options(**vars(known), only_checks=only_checks)
     return options, set_keys(read_config(options.config), settings)
 
 
@@ -56,10 +66,12 @@ class _Parser(argparse.ArgumentParser):
         raise InputError("command line", message)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(needs_config: bool) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="prohmr-jax",
-        description="Runs the mode that a config names.",
+        usage="%(prog)s [doctor] --config CONFIG [options] [--config.key=value ...]",
+        description="Runs the mode that a config names; with the word 'doctor' first, "
+        "only checks the installation and what that run needs.",
         epilog="--config.key=value sets a key of the config. Configs that ship: "
         f"{', '.join(shipped_names())}.",
         allow_abbrev=False,
@@ -72,7 +84,10 @@ def _parser() -> argparse.ArgumentParser:
                               "programs are kept for the next run; empty: nowhere"),
     }  # fmt: skip
     parser.add_argument(
-        "--config", required=True, help="name of a config that ships, or a Python file"
+        "--config",
+        required=needs_config,
+        default="demo",
+        help="name of a config that ships, or a Python file",
     )
     for name, (default, text) in texts.items():
         parser.add_argument(f"--{name}", default=default, help=text)

@@ -22,7 +22,7 @@ from prohmr_jax.detection.people_reader import PeopleReader, ReadingSettings
 from prohmr_jax.detection.types import PersonInPicture
 from prohmr_jax.errors import InputError, count_by_reason
 from prohmr_jax.files.assets import DEMO_PHOTO
-from prohmr_jax.files.atomic import write_atomically
+from prohmr_jax.files.atomic import require_writable
 from prohmr_jax.files.images import write_png
 from prohmr_jax.files.meshes import write_glb, write_obj
 from prohmr_jax.files.photos import NO_PHOTO
@@ -85,7 +85,7 @@ def run(config: ml_collections.ConfigDict) -> DemoReport:
     settings = _settings(config)
     reading = _reading(config)
     files = PeopleReader(reading).files(source, settings.output)
-    _require_writable(settings.output)
+    require_writable(settings.output)
     _LOG.info("reading the body and the weights")
     reconstructor = load_reconstructor(
         config.checkpoint,
@@ -154,13 +154,6 @@ def _reading(config: ml_collections.ConfigDict) -> ReadingSettings:
         focal_length_px=config.focal_length_px,
         joint_order=config.format,
     )
-
-
-def _require_writable(folder: pathlib.Path) -> None:
-    """Tries to write into a folder, so that nothing is computed in vain later."""
-    probe = folder / ".writable"
-    write_atomically(probe, lambda stream: None)
-    probe.unlink(missing_ok=True)
 
 
 def _reconstruct_file(

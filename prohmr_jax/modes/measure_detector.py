@@ -60,6 +60,9 @@ def run(config: ConfigDict) -> None:
     per_chunk = settings.people * settings.views
     chunks = range(-(-config.num_views // per_chunk))
     missing = [n for n in chunks if not chunk_path(config.output, n).exists()]
+    # The file of held-out clips would otherwise be found missing after many chunks.
+    for held_out in {_is_held_out(chunk) for chunk in missing}:
+        _poses(config.pose_bank, config.held_out, held_out)
     measure = functools.partial(
         _measure_chunk,
         config.output,
@@ -100,11 +103,16 @@ def _measure_chunk(
 ) -> None:
     """Renders the views of a chunk, detects the people in them, and writes the file."""
     body, body_map, detector = _tools(body_path)
-    held_out = chunk % _HELD_OUT_EVERY == _HELD_OUT_EVERY - 1
+    held_out = _is_held_out(chunk)
     poses = _poses(bank, held_out_clips, held_out)
     rendered = render_views(body, body_map, poses, settings, chunk)
     views = _detected(detector, rendered, (settings.seed, chunk))
     write_chunk(chunk_path(output, chunk), views, settings, held_out)
+
+
+def _is_held_out(chunk: int) -> bool:
+    """Returns whether a chunk has poses that no training sees."""
+    return chunk % _HELD_OUT_EVERY == _HELD_OUT_EVERY - 1
 
 
 @functools.cache

@@ -7,7 +7,12 @@ import sys
 import pytest
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.atomic import make_directory_atomically, write_atomically
+from prohmr_jax.files.atomic import (
+    make_directory_atomically,
+    require_writable,
+    require_writable_file,
+    write_atomically,
+)
 
 
 def test_replaces_and_leaves_no_neighbours(tmp_path):
@@ -127,3 +132,36 @@ def test_a_directory_that_cannot_be(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="cannot be written"):
         make_directory_atomically(tmp_path / "file" / "d", lambda path: None)
+
+
+def test_what_can_be_written_is_found_out_without_a_trace(tmp_path):
+    (tmp_path / "file").write_text("old")
+    require_writable(tmp_path)
+    require_writable(tmp_path / "a" / "b")
+    require_writable_file(tmp_path / "file")
+    require_writable_file(tmp_path / "a" / "file")
+    for folder in (tmp_path / "file", tmp_path / "file" / "b"):
+        with pytest.raises(InputError, match="cannot be written: Not a directory"):
+            require_writable(folder)
+    for path in (tmp_path, tmp_path / "file" / "b", "/proc/none/file"):
+        with pytest.raises(InputError) as caught:
+            require_writable_file(path)
+        assert str(caught.value).startswith(f"{path}: cannot be written: ")
+    assert os.listdir(tmp_path) == ["file"]
+    assert (tmp_path / "file").read_text() == "old"
+
+
+def test_a_full_disk_is_found_out(tmp_path):
+    script = (
+        "import resource, sys\n"
+        "from prohmr_jax.errors import InputError\n"
+        "from prohmr_jax.files.atomic import require_writable\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "try:\n"
+        "    require_writable(sys.argv[1])\n"
+        "except InputError as error:\n"
+        "    print(error)\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "new")]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.stdout == f"{tmp_path / 'new'}: cannot be written: File too large\n"
