@@ -92,7 +92,7 @@ def require_writable(folder: str | os.PathLike) -> None:
         while not nearest.exists():
             nearest = nearest.parent
         with tempfile.TemporaryFile(dir=nearest) as stream:
-            stream.write(bytes(4096))
+            stream.write(b"0")
 
 
 def require_writable_file(path: str | os.PathLike) -> None:

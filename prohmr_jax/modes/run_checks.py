@@ -207,7 +207,11 @@ def _dataset_checks(config: ConfigDict) -> Iterator[Check]:
     if config.evaluation.every:
         sources["validation"] = config.validation
     for name, source in sources.items():
-        # The run itself renders this one.
-        if source.directory != rendered or os.path.isdir(rendered):
+        is_rendered = bool(rendered) and _same_path(source.directory, rendered)
+        if os.path.isdir(source.directory) or not is_rendered:
             values = source.directory, source.split
             yield _check(f"config.{name}", _dataset, *values)
+
+
+def _same_path(path: str, other: str) -> bool:
+    return os.path.abspath(path) == os.path.abspath(other)

@@ -156,7 +156,7 @@ def test_a_full_disk_is_found_out(tmp_path):
         "import resource, sys\n"
         "from prohmr_jax.errors import InputError\n"
         "from prohmr_jax.files.atomic import require_writable\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
         "try:\n"
         "    require_writable(sys.argv[1])\n"
         "except InputError as error:\n"

@@ -206,6 +206,14 @@ def test_heic_with_its_package(tmp_path):
     heif.from_bytes("RGB", (96, 64), pixels.tobytes()).save(path, quality=95)
     assert close(read_image(path), pixels, 4)
     assert image_size(path) == (96, 64)
+    # As phones write it: the pixels lie on their side, and the file says how to turn.
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = heif.from_bytes("RGB", (96, 64), pixels.tobytes())
+    turned.info["exif"] = exif.tobytes()
+    turned.save(path, quality=95)
+    assert close(read_image(path), UPRIGHT[6](pixels), 4)
+    assert image_size(path) == (64, 96)
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(InputError, match=r"a\.heic: is "):
         read_image(path)

@@ -12,12 +12,21 @@ from prohmr_jax.detection.detector import load_detector
 from prohmr_jax.detection.people_reader import PeopleReader
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.assets import DEMO_PHOTO
+from prohmr_jax.files.detections import Detection
 from prohmr_jax.files.images import read_image
+from prohmr_jax.inference.reconstruction import load_reconstructor
 from prohmr_jax.inference.results import read_result
 from prohmr_jax.modes import demo as demo_mode
 from prohmr_jax.modes.demo import run as run_demo
 from prohmr_jax.skeleton import BODY_25
-from tests.support.demo_cases import demo_config, openpose, person, write_weights
+from prohmr_jax.structs import Box, Keypoints2D
+from tests.support.demo_cases import (
+    demo_config,
+    openpose,
+    person,
+    write_image_weights,
+    write_weights,
+)
 from tests.support.paths import DEMO_KEYPOINTS
 
 
@@ -97,6 +106,25 @@ def test_a_photo_is_enough(demo):
     # The left arm is hidden, and the knees are outside.
     hidden = BODY_25.indices("left_elbow", "left_wrist", "left_knee", "right_knee")
     assert not result.keypoint_confidence[list(hidden)].any()
+
+
+def test_an_image_model_is_given_the_detected_box(demo, tmp_path):
+    shutil.copy(DEMO_PHOTO, demo.folder / "a.jpg")
+    weights = write_image_weights(tmp_path / "image.npz")
+    demo.run("a.jpg", checkpoint=str(weights))
+    result = demo.result("a_person0")
+    seen = result.keypoints_px[result.keypoint_confidence > 0.1]
+    low, high = seen.min(axis=0), seen.max(axis=0)
+    np.testing.assert_allclose(result.box_center_px, (low + high) / 2, rtol=1e-4)
+    np.testing.assert_allclose(result.box_size_px, 1.2 * np.max(high - low), rtol=1e-4)
+    # The mode is that of a person who is given by this box alone.
+    box = Box(result.box_center_px, result.box_size_px)
+    nobody = Keypoints2D(np.zeros((25, 2), np.float32), np.zeros(25, np.float32))
+    boxed, _ = load_reconstructor(
+        weights, "open", seed=0, num_hypotheses=3, num_meshes=1, focal_length_px=0.0
+    )(Detection(nobody, 0, "boxes", box=box), read_image(DEMO_PHOTO), (512, 512))
+    np.testing.assert_allclose(boxed.joints[0], result.joints[0], atol=1e-4)
+    np.testing.assert_allclose(boxed.translation, result.translation, rtol=1e-4)
 
 
 def test_detections_beside_a_photo_win(demo):

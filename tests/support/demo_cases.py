@@ -60,17 +60,34 @@ def write_photo(path: pathlib.Path, mode: str = "RGB", size=PHOTO_SIZE) -> None:
 
 
 def write_weights(path: pathlib.Path, num_betas: int = 10) -> pathlib.Path:
-    """Random weights of a very small model."""
-    spec = ModelSpec(
-        encoder_width=16,
-        encoder_blocks=1,
-        context_features=16,
-        flow_layers=2,
-        flow_hidden=16,
-        flow_batch_norm=False,
-        head_hidden=16,
-        num_betas=num_betas,
+    """Random weights of a very small model of keypoints."""
+    return _write_random(
+        path,
+        ModelSpec(
+            encoder_width=16,
+            encoder_blocks=1,
+            context_features=16,
+            flow_layers=2,
+            flow_hidden=16,
+            flow_batch_norm=False,
+            head_hidden=16,
+            num_betas=num_betas,
+        ),
     )
+
+
+def write_image_weights(path: pathlib.Path) -> pathlib.Path:
+    """Random weights of a model that looks at crops of 32 pixels."""
+    spec = ModelSpec(
+        encoder="resnet18", input_size=32, context_features=512, flow_layers=1,
+        flow_blocks=1, flow_hidden=8, flow_batch_norm=False, head_hidden=8,
+    )  # fmt: skip
+    variables = init_variables(build_model(spec), jax.random.key(0))
+    save_weights(path, spec, variables)
+    return path
+
+
+def _write_random(path: pathlib.Path, spec: ModelSpec) -> pathlib.Path:
     shapes = jax.eval_shape(
         lambda: init_variables(build_model(spec), jax.random.key(0))
     )
