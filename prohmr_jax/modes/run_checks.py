@@ -26,9 +26,10 @@ from prohmr_jax.weights.weight_files import STATES
 # Value of `encoder_weights` for the weights that ship.
 _SHIPPED = "shipped"
 # Modes whose `output` is a folder; that of the others is a file.
-_OUTPUT_FOLDERS = frozenset(
-    ("demo", "fit", "multiview", "evaluate_images", "measure_detector", "render_people")
-)
+_OUTPUT_FOLDERS = (
+    "demo", "fit", "multiview", "export", "evaluate_images", "measure_detector",
+    "render_people",
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,7 +24,7 @@ from tests.support.datasets_case import make_record, write_people
 # Keys whose value is a text, but no path of a file that must be there.
 WORDS = {
     "mode", "photo", "exif", "format", "frame", "people", "method", "detector",
-    "split", "encoder", "encoder_dtype", "schedule",
+    "split", "encoder", "encoder_dtype", "schedule", "hypothesis",
 }  # fmt: skip
 # Paths that are checked, each in its own way.
 OTHERS = {"output", "directory", "dataset"}
@@ -135,6 +135,15 @@ def write_clips(path: pathlib.Path) -> None:
         "axis_angle": clip.axis_angle,
     }
     np.savez(path, **arrays)
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_outputs_that_have_a_default_are_folders(name, tmp_path):
+    config = shipped_config(name)
+    if "output" in config:
+        is_folder = bool(config.output)
+        config.output = str(tmp_path)
+        assert bool(faults(config, among="config.output")) != is_folder
 
 
 def test_outputs(tmp_path):
