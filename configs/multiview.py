@@ -13,8 +13,13 @@ def get_config() -> ConfigDict:
     """Returns the configuration of joint fits to all views."""
     config = ConfigDict()
     config.mode = "multiview"
-    # A manifest, or a folder that holds a folder of detections for each person.
+    # A manifest, or a folder that holds a folder of detections for each person or for
+    # each camera.
     config.input = ""
+    # File or folder of the calibrated cameras: Pose2Sim's .toml, Qualisys' .qca.txt,
+    # EasyMocap's intri.yml and extri.yml, OpenCV's .yml, .xml or .json, or
+    # `cameras.json`. Empty for cameras in the input.
+    config.cameras = ""
     config.output = "outputs/multiview"
     # The next four keys are explained in `configs/fit.py`.
     config.photo = ""

@@ -5,9 +5,10 @@ give bodies far away or nowhere, and no error by themselves.
 """
 
 import dataclasses
+import functools
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -29,6 +30,7 @@ _MIN_SHARE = 0.5
 _SMALLEST, _LARGEST = 0.15, 4.0
 _TYPICAL = 1.2
 _UNITS = {"inches": 39.37, "centimetres": 100.0, "millimetres": 1000.0}
+_NO_CAMERAS = CameraRig(np.zeros((0, 3, 3)), np.zeros((0, 3, 3)), np.zeros((0, 3)))
 # Axes of OpenGL's cameras, which look along -z with y up, in our camera axes.
 _FROM_OPENGL = np.diag([1.0, -1.0, -1.0])
 
@@ -155,6 +157,26 @@ def _fit(rig: CameraRig, pairs: Sequence[Sighting]) -> tuple[float, float]:
             sizes.append(extent(points))
     size = float(np.median(sizes)) if sizes else 0.0
     return len(sizes) / len(pairs), size
+
+
+def fitting_convention(fits: Callable[[Callable], bool]) -> str:
+    """Returns how cameras must be read to fit, in words, or "" if no way is known.
+
+    Args:
+      fits: says whether cameras fit that were changed by a function of a rig.
+    """
+    for name in ("", *_conventions(_NO_CAMERAS)):
+        for unit, factor in {"": 1.0, **_UNITS}.items():
+            if fits(functools.partial(_read_as, name, factor)):
+                in_unit = f", in {unit}" if unit else ""
+                return (name or "world-to-camera transformations") + in_unit
+    return ""
+
+
+def _read_as(convention: str, factor: float, rig: CameraRig) -> CameraRig:
+    """Returns cameras as another convention, or "" for none, and unit read them."""
+    rig = CameraRig(rig.intrinsics, rig.rotation, rig.translation / factor)
+    return _conventions(rig)[convention] if convention else rig
 
 
 def _conventions(rig: CameraRig) -> dict[str, CameraRig]:

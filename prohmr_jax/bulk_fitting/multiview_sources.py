@@ -12,18 +12,36 @@ from pathlib import Path
 import numpy as np
 
 from prohmr_jax.bulk_fitting.camera_checks import Sighting, require_fitting_cameras
+from prohmr_jax.bulk_fitting.camera_folders import (
+    Frames,
+    frames_of_cameras,
+    look_like_cameras,
+)
+from prohmr_jax.bulk_fitting.frame_sources import FramesSource
 from prohmr_jax.bulk_fitting.person_stream import SourceItem
 from prohmr_jax.bulk_fitting.sources import fault_of, files_fingerprint
-from prohmr_jax.bulk_fitting.view_lists import people_of_folder, people_of_manifest
+from prohmr_jax.bulk_fitting.view_lists import (
+    NamedCameras,
+    have_names_of_folders,
+    have_names_of_views,
+    people_of_folder,
+    people_of_manifest,
+)
 from prohmr_jax.bulk_fitting.view_reader import (
     PersonViews,
     ViewEntry,
     ViewReader,
     rig_of,
+    stacked_joints,
 )
 from prohmr_jax.detection.people_reader import PeopleReader
 from prohmr_jax.detection.types import PersonInPicture
 from prohmr_jax.errors import InputError
+from prohmr_jax.files.calibrations.any_format import (
+    OWN_FILE,
+    find_calibration,
+    read_cameras,
+)
 from prohmr_jax.geometry.view_matching import agreeing_views
 
 # As many people say whether cameras fit each other.
@@ -135,17 +153,6 @@ class MultiviewSource:
         return seen, left_out
 
 
-def stacked_joints(people: Sequence[PersonInPicture]) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the joints of one person in N views, [J, N, 2], and confidences [J, N].
-
-    Args:
-      people: the person in each view.
-    """
-    keypoints = [person.detection.keypoints for person in people]
-    xy = np.stack([view.xy for view in keypoints], axis=1).astype(np.float64)
-    return xy, np.stack([view.confidence for view in keypoints], axis=1)
-
-
 def _agreeing(
     entries: Sequence[ViewEntry], people: Sequence[PersonInPicture]
 ) -> np.ndarray:
@@ -159,25 +166,78 @@ def open_multiview_source(
     reader: PeopleReader,
     crop_px: int | None,
     use_cameras: bool,
-) -> MultiviewSource:
-    """Returns the people of a manifest, or of a folder with a folder for each person.
+    calibration: str | os.PathLike = "",
+    output: str | os.PathLike = "",
+) -> MultiviewSource | FramesSource:
+    """Returns the people of a manifest, of a folder of people or of cameras' folders.
 
     Args:
-      path: the manifest or the folder, as `view_lists` describes them.
+      path: the manifest or the folder, as `view_lists` and `camera_folders` describe
+        them.
       reader: reader of the files of detections and the photos.
       crop_px: side of the crops that an image encoder sees, pixels; None for a keypoint
         encoder.
       use_cameras: False ignores the cameras of the input.
+      calibration: file or folder of the cameras, see `files.calibrations.any_format`;
+        empty for the cameras in the input.
+      output: folder of the results; what lies there is no input.
 
     Raises:
       InputError: the path does not exist, or is not as described; or cameras are used,
         and no view has one of them, or people cannot be seen by them.
     """
-    path = Path(path)
+    path, given = Path(path), {}
+    if calibration:
+        cameras = read_cameras(Path(calibration))
+        given = {name: (camera, Path(calibration)) for name, camera in cameras.items()}
+    if path.is_dir() and use_cameras:
+        frames = _frames(path, given, reader, Path(output))
+        if frames:
+            source = FramesSource(frames, ViewReader(reader, crop_px, True))
+            source.require_fitting_cameras()
+            return source
+    if path.is_dir() and look_like_cameras(path) and not use_cameras:
+        raise InputError(
+            path,
+            "has a folder for each camera, and people are matched by the cameras: it "
+            "needs config.method=joint and config.use_cameras=True",
+        )
     people = people_of_folder if path.is_dir() else people_of_manifest
-    people = people(path, use_cameras)
+    people = people(path, use_cameras, given)
     any_camera = any(view.camera is not None for _, views in people for view in views)
     calibrated = use_cameras and any_camera
     source = MultiviewSource(people, ViewReader(reader, crop_px, calibrated))
     source.require_fitting_cameras()
     return source
+
+
+def _frames(
+    path: Path, given: NamedCameras, reader: PeopleReader, output: Path
+) -> Frames:
+    """Returns the moments of a folder with a folder for each camera, or nothing.
+
+    Nothing is returned for a folder with a folder for each person, whose files have the
+    names of cameras.
+    """
+    if given:
+        if have_names_of_views(path, given):
+            return []
+        cameras = {name: camera for name, (camera, _) in given.items()}
+        file = next(iter(given.values()))[1]
+        return frames_of_cameras(path, cameras, file, reader, output)
+    file = find_calibration(path)
+    if file == path or file is None:
+        if look_like_cameras(path):
+            raise InputError(
+                path,
+                "has a folder for each camera and no calibration: name its file or "
+                "folder in config.cameras",
+            )
+        return []
+    cameras = read_cameras(file)
+    if file == path / OWN_FILE:
+        own = {name: (camera, file) for name, camera in cameras.items()}
+        of_folders = have_names_of_folders(path, own) or look_like_cameras(path)
+        if have_names_of_views(path, own) or not of_folders:
+            return []
+    return frames_of_cameras(path, cameras, file, reader, output)

@@ -32,21 +32,23 @@ _VIEW_KEYS = ("detections", "person_index", "photo", "camera")
 _NAMES_LISTED = 6
 People = list[tuple[str, list[ViewEntry]]]
 """Name and views of each person."""
-_Cameras = dict[str, tuple[CalibratedCamera, Path]]
+NamedCameras = dict[str, tuple[CalibratedCamera, Path]]
+"""Name of each camera -> the camera, and the file that it was read from."""
 
 
-def people_of_folder(path: Path, use_cameras: bool) -> People:
+def people_of_folder(path: Path, use_cameras: bool, given: NamedCameras) -> People:
     """Returns the people of a folder that holds a folder for each person.
 
     Args:
       path: the folder.
       use_cameras: whether cameras must have the names of views.
+      given: cameras beside those in the folder.
 
     Raises:
       InputError: the folder has no people, or a file of cameras is damaged or, if
         cameras are used, has cameras of no view.
     """
-    shared, people = _cameras_of(path / OWN_FILE), []
+    shared, people = given | _cameras_of(path / OWN_FILE), []
     for folder in sorted(child for child in path.iterdir() if child.is_dir()):
         own = _cameras_of(folder / OWN_FILE)
         files = [f for f in sorted(folder.glob("*.json")) if f.name != OWN_FILE]
@@ -57,8 +59,27 @@ def people_of_folder(path: Path, use_cameras: bool) -> People:
     people = _with_views(path, people)
     if use_cameras:
         every_view = [view for _, views in people for view in views]
-        _require_a_match(path / OWN_FILE, shared, every_view)
+        for file in {file for _, file in shared.values()}:
+            of_file = {n: camera for n, camera in shared.items() if camera[1] == file}
+            _require_a_match(file, of_file, every_view)
     return people
+
+
+def have_names_of_views(path: Path, cameras: NamedCameras) -> bool:
+    """Returns whether cameras have the names of files in the folders of a folder."""
+    files = (file for folder in path.iterdir() if folder.is_dir()
+             for file in folder.glob("*.json"))  # fmt: skip
+    return any(
+        name in cameras
+        for file in files
+        for name in (file.stem, file.stem.removesuffix(_KEYPOINTS_ENDING))
+    )
+
+
+def have_names_of_folders(path: Path, cameras: NamedCameras) -> bool:
+    """Returns whether cameras have the names of two folders in a folder or more."""
+    names = {child.name.removesuffix("_json") for child in path.iterdir()}
+    return len(names & set(cameras)) > 1
 
 
 def _with_views(path: Path, people: People) -> People:
@@ -68,19 +89,21 @@ def _with_views(path: Path, people: People) -> People:
     return people
 
 
-def _folder_view(folder: Path, file: Path, cameras: _Cameras) -> ViewEntry:
+def _folder_view(folder: Path, file: Path, cameras: NamedCameras) -> ViewEntry:
     short_name = file.stem.removesuffix(_KEYPOINTS_ENDING)
     camera = cameras.get(file.stem, cameras.get(short_name, (None, None)))
     return ViewEntry(file, f"{folder.name}/{file.name}", None, "", *camera)
 
 
-def _cameras_of(path: Path) -> _Cameras:
+def _cameras_of(path: Path) -> NamedCameras:
     """Returns the cameras of a file and the file; none if the file does not exist."""
     cameras = read_own_cameras(path) if path.exists() else {}
     return {name: (camera, path) for name, camera in cameras.items()}
 
 
-def _require_a_match(path: Path, cameras: _Cameras, views: Sequence[ViewEntry]) -> None:
+def _require_a_match(
+    path: Path, cameras: NamedCameras, views: Sequence[ViewEntry]
+) -> None:
     """Refuses cameras that belong to no view."""
     if cameras and not any(view.camera_file == path for view in views):
         files = sorted(
@@ -99,12 +122,13 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMES_LISTED]) + more
 
 
-def people_of_manifest(path: Path, use_cameras: bool) -> People:
+def people_of_manifest(path: Path, use_cameras: bool, given: NamedCameras) -> People:
     """Returns the people of a manifest.
 
     Args:
       path: the manifest.
       use_cameras: whether a view must name one of the cameras, if there are any.
+      given: cameras beside those of the manifest.
 
     Raises:
       InputError: the manifest is not as the module describes it, holds nobody, or, if
@@ -116,7 +140,7 @@ def people_of_manifest(path: Path, use_cameras: bool) -> People:
     if not isinstance(content, dict) or not isinstance(content.get("people"), list):
         raise InputError(path, 'has no list of "people"')
     _require_known(path, "it", content, ("people", "cameras"))
-    cameras = _cameras_of(path.parent / OWN_FILE)
+    cameras = given | _cameras_of(path.parent / OWN_FILE)
     if "cameras" in content:
         in_manifest = parse_own_cameras(path, content["cameras"])
         cameras |= {name: (camera, path) for name, camera in in_manifest.items()}
@@ -151,7 +175,7 @@ def _require_known(
 
 
 def _parse_view(
-    path: Path, person: str, view: Mapping[str, object], cameras: _Cameras
+    path: Path, person: str, view: Mapping[str, object], cameras: NamedCameras
 ) -> ViewEntry:
     _require_known(path, f"a view of {person}", view, _VIEW_KEYS)
     name, index = view.get("detections"), view.get("person_index", 0)

@@ -158,6 +158,17 @@ def rig_of(cameras: Sequence[CalibratedCamera]) -> CameraRig:
     )
 
 
+def stacked_joints(people: Sequence[PersonInPicture]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the joints of one person in N views, [J, N, 2], and confidences [J, N].
+
+    Args:
+      people: the person in each view.
+    """
+    keypoints = [person.detection.keypoints for person in people]
+    xy = np.stack([view.xy for view in keypoints], axis=1).astype(np.float64)
+    return xy, np.stack([view.confidence for view in keypoints], axis=1)
+
+
 class _UnseenError(ValueError):
     """Says why a camera cannot have seen a person; continues "person 3 ..."."""
 

@@ -7,6 +7,7 @@ it, and only once.
 
 import dataclasses
 import functools
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,9 +34,14 @@ from prohmr_jax.files.detections import (
 from prohmr_jax.files.images import image_size, read_image
 from prohmr_jax.files.photos import PhotoFinder
 from prohmr_jax.geometry.boxes import MIN_CONFIDENCE
-from prohmr_jax.geometry.field_of_view import MIN_VIEW_DEG, impossible_view
+from prohmr_jax.geometry.field_of_view import (
+    MAX_VIEW_DEG,
+    impossible_view,
+    view_angle,
+)
 from prohmr_jax.structs import Keypoints2D
 
+_LOG = logging.getLogger(__name__)
 MIN_INSIDE = 0.8
 """Least share of a person's joints that a picture whose size was stated must hold."""
 # Detectors put some joints of people whom the border cuts a little outside, here in
@@ -102,6 +108,7 @@ class PeopleReader:
         """Function that returns the photo [H, W, 3] uint8 RGB of a path, and raises
         InputError; the last photos are kept."""
         measure = functools.partial(image_size, exif=settings.exif)
+        self._warn_once = functools.cache(_LOG.warning)
         self._photo_size = functools.lru_cache(maxsize=1024)(measure)
 
     def files(self, source: Path, output: Path) -> list[InputFile]:
@@ -197,6 +204,11 @@ class PeopleReader:
             self._require_seen(person, size)
             return PersonInPicture(person, None, size)
         size = self._photo_size(photo)
+        if min(self.settings.image_size) > 0 and size != self.settings.image_size:
+            self._warn_once(
+                "config.image_size is not used for photos that are there; some have "
+                "another size"
+            )
         if person.image_size not in (None, size):
             raise _OutsideError(
                 f"was detected in a picture of another size "
@@ -225,14 +237,20 @@ class PeopleReader:
     def _require_seen(self, person: Detection, size: tuple[int, int]) -> None:
         """Refuses a focal length by which no camera shows the person."""
         focal_length, side = self.settings.focal_length_px, float(max(size))
+        seen = person.keypoints.confidence > MIN_CONFIDENCE
         if focal_length <= 0:
             return
-        least, seen = MIN_VIEW_DEG, person.keypoints.confidence > MIN_CONFIDENCE
-        if side <= 0:  # The picture is at least as large as the person in it.
-            least, side = 0.0, 0.0
-            if seen.any():
-                side = float(np.ptp(person.keypoints.xy[seen], axis=0).max())
-        what = impossible_view(focal_length, side, least) if side > 0 else ""
+        what = impossible_view(focal_length, side) if side > 0 else ""
+        if side <= 0 and seen.any():
+            # The picture is at least as large as the person in it.
+            angle = view_angle(
+                focal_length, float(np.ptp(person.keypoints.xy[seen], axis=0).max())
+            )
+            if angle > MAX_VIEW_DEG:
+                what = (
+                    f"means that the person alone fills {angle:.0f} degrees of the "
+                    "view; it is in pixels, and depends on the size of the picture"
+                )
         if what:
             raise _OutsideError(
                 f"cannot be seen: config.focal_length_px={focal_length:g} {what}"

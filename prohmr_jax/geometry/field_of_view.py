@@ -27,10 +27,7 @@ def view_angle(focal_length_px: float, side_px: float) -> float:
 
 
 def impossible_view(
-    focal_length_px: float,
-    side_px: float,
-    min_deg: float = MIN_VIEW_DEG,
-    max_deg: float = MAX_VIEW_DEG,
+    focal_length_px: float, side_px: float, max_deg: float = MAX_VIEW_DEG
 ) -> str:
     """Returns why no camera has a focal length, as the end of a sentence, or "".
 
@@ -40,15 +37,14 @@ def impossible_view(
     Args:
       focal_length_px: focal length, pixels, positive.
       side_px: longer side of the picture, pixels, positive.
-      min_deg: smallest field of view that is accepted, degrees.
       max_deg: largest field of view that is accepted, degrees.
     """
     angle = view_angle(focal_length_px, side_px)
-    if min_deg <= angle <= max_deg:
+    if MIN_VIEW_DEG <= angle <= max_deg:
         return ""
     shortest, longest = (
         side_px / 2.0 / math.tan(math.radians(degrees) / 2.0)
-        for degrees in (max_deg, max(min_deg, MIN_VIEW_DEG))
+        for degrees in (max_deg, MIN_VIEW_DEG)
     )
     meant = ""
     if angle > max_deg and focal_length_px < _LARGEST_SHARE:

@@ -35,6 +35,7 @@ from prohmr_jax.bulk_fitting.run import BulkReport, run_job
 from prohmr_jax.bulk_fitting.tables import read_table
 from prohmr_jax.bulk_fitting.view_reader import PersonViews
 from prohmr_jax.bulk_fitting.view_tables import ViewsTable, WorldTable
+from prohmr_jax.errors import InputError
 from prohmr_jax.files.images import write_png
 from prohmr_jax.files.meshes import write_glb
 from prohmr_jax.modes.bulk_config import open_model, require_usable, run_identity
@@ -59,10 +60,17 @@ def run(config: ml_collections.ConfigDict) -> BulkReport:
     """
     require_usable(config, "a manifest or a folder", _WORDS, _LEAST)
     output = pathlib.Path(config.output)
+    if config.cameras and not (config.use_cameras and config.method == JOINT):
+        raise InputError(
+            "config.cameras",
+            f'needs config.method="{JOINT}" and config.use_cameras=True',
+        )
     reconstructor, reader = open_model(config)
     use_cameras = config.use_cameras and config.method == JOINT
     crop_px = reconstructor.crop_px
-    source = open_multiview_source(config.input, reader, crop_px, use_cameras)
+    source = open_multiview_source(
+        config.input, reader, crop_px, use_cameras, config.cameras, output
+    )
     if source.calibrated and config.focal_length_px:
         _LOG.warning("config.focal_length_px is not used: the cameras are calibrated")
     settings = MultiviewFitSettings(

@@ -1,6 +1,7 @@
 """Who of a file is read: chosen, in the photo, and with the picture's identity."""
 
 import json
+import logging
 
 import numpy as np
 import pytest
@@ -178,14 +179,23 @@ def test_a_stated_size_must_hold_the_keypoints(read):
 
 def test_a_focal_length_that_no_camera_has_is_refused(read):
     """Where the picture's size is not known, the person alone must be possible."""
-    for size, image_size in ((240, (200, 240)), (r"1\d\d", (0, 0))):
-        with pytest.raises(
-            InputError,
-            match=r"person 0 cannot be seen: config.focal_length_px=29 means a field "
-            rf"of view of \d+ degrees in a picture of {size} pixels, .* 29 mm on",
-        ):
-            read(openpose(person(0)), focal_length_px=29.0, image_size=image_size)
+    known = r"a field of view of 153 degrees in a picture of 240 .* 29 mm on .*"
+    alone = r"that the person alone fills 1\d\d degrees of the view; it is in pixels"
+    cases = {(200, 240): known, (0, 0): alone}
+    for size, what in cases.items():
+        fault = f"person 0 cannot be seen: config.focal_length_px=29 means {what}"
+        with pytest.raises(InputError, match=fault):
+            read(openpose(person(0)), focal_length_px=29.0, image_size=size)
     assert numbers(read(openpose(person(0)), focal_length_px=200.0)) == [0]
     assert numbers(read(openpose(person(0)), focal_length_px=50000.0)) == [0]
     with pytest.raises(InputError, match="view of 0.275 degrees"):
         read(openpose(person(0)), focal_length_px=50000.0, image_size=(200, 240))
+
+
+def test_a_size_that_is_not_used_is_said_once(read, tmp_path, caplog):
+    for name in ("a", "b"):
+        write_photo(tmp_path / f"{name}.png")
+    for size, count in (((200, 240), 0), ((640, 480), 1)):
+        with caplog.at_level(logging.WARNING):
+            read(coco("a.png", "b.png"), image_size=size)
+        assert caplog.text.count("config.image_size is not used") == count

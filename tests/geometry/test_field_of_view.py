@@ -32,6 +32,6 @@ def test_impossible_cameras(focal_length, end):
     assert what.endswith(end)
 
 
-def test_a_part_of_a_picture_says_nothing_of_long_lenses():
-    assert impossible_view(50000, 1000, min_deg=0.0) == ""
-    assert "are possible" in impossible_view(29, 1000, min_deg=0.0)
+def test_fisheye_lenses_show_more():
+    assert impossible_view(200, 1000) != ""
+    assert impossible_view(200, 1000, max_deg=170.0) == ""
