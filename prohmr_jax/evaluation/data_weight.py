@@ -7,6 +7,7 @@ the detector's noise alone. It is the one under which the true pose is most like
 mode "choose_data_weight" computes that likelihood for many people and weights.
 """
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from prohmr_jax.body import BodyModel
-from prohmr_jax.evaluation.keypoint_errors import person_of_pose
+from prohmr_jax.evaluation.keypoint_errors import people_shown
 from prohmr_jax.fitting.keypoints import body_25_as_44, crop_view, without_hips
 from prohmr_jax.fitting.objectives import (
     GMOF_SIGMA_PX,
@@ -115,7 +116,7 @@ def make_gain(
     weights: Float[Array, " W"],
     num_samples: int,
 ) -> Callable[[Float[Array, "B 24 3"], jax.Array], Float[Array, "B W"]]:
-    """Returns the jitted `(poses, keys) -> gains`; see `log_likelihood_gain`.
+    """Returns the compiled `(poses, keys) -> gains`; see `log_likelihood_gain`.
 
     Poses are axis-angle, radians, with keys [B]. The truth is shown with its own shape,
     the samples with the shape that the model predicts; both are placed by
@@ -128,22 +129,28 @@ def make_gain(
       weights: weights of the data term, relative to the published one.
       num_samples: number of samples per person.
     """
+    show = people_shown(condition)
 
-    @jax.jit
     def gain(poses, keys):
         keys = jax.vmap(jax.random.split)(keys)
-        truth, _, keypoints = jax.vmap(
-            lambda key, pose: person_of_pose(key, pose, body, condition)
-        )(keys[:, 0], poses)
-        prediction = predict(model, body, keypoints, keys[:, 1], 1 + num_samples)
-        in_crop = body_25_as_44(in_box(keypoints)[0])
-        view = crop_view(without_hips(in_crop), prediction.hypotheses.camera)
-        joints = [truth.joints[:, None], prediction.body.joints[:, 1:]]
-        view = jax.tree.map(lambda a: a[:, None], view)
-        energy = placed_energy(
-            jnp.concatenate(joints, axis=1), view.keypoints, view.camera,
-            view.image_side,
-        )  # fmt: skip
-        return log_likelihood_gain(energy[:, 0], energy[:, 1:], weights)
+        truth, _, keypoints = show(keys[:, 0], poses, body)
+        return _gain(
+            model, body, truth.joints, keypoints, keys[:, 1], weights, num_samples
+        )
 
     return gain
+
+
+# Weights are arguments: as constants of the program they would be folded for minutes.
+@functools.partial(jax.jit, static_argnames="num_samples")
+def _gain(model, body, truth_joints, keypoints, keys, weights, num_samples):
+    """Returns the gains [B, W] of people with these joints and detections."""
+    prediction = predict(model, body, keypoints, keys, 1 + num_samples)
+    in_crop = body_25_as_44(in_box(keypoints)[0])
+    view = crop_view(without_hips(in_crop), prediction.hypotheses.camera)
+    joints = [truth_joints[:, None], prediction.body.joints[:, 1:]]
+    view = jax.tree.map(lambda a: a[:, None], view)
+    energy = placed_energy(
+        jnp.concatenate(joints, axis=1), view.keypoints, view.camera, view.image_side
+    )
+    return log_likelihood_gain(energy[:, 0], energy[:, 1:], weights)

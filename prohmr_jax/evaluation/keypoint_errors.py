@@ -5,6 +5,7 @@ half-hidden keypoints. The mean pose of the prior is measured along with the mod
 an answer that ignores the input scores.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 
 import jax
@@ -158,7 +159,7 @@ def make_evaluation(
     counts: Sequence[int],
     num_limit_samples: int = 4,
 ) -> Callable[[Float[Array, "B 24 3"], jax.Array], PersonErrors]:
-    """Returns the jitted `(poses [B, 24, 3], keys [B]) -> PersonErrors`.
+    """Returns the compiled `(poses [B, 24, 3], keys [B]) -> PersonErrors`.
 
     Args:
       model: prepared weights.
@@ -170,36 +171,62 @@ def make_evaluation(
       num_limit_samples: samples whose rotations are returned.
     """
     baseline = mean_body(body, mean_body_pose)
+    show = people_shown(condition)
 
-    @jax.jit
     def evaluate(poses, keys) -> PersonErrors:
         keys = jax.vmap(jax.random.split)(keys)
-        truth, xy, keypoints = jax.vmap(
-            lambda key, pose: person_of_pose(key, pose, body, condition)
-        )(keys[:, 0], poses)
-        prediction = predict(model, body, keypoints, keys[:, 1], 1 + num_samples)
-        target_xy = cameras.image_to_crop(xy, prediction.box)
-        mode_xy = prediction.joints_2d[:, 0, :_NUM_25]
-        mode_error = 100.0 * jnp.linalg.norm(mode_xy - target_xy, axis=-1)
-        smpl = jax.tree.map(
-            lambda a: a[:, 1 : 1 + num_limit_samples], prediction.hypotheses.smpl
-        )
-        return PersonErrors(
-            h36m_14=body_errors(prediction.body, truth, baseline, h36m_14, counts),
-            smpl_24=body_errors(prediction.body, truth, baseline, smpl_24, counts),
-            mode_error_2d=mode_error[:, _LIMBS],
-            distribution=distribution_errors(
-                limbs_from_pelvis(prediction.body.joints[:, 1:]),
-                limbs_from_pelvis(truth.joints),
-                prediction.joints_2d[:, 1:, _LIMBS],
-                target_xy[:, _LIMBS],
-                (keypoints.confidence > 0)[:, _LIMBS],
-            ),
-            medoid=_medoid_errors(prediction.body, truth),
-            axis_angle=rotmat_to_axis_angle(smpl.rotmats),
-        )
+        shown = show(keys[:, 0], poses, body)
+        return _person_errors(
+            model, body, baseline, *shown, keys[:, 1],
+            num_samples=num_samples, counts=tuple(counts),
+            num_limit_samples=num_limit_samples,
+        )  # fmt: skip
 
     return evaluate
+
+
+def people_shown(condition: Callable) -> Callable:
+    """Returns the compiled `person_of_pose` of a condition, for [B] people of one body.
+
+    It is a program of its own, so that what follows is compiled for all conditions.
+
+    Args:
+      condition: one of `CONDITIONS`.
+    """
+    one = functools.partial(person_of_pose, condition=condition)
+    return jax.jit(jax.vmap(one, in_axes=(0, 0, None)))
+
+
+# Weights are arguments: as constants of the program they would be folded for minutes.
+@functools.partial(
+    jax.jit, static_argnames=("num_samples", "counts", "num_limit_samples")
+)
+def _person_errors(
+    model, body, baseline, truth, xy, keypoints, keys, *,
+    num_samples, counts, num_limit_samples,
+) -> PersonErrors:  # fmt: skip
+    """Returns the errors of people with these joints, projections and detections."""
+    prediction = predict(model, body, keypoints, keys, 1 + num_samples)
+    target_xy = cameras.image_to_crop(xy, prediction.box)
+    mode_xy = prediction.joints_2d[:, 0, :_NUM_25]
+    mode_error = 100.0 * jnp.linalg.norm(mode_xy - target_xy, axis=-1)
+    smpl = jax.tree.map(
+        lambda a: a[:, 1 : 1 + num_limit_samples], prediction.hypotheses.smpl
+    )
+    return PersonErrors(
+        h36m_14=body_errors(prediction.body, truth, baseline, h36m_14, counts),
+        smpl_24=body_errors(prediction.body, truth, baseline, smpl_24, counts),
+        mode_error_2d=mode_error[:, _LIMBS],
+        distribution=distribution_errors(
+            limbs_from_pelvis(prediction.body.joints[:, 1:]),
+            limbs_from_pelvis(truth.joints),
+            prediction.joints_2d[:, 1:, _LIMBS],
+            target_xy[:, _LIMBS],
+            (keypoints.confidence > 0)[:, _LIMBS],
+        ),
+        medoid=_medoid_errors(prediction.body, truth),
+        axis_angle=rotmat_to_axis_angle(smpl.rotmats),
+    )
 
 
 def limbs_from_pelvis(joints: Float[Array, "*b 44 3"]) -> Float[Array, "*b J 3"]:
