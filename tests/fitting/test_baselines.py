@@ -182,6 +182,7 @@ def test_eft_lowers_the_reprojection_and_keeps_the_weights(tuned):
     )
 
 
+@pytest.mark.slow
 def test_eft_tunes_each_person_alone(tuned):
     regressor, data = tuned
     together = fit_eft(regressor, data)

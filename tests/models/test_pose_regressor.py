@@ -37,6 +37,7 @@ def test_all_hypotheses_are_its_one_answer(rng, twin, tiny_body):
     np.testing.assert_array_equal(prediction.hypotheses.log_prob, 0.0)
 
 
+@pytest.mark.slow
 def test_the_same_procedure_trains_it(tmp_path):
     config = get_config()
     config.update(tiny_config().to_dict() | {"loss_weights": config.loss_weights})

@@ -96,6 +96,7 @@ def test_a_model_without_it_is_the_papers(model):
     assert ProHMR.readout is None
 
 
+@pytest.mark.slow
 def test_an_encoder_alone_learns_as_it_would_beside_the_rest(model, images, tiny_body):
     variables = init_variables(model, jax.random.key(0))
     variables["params"]["readout"] = jax.tree.map(

@@ -61,6 +61,7 @@ def test_a_file_of_something_else_is_refused(tmp_path):
         load_pose_flow(tmp_path / "x.npz")
 
 
+@pytest.mark.slow
 def test_the_tool_makes_one(tmp_path, capsys, poses):
     bank = tmp_path / "bank.npz"
     source = np.zeros(len(poses), np.uint8)

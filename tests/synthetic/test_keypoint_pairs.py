@@ -188,6 +188,7 @@ def test_measured_detections_have_the_form_of_the_detector(body):
     assert abs(np.median(shift[:, 1])) > 0.01
 
 
+@pytest.mark.slow
 def test_forms_mix_at_their_rates_and_leave_the_others_as_they_were(body):
     detector = load_detector_errors()
     mixed = pairs_of(body, detector, movenet_rate=0.3, annotator_rate=0.3)

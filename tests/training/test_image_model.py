@@ -308,6 +308,7 @@ def test_captured_bodies_that_are_no_numbers_change_nobody(
     )
 
 
+@pytest.mark.slow
 def test_the_objective_falls_with_gradients_accumulated_over_steps(batch, tiny_body):
     optimizer = optax.MultiSteps(optax.adam(3e-3), 2).gradient_transformation()
     step, state = make_step(optimizer)
@@ -332,6 +333,7 @@ def test_the_ablation_is_a_matter_of_weights():
         assert getattr(weights, name) == kept
 
 
+@pytest.mark.slow
 def test_one_and_eight_devices_take_the_same_step(tmp_path, pytestconfig):
     actual = {}
     for count in (1, 8):

@@ -41,6 +41,7 @@ def test_resumed_run_equals_the_uninterrupted_one_bit_for_bit(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_training_goes_on_from_the_weights_of_the_config(tmp_path):
     first = train(tiny_config(), tmp_path / "first")
     config = tiny_config(num_steps=2)
@@ -65,6 +66,7 @@ def test_weights_of_other_sizes_are_refused_in_one_line(tmp_path):
         train(config, tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_energy_scores_count_from_two_samples_on():
     config = tiny_config()
     model = build_model(ModelSpec(**config.model))
@@ -102,6 +104,7 @@ def test_objective_falls():
     assert step._cache_size() == 1  # nothing was compiled again
 
 
+@pytest.mark.slow
 def test_a_step_trains_on_measured_detections():
     config = tiny_config()
     config.synthesis.movenet_rate, config.synthesis.annotator_rate = 0.5, 0.2
@@ -165,6 +168,7 @@ print(devices, float(metrics.loss[0]), float(metrics.gradient_norm[0]))
 """
 
 
+@pytest.mark.slow
 def test_one_and_four_devices_take_the_same_step(pytestconfig):
     actual = {}
     for count in (1, 4):
