@@ -17,6 +17,7 @@ from prohmr_jax.errors import InputError
 from prohmr_jax.files.assets import IMAGE_ENCODER
 from prohmr_jax.files.atomic import require_writable, require_writable_file
 from prohmr_jax.files.body_hash import read_identified_body
+from prohmr_jax.files.calibrations.any_format import read_cameras
 from prohmr_jax.poses.bank import read_held_out_clips, read_pose_bank
 from prohmr_jax.priors.gaussian_mixture import load_pose_prior
 from prohmr_jax.priors.pose_flow import load_pose_flow
@@ -94,6 +95,10 @@ def _mocap(path: str) -> str:
     return f"{path}: {len(read_mocap(path).poses)} poses"
 
 
+def _cameras(path: str) -> str:
+    return f"{path}: {len(read_cameras(pathlib.Path(path)))} cameras"
+
+
 def _existing(path: str) -> str:
     if not os.path.exists(path):
         raise InputError(path, "no such file or folder")
@@ -129,6 +134,7 @@ CHECKED_KEYS: Mapping[str, Callable[[str], str]] = {
     "pose_prior": _pose_prior,
     "pose_flow": _pose_flow,
     "mocap": _mocap,
+    "cameras": _cameras,
     "input": _existing,
     "model": _writable_file,
     "report": _writable_file,
