@@ -10,20 +10,18 @@ from prohmr_jax.fitting.detector_terms import (
     joints_as_detected,
     weighted_by_score,
 )
-from prohmr_jax.fitting.keypoints import crop_view, fit_keypoints, keypoint_problem
+from prohmr_jax.fitting.keypoints import crop_view, keypoint_problem
 from prohmr_jax.fitting.objectives import (
     FittingModel,
     KeypointParams,
     decode_body,
     keypoint_objective,
-    reprojection,
 )
 from prohmr_jax.geometry import cameras
 from prohmr_jax.models.fold_flow import prepare_flow
 from prohmr_jax.models.prepared_flow import project_context
 from prohmr_jax.priors.detector_errors import detector_joints, load_detector_errors
 from prohmr_jax.skeleton import BODY_25, COCO_17, JOINTS_44
-from prohmr_jax.solver.problem import Settings
 from prohmr_jax.structs import Keypoints2D, WeakCamera
 from tests.support.fitting_cases import CONTEXT, FLOW, flow_weights
 
@@ -41,26 +39,26 @@ def model(tiny_body, detector):
     return FittingModel(prepare_flow(FLOW, flow_weights()), tiny_body, detector)
 
 
-@pytest.fixture
-def case(rng, model):
+@pytest.fixture(scope="module")
+def case(model):
     """Contexts, weak cameras, and detections of bodies with latents of the flow."""
+    rng = np.random.default_rng(0)
     context = rng.normal(size=(PEOPLE, CONTEXT)).astype(np.float32)
     weak = WeakCamera(np.full(PEOPLE, 0.7, np.float32), np.zeros((PEOPLE, 2), "f4"))
     z = (0.5 * rng.normal(size=(PEOPLE, 144))).astype(np.float32)
     betas = np.zeros((PEOPLE, 10), np.float32)
-    smpl, body = decode_body(model, z, betas, project_context(model.flow, context))
-    joints = joints_as_detected(model.detector, body, smpl.rotmats)
+    projected = project_context(model.flow, context)
+    smpl, body = jax.jit(decode_body)(model, z, betas, projected)
+    joints = jax.jit(joints_as_detected)(model.detector, body, smpl.rotmats)
     xy = np.array(cameras.project(joints, cameras.crop_camera(weak)))
     detections = Keypoints2D(xy, np.full(xy.shape[:-1], 0.7, np.float32))
-    return context, weak, z, betas, detections
+    return context, weak, z, betas, detections, (smpl, body, joints)
 
 
-def test_the_joints_of_coco_are_those_of_the_detector(rng, model, case, detector):
-    context, _, z, betas, _ = case
-    smpl, body = decode_body(model, z, betas, project_context(model.flow, context))
-    joints = joints_as_detected(detector, body, smpl.rotmats)
-    moved = detector_joints(detector, body, smpl.rotmats)
-    np.testing.assert_allclose(joints[:, COCO], moved)
+def test_the_joints_of_coco_are_those_of_the_detector(case, detector):
+    smpl, body, joints = case[-1]
+    moved = jax.jit(detector_joints)(detector, body, smpl.rotmats)
+    np.testing.assert_allclose(joints[:, COCO], moved, atol=1e-6)
     others = np.setdiff1d(np.arange(len(JOINTS_44)), COCO)
     np.testing.assert_array_equal(joints[:, others], body.joints[:, others])
 
@@ -88,28 +86,13 @@ def test_joints_with_scores_that_do_not_count_have_no_weight(detector):
 
 
 def test_a_body_at_its_detections_has_no_data_term(model, case):
-    context, weak, z, betas, detections = case
+    context, weak, z, betas, detections, _ = case
     view = crop_view(detections, weak)
     start, data = keypoint_problem(model, context, betas, view)
     params = KeypointParams(z, betas, start.translation)
-    objective = jax.vmap(keypoint_objective, in_axes=(None, 0, 0))
+    objective = jax.jit(jax.vmap(keypoint_objective, in_axes=(None, 0, 0)))
     prior = 16.0 * np.sum(z**2, axis=-1)
     np.testing.assert_allclose(objective(model, params, data), prior, rtol=1e-3)
     # The body's own joints are elsewhere.
     plain = model.replace(detector=None)
     assert (objective(plain, params, data) > prior + 10.0).all()
-
-
-def test_fits_come_nearer_to_detections_with_the_detector(model, case):
-    context, weak, _, betas, detections = case
-    view = crop_view(detections, weak)
-
-    def data_term(fitted_model):
-        fit = fit_keypoints(
-            fitted_model, context, betas, view, settings=Settings(max_steps=150)
-        )
-        joints = joints_as_detected(model.detector, fit.body, fit.smpl.rotmats)
-        keypoints = weighted_by_score(model.detector, view.keypoints)
-        return np.asarray(reprojection(joints, keypoints, fit.camera, view.image_side))
-
-    assert (data_term(model) < data_term(model.replace(detector=None))).all()

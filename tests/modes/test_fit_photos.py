@@ -5,15 +5,19 @@ import shutil
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from prohmr_jax.bulk_fitting.tables import read_table
 from prohmr_jax.detection.detector import load_detector
 from prohmr_jax.detection.people_reader import PeopleReader
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.assets import DEMO_PHOTO
+from prohmr_jax.fitting.detector_terms import weighted_by_score
 from prohmr_jax.modes import bulk_config
 from prohmr_jax.modes.fit import run as run_fit
-from prohmr_jax.skeleton import BODY_25
+from prohmr_jax.priors.detector_errors import detector_joints, load_detector_errors
+from prohmr_jax.skeleton import BODY_25, COCO_17, JOINTS_44
+from prohmr_jax.structs import Body, Keypoints2D
 from tests.support.demo_cases import (
     openpose,
     person,
@@ -77,6 +81,24 @@ def require_portrait(table, row: int) -> None:
     assert table.fit_loss[row] < table.fit_start_loss[row]
 
 
+def objective_of_the_mode(table, row: int) -> float:
+    """Eq. 11 for the mode: it is compared with where the detector puts joints."""
+    errors = load_detector_errors()
+    rotmats = Rotation.from_rotvec(table.pose_axis_angle[row, 0]).as_matrix()
+    joints = table.joints[row, 0].copy()
+    # Its kinematic joints are not read.
+    body = Body(joints=joints, kinematic_joints=np.zeros((24, 3), np.float32))
+    coco = list(COCO_17.positions_in(JOINTS_44))
+    joints[coco] = detector_joints(errors, body, rotmats.astype(np.float32))
+    placed = (joints + table.translation[row]) @ table.intrinsics[row].T
+    found = Keypoints2D(table.keypoints_px[row], table.keypoint_confidence[row])
+    weight = np.asarray(weighted_by_score(errors, found).confidence)
+    residual = (placed[:, :2] / placed[:, 2:] - found.xy)[weight > 0]
+    robust = np.sum(100**2 * residual**2 / (100**2 + residual**2), axis=1)
+    data = (1000 / 512) ** 2 * np.sum(weight[weight > 0] ** 2 * robust)
+    return data + 36 * np.sum(table.betas[row] ** 2)
+
+
 def test_a_photo_without_detections_is_fitted_beside_detections(fit, tmp_path):
     (tmp_path / "in" / "b.json").write_text(openpose(person(0)))
     write_photo(tmp_path / "in" / "b.png")
@@ -91,9 +113,18 @@ def test_a_photo_without_detections_is_fitted_beside_detections(fit, tmp_path):
 
 def test_an_image_model_is_given_the_detected_box_and_joints(fit, tmp_path):
     weights = write_image_weights(tmp_path / "w.npz")
-    report, table = fit(weights, input=str(tmp_path / "in" / "a.jpg"), people="largest")
+    report, table = fit(
+        weights,
+        input=str(tmp_path / "in" / "a.jpg"),
+        people="largest",
+        frame="image",
+        detector="movenet",
+    )
     assert (report.people, report.left_out) == (1, ())
     require_portrait(table, 0)
+    np.testing.assert_allclose(
+        table.fit_start_loss[0], objective_of_the_mode(table, 0), rtol=1e-3
+    )
     # It cannot do without the photo.
     (tmp_path / "in" / "b.json").write_text(openpose(person(0)))
     with pytest.raises(InputError, match="nobody can be used; .*has no photo"):
