@@ -91,9 +91,9 @@ def objective_of_the_mode(table, row: int) -> float:
     coco = list(COCO_17.positions_in(JOINTS_44))
     joints[coco] = detector_joints(errors, body, rotmats.astype(np.float32))
     placed = (joints + table.translation[row]) @ table.intrinsics[row].T
-    found = Keypoints2D(table.keypoints_px[row], table.keypoint_confidence[row])
-    weight = np.asarray(weighted_by_score(errors, found).confidence)
-    residual = (placed[:, :2] / placed[:, 2:] - found.xy)[weight > 0]
+    keypoints = Keypoints2D(table.keypoints_px[row], table.keypoint_confidence[row])
+    weight = np.asarray(weighted_by_score(errors, keypoints).confidence)
+    residual = (placed[:, :2] / placed[:, 2:] - keypoints.xy)[weight > 0]
     robust = np.sum(100**2 * residual**2 / (100**2 + residual**2), axis=1)
     data = (1000 / 512) ** 2 * np.sum(weight[weight > 0] ** 2 * robust)
     return data + 36 * np.sum(table.betas[row] ** 2)
