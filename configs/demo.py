@@ -53,6 +53,26 @@ def get_config() -> ConfigDict:
     # model saw (the official code uses 5000).
     config.focal_length_px = 0.0
 
+    # Limits beyond which a prediction is called implausible, in results, reports and
+    # pictures. They are wider than the range of good people with noisy keypoints, as
+    # `configs/evaluate_plausibility.py` measures it (docs/plausibility.md).
+    config.plausible = ConfigDict(
+        {
+            # Mean distance of joints from keypoints, percent of the person's box.
+            "max_reprojection_percent": 9.0,
+            # Log-density of the pose, minus its mean over the person's samples.
+            "min_log_density": -250.0,
+            # Absolute value of the shape coefficients, standard deviations.
+            "max_beta": 5.0,
+            # Height of the body at rest, metres.
+            "stature_m": (1.2, 2.3),
+            # Width of the person's box at the distance of the body, metres.
+            "box_m": (0.25, 4.0),
+            # Width of the person's box, pixels.
+            "min_box_px": 10.0,
+        }
+    )
+
     # Formats of the mesh files that are written.
     config.meshes = ("glb", "obj")
     # Pictures that are written.

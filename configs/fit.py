@@ -60,6 +60,26 @@ def get_config() -> ConfigDict:
     config.data_weight = 1.0
     config.max_steps = 1000
 
+    # Limits beyond which a fit is called implausible, in results, reports and
+    # pictures. They are wider than the range of good people with noisy keypoints, as
+    # `configs/evaluate_plausibility.py` measures it (docs/plausibility.md).
+    config.plausible = ConfigDict(
+        {
+            # Mean distance of joints from keypoints, percent of the person's box.
+            "max_reprojection_percent": 5.0,
+            # Log-density of the pose, minus its mean over the person's samples.
+            "min_log_density": -150.0,
+            # Absolute value of the shape coefficients, standard deviations.
+            "max_beta": 5.0,
+            # Height of the body at rest, metres.
+            "stature_m": (1.2, 2.3),
+            # Width of the person's box at the distance of the body, metres.
+            "box_m": (0.25, 4.0),
+            # Width of the person's box, pixels.
+            "min_box_px": 10.0,
+        }
+    )
+
     # Number of people that are solved at a time; results are the same bits for the same
     # number of slots.
     config.slots = 64

@@ -19,6 +19,7 @@ from prohmr_jax.geometry.boxes import MIN_CONFIDENCE
 from prohmr_jax.geometry.rotations import axis_angle_to_rotmat
 from prohmr_jax.rendering.overlay import overlay
 from prohmr_jax.rendering.views import Perspective
+from prohmr_jax.rendering.warning_mark import mark_with_warning
 from prohmr_jax.skeleton import BODY_25
 from prohmr_jax.structs import SmplParams
 
@@ -69,6 +70,7 @@ def side_by_side(
     row: Row,
     photo: np.ndarray | None,
     longest_side_px: int,
+    implausible: str = "",
 ) -> np.ndarray:
     """Returns bodies of one person, each over the same photo, from left to right.
 
@@ -78,6 +80,8 @@ def side_by_side(
       row: values of the person, with those of `PICTURE_COLUMNS`.
       photo: photo [H, W, 3] uint8, or None for a plain canvas.
       longest_side_px: longer side of the picture of one body, pixels.
+      implausible: why the last body is not plausible, which its picture then says;
+        empty if it is.
 
     Returns:
       A picture [h, w, 3] uint8.
@@ -103,6 +107,8 @@ def side_by_side(
         )
         for vertices in np.asarray(placed_vertices(body, stacked))
     ]
+    if implausible:
+        pictures[-1] = mark_with_warning(pictures[-1], f"implausible: {implausible}")
     return np.concatenate(pictures, axis=1)
 
 

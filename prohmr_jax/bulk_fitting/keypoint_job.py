@@ -15,6 +15,7 @@ from prohmr_jax.bulk_fitting.initialization import (
     person_columns,
 )
 from prohmr_jax.bulk_fitting.jobs import Columns, minimum_columns
+from prohmr_jax.bulk_fitting.judged_columns import judged_columns
 from prohmr_jax.bulk_fitting.person_stream import PersonBatch
 from prohmr_jax.fitting.keypoints import KeypointFit, fitted, keypoint_problem
 from prohmr_jax.fitting.objectives import (
@@ -24,6 +25,7 @@ from prohmr_jax.fitting.objectives import (
     bind_keypoints,
 )
 from prohmr_jax.geometry.rotations import rotmat_to_axis_angle
+from prohmr_jax.inference.plausibility import Limits
 from prohmr_jax.models.prohmr import PreparedProHMR
 from prohmr_jax.priors.detector_errors import load_detector_errors
 from prohmr_jax.solver.problem import Minimum, Settings
@@ -37,6 +39,8 @@ DETECTORS = ("", "movenet")
 class KeypointFitSettings:
     """Says how people are fitted to keypoints."""
 
+    limits: Limits
+    """Limits by which fitted bodies are judged."""
     frame: str = "crop"
     """Frame of the data term, one of `initialization.FRAMES`."""
     use_hips: bool = False
@@ -53,6 +57,8 @@ class KeypointFitSettings:
     """Number of people that are solved at a time."""
     minimise: Settings = Settings()
     """Settings of the optimiser."""
+    other_body: bool = False
+    """Whether the weights were trained on another body."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,7 +138,7 @@ class KeypointFitJob:
         # The flow's volume change does not depend on z: the log-density of a fit
         # differs from the mode's by the logarithm of the normal density of z alone.
         mode_log_prob = problem.initial.prediction.hypotheses.log_prob[:, 0]
-        return {
+        columns = {
             **person_columns(batch.people, problem.people, problem.initial),
             "fit_z": fit.z,
             "fit_pose_axis_angle": pose,
@@ -142,6 +148,14 @@ class KeypointFitJob:
             "fit_translation": fit.camera.translation,
             **minimum_columns(minimum),
         }
+        return columns | judged_columns(
+            self._model.body,
+            columns,
+            self._settings.limits,
+            other_body=self._settings.other_body,
+            use_hips=self._settings.use_hips,
+            size=self._settings.slots,
+        )
 
 
 @jax.jit

@@ -15,6 +15,7 @@ import numpy as np
 from prohmr_jax.body import BodyModel, body_joints
 from prohmr_jax.bulk_fitting.initialization import Initializer, person_columns
 from prohmr_jax.bulk_fitting.jobs import Columns, minimum_columns
+from prohmr_jax.bulk_fitting.judged_columns import judged_columns
 from prohmr_jax.bulk_fitting.person_stream import PersonBatch
 from prohmr_jax.bulk_fitting.view_reader import PersonViews
 from prohmr_jax.fitting.multiview_fusion import FUSION_SETTINGS, fusion_problem
@@ -34,6 +35,7 @@ from prohmr_jax.fitting.objectives import (
 )
 from prohmr_jax.geometry.extrinsics import Extrinsics
 from prohmr_jax.geometry.rotations import mean_rotation, rotmat_to_axis_angle
+from prohmr_jax.inference.plausibility import Limits
 from prohmr_jax.models.prohmr import PreparedProHMR
 from prohmr_jax.solver.problem import Minimum, Settings
 from prohmr_jax.solver.slots import Slots, map_batches
@@ -56,6 +58,10 @@ class MultiviewFitSettings:
 
     views: int
     """Number N of views that arrays have; people with fewer views are padded."""
+    limits: Limits
+    """Limits by which bodies are judged."""
+    other_body: bool = False
+    """Whether the weights were trained on another body."""
     method: str = JOINT
     """Method, FUSION or JOINT."""
     calibrated: bool = False
@@ -187,6 +193,14 @@ class MultiviewFitJob:
             **after,
             **minimum_columns(minimum),
         }
+        columns |= judged_columns(
+            self._model.body,
+            columns,
+            self._settings.limits,
+            other_body=self._settings.other_body,
+            use_hips=self._settings.use_hips,
+            size=size,
+        )
         if problem.extrinsics is not None:
             columns["camera_rotation"] = problem.extrinsics.rotation
             columns["camera_translation"] = problem.extrinsics.translation

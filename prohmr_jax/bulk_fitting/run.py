@@ -25,6 +25,9 @@ from prohmr_jax.solver.problem import Reason
 
 LEFT_OUT_FILE = "left_out.txt"
 """Name of the file that says who could not be used."""
+IMPLAUSIBLE_FILE = "implausible.txt"
+"""Name of the file that says whose bodies are not plausible, and why."""
+_LINES_SHOWN = 10
 _LOG = logging.getLogger(__name__)
 _PACKAGE_LOG = logging.getLogger("prohmr_jax")
 
@@ -50,11 +53,23 @@ class BulkReport:
     seconds: float
     """Duration of this run, seconds."""
 
-    def lines(self, reasons: np.ndarray) -> list[str]:
+    def write_implausible(self, implausible: Sequence[str]) -> None:
+        """Writes the file `IMPLAUSIBLE_FILE` beside the table.
+
+        Args:
+          implausible: a line for each person whose body is not plausible.
+
+        Raises:
+          InputError: the file cannot be written.
+        """
+        write_lines(self.table.parent / IMPLAUSIBLE_FILE, implausible)
+
+    def lines(self, reasons: np.ndarray, implausible: Sequence[str]) -> list[str]:
         """Returns the report as lines of text.
 
         Args:
           reasons: how each person's fit ended, [P], values of `Reason`.
+          implausible: a line for each person whose body is not plausible.
         """
         counts = collections.Counter(Reason(int(reason)).words for reason in reasons)
         ended = ", ".join(f"{count} {words}" for words, count in counts.most_common())
@@ -66,6 +81,11 @@ class BulkReport:
                 f"({rate:.2f} people/s with compilation); {100 * self.useful:.0f} % of "
                 "the evaluations were needed"
             )
+        where = f", see {IMPLAUSIBLE_FILE}:" if implausible else ""
+        lines.append(f"{len(implausible)} of {self.people} implausible{where}")
+        lines += [f"  {line}" for line in implausible[:_LINES_SHOWN]]
+        if len(implausible) > _LINES_SHOWN:
+            lines.append(f"  and {len(implausible) - _LINES_SHOWN} more")
         if self.left_out:
             lines.append(f"{len(self.left_out)} were left out, see {LEFT_OUT_FILE}:")
             # A line is the name of the file or of the person, and what is wrong.
@@ -117,10 +137,7 @@ def _run(
                 shards.table.parent, f"nobody can be used; {shards.left_out[0]}"
             )
         shards.finish()
-    text = "".join(f"{line}\n" for line in shards.left_out)
-    write_atomically(
-        shards.table.parent / LEFT_OUT_FILE, lambda stream: stream.write(text.encode())
-    )
+    write_lines(shards.table.parent / LEFT_OUT_FILE, shards.left_out)
     return BulkReport(
         table=shards.table,
         people=shards.people,
@@ -129,6 +146,16 @@ def _run(
         useful=slots.useful,
         seconds=time.monotonic() - start,
     )
+
+
+def write_lines(path: pathlib.Path, lines: Sequence[str]) -> None:
+    """Writes lines of text to a file, as a whole or not at all.
+
+    Raises:
+      InputError: the file cannot be written.
+    """
+    text = "".join(f"{line}\n" for line in lines)
+    write_atomically(path, lambda stream: stream.write(text.encode()))
 
 
 def _fit_remaining(

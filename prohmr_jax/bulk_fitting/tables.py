@@ -103,6 +103,26 @@ class FitTable:
     """Number of evaluations of the objective and its gradient, [P]."""
     fit_reason: np.ndarray = array_field("P", kind="integer")
     """How the fit ended, [P]: a `Reason`, and an index into `reason_names`."""
+    fit_reprojection_percent: np.ndarray | None = array_field("P", optional=True)
+    """Mean distance of the fitted body from the keypoints seen, [P], percent of the
+    side of the box; -1 if no keypoint was seen. This and the members below are None in
+    a table of an older version."""
+    fit_log_density: np.ndarray | None = array_field("P", optional=True)
+    """Log-density of the fitted pose minus its mean over samples, [P]; see
+    `plausibility.log_density_of`."""
+    fit_largest_beta: np.ndarray | None = array_field("P", optional=True)
+    """Largest absolute value of the fitted shape coefficients, [P]."""
+    fit_distance_m: np.ndarray | None = array_field("P", optional=True)
+    """Depth of the fitted body in front of the camera, [P], metres."""
+    fit_stature_m: np.ndarray | None = array_field("P", optional=True)
+    """Height of the fitted body at rest, [P], metres."""
+    fit_plausible: np.ndarray | None = array_field("P", kind="integer", optional=True)
+    """1 if the fitted body can be that of the person, 0 if not, [P]; see
+    `plausibility.judge`."""
+    fit_implausible_reason: np.ndarray | None = array_field(
+        "P", kind="text", optional=True
+    )
+    """Why the fitted body is not plausible, [P]; empty if it is."""
 
 
 def checked_columns(

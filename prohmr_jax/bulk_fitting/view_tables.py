@@ -89,6 +89,28 @@ class ViewsTable:
     """Number of evaluations of the objective and its gradient, [P]."""
     fit_reason: np.ndarray = array_field("P", kind="integer")
     """How the fit ended, [P]: a `Reason`, and an index into `reason_names`."""
+    fit_reprojection_percent: np.ndarray | None = array_field("P", "N", optional=True)
+    """Mean distance of the fitted body from the keypoints seen, [P, N], percent of the
+    side of the box; -1 if no keypoint was seen. This and the members below are None in
+    a table of an older version."""
+    fit_log_density: np.ndarray | None = array_field("P", "N", optional=True)
+    """Log-density of the fitted pose minus its mean over samples, [P, N]; see
+    `plausibility.log_density_of`."""
+    fit_largest_beta: np.ndarray | None = array_field("P", "N", optional=True)
+    """Largest absolute value of the fitted shape coefficients, [P, N]."""
+    fit_distance_m: np.ndarray | None = array_field("P", "N", optional=True)
+    """Depth of the fitted body in front of the camera, [P, N], metres."""
+    fit_stature_m: np.ndarray | None = array_field("P", "N", optional=True)
+    """Height of the fitted body at rest, [P, N], metres."""
+    fit_plausible: np.ndarray | None = array_field(
+        "P", "N", kind="integer", optional=True
+    )
+    """1 if the fitted body can be that of the person, 0 if not, [P, N]; see
+    `plausibility.judge`."""
+    fit_implausible_reason: np.ndarray | None = array_field(
+        "P", "N", kind="text", optional=True
+    )
+    """Why the fitted body is not plausible, [P, N]; empty if it is."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -25,7 +25,9 @@ from prohmr_jax.geometry import cameras
 from prohmr_jax.geometry.boxes import box_from_keypoints
 from prohmr_jax.geometry.rotations import rotmat_to_axis_angle
 from prohmr_jax.geometry.spread import spread
+from prohmr_jax.inference.judged_results import judged
 from prohmr_jax.inference.person_keys import person_key, tree_sha256
+from prohmr_jax.inference.plausibility import Limits
 from prohmr_jax.inference.predict import Prediction, predict
 from prohmr_jax.inference.results import PersonResult, Provenance
 from prohmr_jax.models.prohmr import PreparedProHMR, prepare
@@ -137,6 +139,10 @@ class Reconstructor:
     """Focal length of the photos' camera, pixels; 0 for a lens like the crop's."""
     crop_px: int | None = None
     """Side of the crops that the encoder sees, pixels; None if it sees keypoints."""
+    limits: Limits | None = None
+    """Limits by which results are judged; None does not judge them."""
+    other_body: bool = False
+    """Whether the weights were trained on another body."""
 
     def __call__(
         self,
@@ -192,6 +198,8 @@ class Reconstructor:
             keypoints_px=np.asarray(keypoints.xy, np.float32),
             keypoint_confidence=np.asarray(keypoints.confidence, np.float32),
         )
+        if self.limits is not None:
+            result = judged(result, self.body, self.limits, self.other_body)
         return result, reconstruction.meshes
 
     def _encoder_input(
@@ -214,6 +222,7 @@ def load_reconstructor(
     num_hypotheses: int,
     num_meshes: int,
     focal_length_px: float,
+    limits: Limits | None = None,
 ) -> Reconstructor:
     """Returns a reconstructor with the weights and the body model of two files.
 
@@ -227,6 +236,7 @@ def load_reconstructor(
       num_meshes: number of them that are returned as meshes.
       focal_length_px: focal length of the photos' camera, pixels; 0 for a lens like
         the crop's, see `reconstruct`.
+      limits: limits by which results are judged; None does not judge them.
 
     Raises:
       InputError: a file cannot be used, or weights and body do not fit together.
@@ -240,7 +250,7 @@ def load_reconstructor(
             f"predicts {spec.num_betas} shape coefficients, "
             f"but the body {os.fspath(body)} has {body_model.num_betas}",
         )
-    warn_of_other_body(checkpoint, identity)
+    other_body = warn_of_other_body(checkpoint, identity)
     provenance = Provenance(
         source="",
         person_index=0,
@@ -261,6 +271,8 @@ def load_reconstructor(
         num_meshes=num_meshes,
         focal_length_px=focal_length_px,
         crop_px=None if spec.encoder == KEYPOINTS else spec.input_size,
+        limits=limits,
+        other_body=other_body,
     )
 
 

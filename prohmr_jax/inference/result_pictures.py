@@ -13,6 +13,7 @@ from prohmr_jax.rendering.drawing import Window
 from prohmr_jax.rendering.overlay import overlay
 from prohmr_jax.rendering.sheet import hypotheses_sheet
 from prohmr_jax.rendering.views import Perspective
+from prohmr_jax.rendering.warning_mark import mark_with_warning
 
 # Side of the part of the photo that the sheet shows, in sides of the person's box.
 _SURROUNDINGS = 1.15
@@ -27,6 +28,8 @@ def draw_overlay(
 ) -> np.ndarray:
     """Returns a photo with the modes of its people drawn over it, [h, w, 3] uint8.
 
+    A red frame and text say who is implausible.
+
     Args:
       results: results of the people, at least one, all with the same body model.
       photo: photo [H, W, 3] uint8, or None for a plain canvas.
@@ -38,7 +41,7 @@ def draw_overlay(
     keypoints = np.stack([result.keypoints_px for result in results])
     confidence = np.stack([_shown_confidence(result) for result in results])
     detections = {"keypoints": keypoints, "confidence": confidence}
-    return overlay(
+    picture = overlay(
         photo,
         np.stack([vertices_in_view(view, result) for result in results]),
         results[0].faces,
@@ -46,6 +49,14 @@ def draw_overlay(
         longest_side=longest_side_px,
         **(detections if show_keypoints else {}),
     )
+    implausible = [
+        f"person {result.provenance.person_index}: {result.implausible_reason}"
+        for result in results
+        if result.is_implausible
+    ]
+    if not implausible:
+        return picture
+    return mark_with_warning(picture, "implausible: " + ", ".join(implausible))
 
 
 def draw_sheet(
@@ -88,8 +99,9 @@ def draw_sheet(
         crop_view=view,
         num_shown=num_shown,
         panel_px=panel_px,
-        heading=f"{provenance.source}, person {provenance.person_index}: "
-        f"the mode and {num_samples} samples",
+        heading=f"{provenance.source}, person {provenance.person_index}"
+        + " (implausible)" * result.is_implausible
+        + f": the mode and {num_samples} samples",
     )
 
 

@@ -135,6 +135,27 @@ class PersonResult:
     """Detected keypoints (BODY_25) [25, 2], pixels."""
     keypoint_confidence: np.ndarray = array_field(_KEYPOINTS)
     """Confidences [25] of the keypoints, in [0, 1]."""
+    reprojection_percent: np.ndarray | None = array_field(optional=True)
+    """Mean distance of the mode from the keypoints seen, percent of the side of the
+    box; -1 if no keypoint was seen."""
+    log_density: np.ndarray | None = array_field(optional=True)
+    """Log-density of the mode minus its mean over samples; see
+    `plausibility.log_density_of`."""
+    largest_beta: np.ndarray | None = array_field(optional=True)
+    """Largest absolute value of `betas`."""
+    distance_m: np.ndarray | None = array_field(optional=True)
+    """Depth of the body in front of the camera, metres."""
+    stature_m: np.ndarray | None = array_field(optional=True)
+    """Height of the body at rest, metres."""
+    plausible: np.ndarray | None = array_field(kind="integer", optional=True)
+    """1 if the body can be that of the person, 0 if not; `plausibility.judge`."""
+    implausible_reason: np.ndarray | None = array_field(kind="text", optional=True)
+    """Why the body is not plausible; empty if it is."""
+
+    @property
+    def is_implausible(self) -> bool:
+        """Returns whether the body was judged, and found to be implausible."""
+        return self.plausible is not None and not self.plausible
 
     @property
     def focal_length_px(self) -> np.ndarray:
@@ -203,6 +224,8 @@ def write_result(path: str | os.PathLike, result: PersonResult) -> None:
     checker = Checker(path)
     arrays = {}
     for name, expected in schema_members(PersonResult).items():
+        if expected.optional and getattr(result, name) is None:
+            continue
         array = np.asarray(getattr(result, name))
         checker.check_layout(name, array.shape, array.dtype, expected)
         checker.check_values(name, array)

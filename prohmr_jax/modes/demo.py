@@ -33,6 +33,7 @@ from prohmr_jax.inference.results import PersonResult, write_result
 from prohmr_jax.modes.config_checks import INPUT_WORDS, require_least, require_words
 from prohmr_jax.modes.demo_names import output_names, picture_labels
 from prohmr_jax.modes.demo_report import DemoReport, PersonSummary
+from prohmr_jax.modes.plausible_limits import read_limits
 from prohmr_jax.rendering.sheet import MAX_GHOSTS
 
 _MESH_WRITERS = {"glb": write_glb, "obj": write_obj}
@@ -82,7 +83,7 @@ def run(config: ml_collections.ConfigDict) -> DemoReport:
         in the input could be reconstructed.
     """
     source = pathlib.Path(config.input or DEMO_PHOTO)
-    settings = _settings(config)
+    settings, limits = _settings(config), read_limits(config.plausible)
     reading = _reading(config)
     files = PeopleReader(reading).files(source, settings.output)
     require_writable(settings.output)
@@ -94,6 +95,7 @@ def run(config: ml_collections.ConfigDict) -> DemoReport:
         num_hypotheses=config.num_hypotheses,
         num_meshes=1 + max(settings.sheet_num_shown, MAX_GHOSTS),
         focal_length_px=config.focal_length_px,
+        limits=limits,
     )
     if reconstructor.crop_px is not None:
         reading = dataclasses.replace(reading, needs_photo=True, accept_boxes=True)
@@ -252,6 +254,9 @@ def _reconstruct_person(
             picture=person.describe_picture(),
             has_photo=photo is not None,
             error_percent=100 * result.reprojection_error(MIN_CONFIDENCE),
+            stature_m=float(result.stature_m),
+            distance_m=float(result.distance_m),
+            implausible=str(result.implausible_reason),
             num_seen=int(seen.sum()),
             num_keypoints=len(seen),
             spread_mm=1e3 * float(result.joint_spread.mean()),

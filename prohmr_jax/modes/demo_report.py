@@ -26,6 +26,12 @@ class PersonSummary:
     error_percent: float
     """Mean distance of the mode from the keypoints seen, % of the box side; NaN if no
     keypoint was seen."""
+    stature_m: float
+    """Height of the body at rest, metres."""
+    distance_m: float
+    """Depth of the body in front of the camera, metres."""
+    implausible: str
+    """Why the body is not plausible; empty if it is."""
     num_seen: int
     """Number of keypoints that were seen."""
     num_keypoints: int
@@ -62,7 +68,7 @@ class DemoReport:
 
     def lines(self) -> list[str]:
         """Returns what is printed: the table, and who has no photo or was skipped."""
-        lines = [self.table()]
+        lines = [self.table(), *self.implausible_lines()]
         without = [person for person in self.people if not person.has_photo]
         if without and self.photos_wanted:
             lines.append(
@@ -73,6 +79,14 @@ class DemoReport:
             lines.append(f"skipped inputs: {len(self.faults)}")
             lines += [f"  {line}" for line in count_by_reason(self.faults)]
         return lines
+
+    def implausible_lines(self) -> list[str]:
+        """Returns how many people are implausible, and a line for each with reasons."""
+        implausible = [person for person in self.people if person.implausible]
+        return [
+            f"{len(implausible)} of {len(self.people)} implausible",
+            *(f"  {person.name}: {person.implausible}" for person in implausible),
+        ]
 
     def table(self) -> str:
         """Returns a Markdown table with a row for each person."""
@@ -92,6 +106,7 @@ class DemoReport:
         blocks = [
             "# People and their bodies",
             self.table(),
+            "\n".join(f"- {line.strip()}" for line in self.implausible_lines()),
             *(f"![{name}]({_link(name)})" for name in [*self.overlays, *sheets]),
         ]
         if self.skipped:
@@ -100,14 +115,27 @@ class DemoReport:
         write_atomically(path, lambda stream: stream.write(text.encode()))
 
 
-_HEADER = ["person", "picture", "error / box", "keypoints", "spread", "files"]
+_HEADER = [
+    "person",
+    "picture",
+    "plausible",
+    "error / box",
+    "stature",
+    "distance",
+    "keypoints",
+    "spread",
+    "files",
+]
 
 
 def _cells(person: PersonSummary) -> list[str]:
     return [
         person.name,
         person.picture,
+        "no" if person.implausible else "yes",
         "-" if math.isnan(person.error_percent) else f"{person.error_percent:.1f} %",
+        f"{person.stature_m:.2f} m",
+        f"{person.distance_m:.1f} m",
         f"{person.num_seen} of {person.num_keypoints}",
         f"{person.spread_mm:.0f} mm",
         " ".join(file.removeprefix(person.name) for file in person.files),

@@ -19,6 +19,7 @@ from prohmr_jax.bulk_fitting.before_after import (
     side_by_side,
 )
 from prohmr_jax.bulk_fitting.jobs import Columns, Row, row_of
+from prohmr_jax.bulk_fitting.judged_columns import implausible_people
 from prohmr_jax.bulk_fitting.keypoint_job import (
     DETECTORS,
     KeypointFitJob,
@@ -32,6 +33,7 @@ from prohmr_jax.detection.chosen_people import EVERYBODY, require_people_words
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.images import write_png
 from prohmr_jax.modes.bulk_config import open_model, require_usable, run_identity
+from prohmr_jax.modes.plausible_limits import read_limits
 from prohmr_jax.solver.problem import Settings
 
 TABLE, OVERLAYS = "fits.npz", "overlays"
@@ -53,7 +55,10 @@ def run(config: ml_collections.ConfigDict) -> BulkReport:
       InputError: the config, input, body, weights or output cannot be used, nobody in
         the input can be used, or the output holds a run with other settings.
     """
-    settings = _settings(config)
+    words = {"detector": DETECTORS}
+    require_usable(config, "a photo, a file, a folder or a dataset", words, _LEAST)
+    require_people_words(config.people)
+    limits = read_limits(config.plausible)
     output = pathlib.Path(config.output)
     reconstructor, reader = open_model(
         config,
@@ -75,14 +80,28 @@ def run(config: ml_collections.ConfigDict) -> BulkReport:
                 row,
                 photo_to_draw_over(person, config.exif),
                 config.overlay_longest_side_px,
+                implausible=str(row["fit_implausible_reason"]),
             )
             name = f"{first + number:06d}_before_after.png"
             write_png(output / OVERLAYS / name, picture)
 
+    settings = KeypointFitSettings(
+        limits=limits,
+        other_body=reconstructor.other_body,
+        frame=config.frame,
+        use_hips=config.use_hips,
+        detector=config.detector,
+        data_weight=config.data_weight,
+        num_hypotheses=config.num_hypotheses,
+        seed=config.seed,
+        slots=config.slots,
+        minimise=Settings(max_steps=config.max_steps),
+    )
     job = KeypointFitJob(
         reconstructor.model, reconstructor.body, settings, config.focal_length_px
     )
     result_settings = {name: config[name] for name in _RESULT_KEYS}
+    result_settings["plausible"] = limits
     report = run_job(
         output / TABLE,
         FitTable,
@@ -94,7 +113,9 @@ def run(config: ml_collections.ConfigDict) -> BulkReport:
     )
     table, _, _ = read_table(report.table)
     before, after = table.fit_start_loss.mean(), table.fit_loss.mean()
-    print("\n".join(report.lines(table.fit_reason)))
+    implausible = implausible_people(table)
+    report.write_implausible(implausible)
+    print("\n".join(report.lines(table.fit_reason, implausible)))
     print(
         f"the mean objective was {before:.1f} before the fits and is {after:.1f} "
         f"after them; a fit took {table.fit_evaluations.mean():.0f} evaluations"
@@ -110,19 +131,3 @@ def _before_and_after(row: Row) -> list[PlacedBody]:
             row["fit_pose_axis_angle"], row["fit_betas"], row["fit_translation"]
         ),
     ]
-
-
-def _settings(config: ml_collections.ConfigDict) -> KeypointFitSettings:
-    words = {"detector": DETECTORS}
-    require_usable(config, "a photo, a file, a folder or a dataset", words, _LEAST)
-    require_people_words(config.people)
-    return KeypointFitSettings(
-        frame=config.frame,
-        use_hips=config.use_hips,
-        detector=config.detector,
-        data_weight=config.data_weight,
-        num_hypotheses=config.num_hypotheses,
-        seed=config.seed,
-        slots=config.slots,
-        minimise=Settings(max_steps=config.max_steps),
-    )

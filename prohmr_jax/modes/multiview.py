@@ -24,6 +24,7 @@ from prohmr_jax.bulk_fitting.before_after import (
     side_by_side,
 )
 from prohmr_jax.bulk_fitting.jobs import Columns, Row, row_of
+from prohmr_jax.bulk_fitting.judged_columns import implausible_people
 from prohmr_jax.bulk_fitting.multiview_job import (
     FUSION,
     JOINT,
@@ -39,6 +40,7 @@ from prohmr_jax.errors import InputError
 from prohmr_jax.files.images import write_png
 from prohmr_jax.files.meshes import write_glb
 from prohmr_jax.modes.bulk_config import open_model, require_usable, run_identity
+from prohmr_jax.modes.plausible_limits import read_limits
 
 _LOG = logging.getLogger(__name__)
 TABLE, OVERLAYS, MESHES = "views.npz", "overlays", "meshes"
@@ -59,6 +61,7 @@ def run(config: ml_collections.ConfigDict) -> BulkReport:
         the input can be used, or the output holds a run with other settings.
     """
     require_usable(config, "a manifest or a folder", _WORDS, _LEAST)
+    limits = read_limits(config.plausible)
     output = pathlib.Path(config.output)
     if config.cameras and not (config.use_cameras and config.method == JOINT):
         raise InputError(
@@ -75,6 +78,8 @@ def run(config: ml_collections.ConfigDict) -> BulkReport:
         _LOG.warning("config.focal_length_px is not used: the cameras are calibrated")
     settings = MultiviewFitSettings(
         views=source.max_views,
+        limits=limits,
+        other_body=reconstructor.other_body,
         method=config.method,
         calibrated=source.calibrated,
         frame=config.frame,
@@ -108,7 +113,9 @@ def run(config: ml_collections.ConfigDict) -> BulkReport:
         draw,
     )
     table, _, _ = read_table(report.table, schema)
-    print("\n".join(report.lines(table.fit_reason)))
+    implausible = implausible_people(table)
+    report.write_implausible(implausible)
+    print("\n".join(report.lines(table.fit_reason, implausible)))
     return report
 
 
@@ -142,6 +149,7 @@ def _draw_views(
                 view_row,
                 photo_to_draw_over(view, exif),
                 longest_side_px,
+                implausible=str(row["fit_implausible_reason"][number]),
             )
         )
     return in_one_column(pictures)

@@ -17,6 +17,7 @@ INK = (38, 42, 51)
 FAINT_INK = (122, 128, 140)
 CANVAS = (241, 243, 246)
 WHITE = (255, 255, 255)
+WARNING = (200, 30, 40)
 
 # OKLab colours (L, a, b) from no spread to large spread: light blue, sand, orange,
 # crimson and plum. Lightness always decreases, so that the order is visible without
