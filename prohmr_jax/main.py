@@ -45,6 +45,7 @@ MODES = {
     "evaluate_keypoints": Mode("modes.evaluate_keypoints"),
     "evaluate_images": Mode("modes.evaluate_images"),
     "evaluate_fitting": Mode("modes.evaluate_fitting"),
+    "evaluate_plausibility": Mode("modes.evaluate_plausibility"),
     "render_people": Mode("modes.render_people"),
     "measure_detector": Mode("modes.measure_detector"),
     "benchmark": Mode("benchmarks.hypotheses"),

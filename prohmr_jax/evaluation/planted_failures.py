@@ -116,11 +116,13 @@ def _another_person(scenes: Scenes) -> tuple[Scenes, float]:
     return scenes.replace(keypoints=keypoints), 1.0
 
 
-SCENE_FAULTS: dict[str, SceneFault] = {
+VIEW_FAULTS: dict[str, SceneFault] = {"another person in one view": _another_person}
+"""Faults of the keypoints of several views of a person, by name."""
+
+CAMERA_FAULTS: dict[str, SceneFault] = {
     "translations in millimetres": _millimetres,
     "camera to world": _camera_to_world,
     "exchanged cameras": _exchanged_cameras,
-    "another person in one view": _another_person,
     "focal lengths doubled": lambda scenes: (scenes, 2.0),
     "focal lengths halved": lambda scenes: (scenes, 0.5),
     "one focal length doubled": lambda scenes: (
@@ -128,4 +130,4 @@ SCENE_FAULTS: dict[str, SceneFault] = {
         jnp.ones(scenes.keypoints.confidence.shape[1]).at[-1].set(2.0),
     ),
 }
-"""Faults of several views of a person, by name."""
+"""Faults of known cameras, by name; methods that use no cameras cannot meet them."""

@@ -5,7 +5,7 @@ The people are poses of held-out clips, seen with the noise of a detector.
 `measure_one_view` and `measure_several_views`, and counts how many are implausible.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -84,16 +84,19 @@ def measure_one_view(
 
 
 def measure_several_views(
-    study: Study, poses: np.ndarray, fault: SceneFault | None = None
+    study: Study,
+    poses: np.ndarray,
+    fault: SceneFault | None = None,
+    methods: Sequence[str] = (CALIBRATED, JOINT, FUSION),
 ) -> dict[str, Measures]:
     """Returns the measures [P, N] of people in N views, by method, NumPy.
-
-    The methods are `CALIBRATED`, `JOINT` and `FUSION`; see `modes.multiview`.
 
     Args:
       study: model, body, noise and number of views.
       poses: poses of P >= 2 people [P, 24, 3], axis-angle, radians, Y up.
       fault: what is wrong with keypoints or cameras; None for good people.
+      methods: which of `CALIBRATED`, `JOINT` and `FUSION` are measured; see
+        `configs/multiview.py`.
     """
     scenes_of = make_scenes(study.body, study.condition, study.num_views)
 
@@ -101,7 +104,7 @@ def measure_several_views(
         scenes = scenes_of(keys, poses)
         scenes = scenes.replace(keypoints=in_pixels(scenes.keypoints))
         scenes, focal_factor = (scenes, 1.0) if fault is None else fault(scenes)
-        return _several_views(study, scenes, SIDE_PX * focal_factor)
+        return _several_views(study, scenes, SIDE_PX * focal_factor, methods)
 
     return measure_people(of_batch, poses, study.batch_size, study.seed)
 
@@ -154,7 +157,10 @@ def _one_view(study: Study, keypoints: Keypoints2D) -> dict[str, Measures]:
 
 
 def _several_views(
-    study: Study, scenes: Scenes, focal_length_px: float | Float[Array, " N"]
+    study: Study,
+    scenes: Scenes,
+    focal_length_px: float | Float[Array, " N"],
+    methods: Sequence[str],
 ) -> dict[str, Measures]:
     num_people, num_views = scenes.keypoints.confidence.shape[:2]
 
@@ -187,26 +193,28 @@ def _several_views(
             use_hips=False,
         )  # fmt: skip
 
-    world = fit_calibrated(model, context, betas, photo_view, scenes.extrinsics)
-    in_cameras = rotate(
-        scenes.extrinsics.rotation[..., None, :, :], world.body.joints[:, None]
-    )
-    in_cameras += scenes.extrinsics.translation[..., None, :]
-    origin = in_cameras[..., MID_HIP_25, :]
-    each = fit_uncalibrated(model, context, betas, view)
-    fusion = fuse_views(model, context, betas)
-    return {
-        CALIBRATED: measured(
+    def calibrated():
+        world = fit_calibrated(model, context, betas, photo_view, scenes.extrinsics)
+        in_cameras = rotate(
+            scenes.extrinsics.rotation[..., None, :, :], world.body.joints[:, None]
+        )
+        in_cameras += scenes.extrinsics.translation[..., None, :]
+        origin = in_cameras[..., MID_HIP_25, :]
+        return measured(
             in_cameras - origin[..., None, :],
             photo_camera.replace(translation=origin),
             world.smpl.betas[:, None],
             world.minimum.params.z,
-        ),
-        JOINT: measured(
-            each.body.joints,
-            crop_camera.replace(translation=each.camera.translation),
-            each.smpl.betas,
-            each.minimum.params.z,
-        ),
-        FUSION: measured(fusion.body.joints, crop_camera, fusion.smpl.betas, fusion.z),
-    }
+        )
+
+    def joint():
+        fit = fit_uncalibrated(model, context, betas, view)
+        camera = crop_camera.replace(translation=fit.camera.translation)
+        return measured(fit.body.joints, camera, fit.smpl.betas, fit.minimum.params.z)
+
+    def fusion():
+        fused = fuse_views(model, context, betas)
+        return measured(fused.body.joints, crop_camera, fused.smpl.betas, fused.z)
+
+    measure_by = {CALIBRATED: calibrated, JOINT: joint, FUSION: fusion}
+    return {method: measure_by[method]() for method in methods}

@@ -12,6 +12,7 @@ import orbax.checkpoint as ocp
 import pytest
 from flax import jax_utils
 
+from prohmr_jax.bulk_fitting.judged_columns import implausible_people
 from prohmr_jax.bulk_fitting.tables import read_table
 from prohmr_jax.data.augmentation import AugmentationSettings
 from prohmr_jax.data.dataset_reader import Source
@@ -167,6 +168,8 @@ def test_a_result_of_the_demo_is_read():
     assert result.provenance.weights == "keypoint_weights.npz"
     assert result.pose_rotmat.shape == (4, 24, 3, 3)
     assert np.isfinite(result.vertices).all()
+    assert result.plausible is None
+    assert not result.is_implausible
 
 
 def test_a_table_of_a_bulk_fit_is_read():
@@ -174,5 +177,7 @@ def test_a_table_of_a_bulk_fit_is_read():
     assert table.fit_pose_axis_angle.shape == (1, 24, 3)
     assert table.fit_loss < table.fit_start_loss
     assert table.track_id is None
+    assert table.fit_plausible is None
+    assert implausible_people(table) == []
     assert provenance["weights"] == "keypoint_weights.npz"
     assert not left_out

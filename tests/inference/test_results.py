@@ -24,6 +24,13 @@ SIZES = {"K": 4, "S": 10, "V": 7, "F": 5}
 ARRAYS = [field for field in dataclasses.fields(PersonResult) if field.metadata]
 
 
+KINDS = {
+    "integer": lambda generator, shape: generator.integers(0, 7, shape),
+    "text": lambda _, shape: np.full(shape, "the body is 3.00 m tall"),
+    "real": lambda generator, shape: generator.normal(size=shape).astype(np.float32),
+}
+
+
 def shape_of(field: dataclasses.Field) -> tuple[int, ...]:
     return tuple(SIZES.get(size, size) for size in field.metadata["expected"].shape)
 
@@ -32,9 +39,7 @@ def shape_of(field: dataclasses.Field) -> tuple[int, ...]:
 def result() -> PersonResult:
     generator = np.random.default_rng(0)
     arrays = {
-        field.name: generator.integers(0, 7, shape_of(field))
-        if field.metadata["expected"].kind == "integer"
-        else generator.normal(size=shape_of(field)).astype(np.float32)
+        field.name: KINDS[field.metadata["expected"].kind](generator, shape_of(field))
         for field in ARRAYS
     }
     provenance = Provenance(
@@ -72,6 +77,18 @@ def test_round_trip(written, result):
         there, here = getattr(read, field.name), getattr(result, field.name)
         assert there.dtype == here.dtype
         np.testing.assert_array_equal(there, here)
+
+
+def test_a_result_that_was_not_judged_is_read(tmp_path, result):
+    members = [f.name for f in ARRAYS if f.metadata["expected"].optional]
+    assert {"plausible", "implausible_reason", "stature_m"} < set(members)
+    unjudged = dataclasses.replace(result, **dict.fromkeys(members))
+    write_result(tmp_path / "r.npz", unjudged)
+    read = read_result(tmp_path / "r.npz")
+    assert [getattr(read, name) for name in members] == [None] * len(members)
+    assert not read.is_implausible
+    assert dataclasses.replace(result, plausible=np.int32(0)).is_implausible
+    assert not dataclasses.replace(result, plausible=np.int32(1)).is_implausible
 
 
 def test_equal_results_are_equal_bytes(tmp_path, written, result):

@@ -19,6 +19,7 @@ from prohmr_jax.files.body_files import read_body
 from prohmr_jax.inference.result_pictures import photo_view, vertices_in_view
 from prohmr_jax.inference.results import read_result
 from prohmr_jax.modes.demo import run as run_demo
+from prohmr_jax.rendering.colors import WARNING
 from prohmr_jax.structs import SmplParams
 from tests.support.demo_cases import (
     PHOTO_SIZE,
@@ -97,6 +98,37 @@ def test_what_is_written(work):
     assert Image.open(work.output / "a_overlay.png").size == PHOTO_SIZE
     page = (work.output / "index.md").read_text()
     assert all(f"({name})" in page for name in work.names() if name.endswith("png"))
+
+
+def test_implausible_people_are_named_and_marked(work, capsys):
+    write_photo(work.folder / "a.png")
+    text = openpose(person(0), person(1))
+    wide = {
+        "max_reprojection_percent": np.inf, "max_beta": np.inf, "min_box_px": 0.0,
+        "stature_m": (0.0, np.inf), "box_m": (0.0, np.inf),
+    }  # fmt: skip
+    pictures = []
+    for limits in (wide, {**wide, "stature_m": (9.0, 9.5)}):
+        report = work.run(text, plausible=limits, **small_pictures())
+        pictures.append(np.asarray(Image.open(work.output / "a_overlay.png")))
+    result = work.result("a_person1")
+    assert (result.plausible, result.is_implausible) == (0, True)
+    tall = float(result.stature_m)
+    assert str(result.implausible_reason) == f"the body is {tall:.2f} m tall (9 to 9.5)"
+    assert result.reprojection_percent == pytest.approx(
+        report.people[1].error_percent, rel=1e-4
+    )
+    assert result.largest_beta == np.abs(result.betas).max()
+    assert result.distance_m == result.translation[2]
+    line = f"  a_person1: {result.implausible_reason}"
+    printed = capsys.readouterr().out
+    assert "\n0 of 2 implausible\n" in printed
+    assert "2 of 2 implausible\n  a_person0: the body is" in printed
+    assert line in printed
+    assert "- " + line.strip() in (work.output / "index.md").read_text()
+    plain, marked = pictures
+    assert np.all(marked[0] == WARNING)
+    assert not np.all(plain[0] == WARNING)
 
 
 def test_arrays_obey_their_definitions(work):

@@ -10,15 +10,19 @@ import chex
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 from prohmr_jax.bulk_fitting import keypoint_job
 from prohmr_jax.bulk_fitting.initialization import PersonArrays, initial_fit
+from prohmr_jax.bulk_fitting.judged_columns import implausible_people
 from prohmr_jax.bulk_fitting.tables import FitTable, read_table
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.detections import read_detections
 from prohmr_jax.inference.reconstruction import load_reconstructor
 from prohmr_jax.inference.results import schema_members
 from prohmr_jax.modes.fit import run as run_fit
+from prohmr_jax.rendering.colors import WARNING
+from prohmr_jax.skeleton import HIPS_44
 from prohmr_jax.solver.problem import Reason
 from prohmr_jax.structs import Keypoints2D
 from tests.support.demo_cases import ROOT, openpose, person, write_photo, write_weights
@@ -95,6 +99,66 @@ def test_a_folder_of_all_formats(run, tmp_path):
     density = table.log_prob[:, 0] - np.sum(table.fit_z**2, axis=1) / 2
     np.testing.assert_allclose(table.fit_log_prob, density, rtol=1e-4)
     assert 0 < report.useful <= 1
+
+    # Who is implausible is written, and the measures are those of the columns.
+    seen &= ~np.isin(np.arange(44), HIPS_44)
+    np.testing.assert_allclose(
+        table.fit_reprojection_percent,
+        100 * np.mean(after, axis=1, where=seen) / table.box_size_px, rtol=1e-3,
+    )  # fmt: skip
+    np.testing.assert_array_equal(table.fit_distance_m, table.fit_translation[:, 2])
+    np.testing.assert_array_equal(
+        table.fit_largest_beta, np.abs(table.fit_betas).max(axis=1)
+    )
+    assert set(table.fit_plausible) <= {0, 1}
+    np.testing.assert_array_equal(
+        table.fit_plausible == 0, table.fit_implausible_reason != ""
+    )
+    lines = (tmp_path / "out" / "implausible.txt").read_text().splitlines()
+    assert lines == implausible_people(table)
+
+
+def test_limits_are_those_of_the_config(run, tmp_path, capsys):
+    write_photo(tmp_path / "in" / "3_coco.png")
+    changes = {"input": str(tmp_path / "in" / "3_coco.json"), "overlays": 2}
+    wide = {
+        "max_reprojection_percent": np.inf, "min_log_density": -np.inf,
+        "max_beta": np.inf, "stature_m": (0.0, np.inf), "box_m": (0.0, np.inf),
+        "min_box_px": 0.0,
+    }  # fmt: skip
+    table, _, _ = read_table(run(**changes, plausible=wide).table)
+    assert list(table.fit_plausible) == [1, 1]
+    assert "\n0 of 2 implausible\n" in capsys.readouterr().out
+    assert (tmp_path / "out" / "implausible.txt").read_text() == ""
+    output = tmp_path / "b"
+    narrow = {**wide, "stature_m": (9.0, 9.5)}
+    report = run(**changes, plausible=narrow, output=str(output))
+    table, _, _ = read_table(report.table)
+    assert list(table.fit_plausible) == [0, 0]
+    reasons = [
+        f"the body is {tall:.2f} m tall (9 to 9.5)" for tall in table.fit_stature_m
+    ]
+    assert list(table.fit_implausible_reason) == reasons
+    printed = capsys.readouterr().out
+    assert "2 of 2 implausible, see implausible.txt:" in printed
+    for number, reason in enumerate(reasons):
+        assert f"3_coco.json: person {number}: {reason}" in printed
+    # The fitted body has the mark, and the prediction on the left has not.
+    for folder, marked in ((tmp_path / "out", False), (output, True)):
+        path = folder / "overlays" / "000000_before_after.png"
+        before, after = np.split(np.asarray(Image.open(path)), 2, axis=1)
+        assert np.all(after[0] == WARNING) == marked
+        assert not np.all(before[0] == WARNING)
+    with pytest.raises(InputError, match="another plausible"):
+        run(**changes, plausible=narrow)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("stature_m", (2.0, 1.0)), ("max_beta", float("nan"))]
+)
+def test_limits_that_cannot_be_used(run, key, value):
+    with pytest.raises(InputError, match=rf"config\.plausible\.{key}"):
+        run(plausible={key: value})
 
 
 def test_before_is_what_the_demo_says(run, tmp_path, tiny_weights):

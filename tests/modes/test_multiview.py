@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from prohmr_jax.body import body_joints, make_body_model
+from prohmr_jax.bulk_fitting.judged_columns import implausible_people
 from prohmr_jax.bulk_fitting.multiview_sources import open_multiview_source
 from prohmr_jax.bulk_fitting.shards import ShardWriter
 from prohmr_jax.bulk_fitting.tables import read_table
@@ -143,6 +144,12 @@ def test_a_folder_without_cameras(work):
         ]  # fmt: skip
         errors[name] = np.mean(shown)
     assert errors["fit_"] < errors[""]
+    for name in ("plausible", "stature_m", "distance_m", "reprojection_percent"):
+        column = getattr(table, f"fit_{name}")
+        assert not column[table.valid == 0].any(), name
+    assert set(table.fit_implausible_reason[table.valid == 0]) == {""}
+    lines = (report.table.parent / "implausible.txt").read_text().splitlines()
+    assert lines == implausible_people(table)
 
 
 def test_a_manifest_says_the_same_as_a_folder(work, tmp_path):
@@ -170,7 +177,7 @@ def test_fusion_makes_poses_agree(work):
     )
 
 
-def test_known_cameras_give_one_body_in_the_world(work, tmp_path):
+def test_known_cameras_give_one_body_in_the_world(work, tmp_path, capsys):
     """With the weights that ship: people are where they are, in the world's metres."""
     (work.folder / "cameras.json").write_text(json.dumps(CAMERAS))
     table, provenance, _ = read_table(work(**SHIPPED).table, WorldTable)
@@ -179,6 +186,8 @@ def test_known_cameras_give_one_body_in_the_world(work, tmp_path):
     truth = standing_people()
     errors = np.linalg.norm(table.world_joints - truth, axis=-1)
     assert errors.mean(axis=1).max() < 0.03
+    assert np.all(table.fit_plausible == table.valid)
+    assert table.fit_reprojection_percent.max() < 2.0
     error = seen_by(CAMERAS["b"], table.world_joints[0]) - seen_by(
         CAMERAS["b"], truth[0]
     )
@@ -197,6 +206,21 @@ def test_known_cameras_give_one_body_in_the_world(work, tmp_path):
     forgotten = work(output=str(tmp_path / "c"), use_cameras=False)
     with np.load(forgotten.table) as archive:
         assert "world_joints" not in archive.files
+    # The same cameras in millimetres cannot see these people.
+    capsys.readouterr()
+    millimetres = {
+        name: {**camera, "t": [1000.0 * x for x in camera["t"]]}
+        for name, camera in CAMERAS.items()
+    }
+    (work.folder / "people.json").unlink()
+    (work.folder / "cameras.json").write_text(json.dumps(millimetres))
+    table, _, _ = read_table(
+        work(output=str(tmp_path / "d"), **SHIPPED).table, WorldTable
+    )
+    assert not table.fit_plausible.any()
+    printed = capsys.readouterr().out
+    assert "3 of 3 implausible, see implausible.txt:" in printed
+    assert "p: view p/a_keypoints.json: " in printed
 
 
 def test_bad_views_cost_their_person_only_themselves(work):
