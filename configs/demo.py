@@ -59,15 +59,15 @@ def get_config() -> ConfigDict:
     config.plausible = ConfigDict(
         {
             # Mean distance of joints from keypoints, percent of the person's box.
-            "max_reprojection_percent": 9.0,
+            "max_reprojection_percent": 8.0,
             # Log-density of the pose, minus its mean over the person's samples.
-            "min_log_density": -250.0,
+            "min_log_density": -100.0,
             # Absolute value of the shape coefficients, standard deviations.
-            "max_beta": 5.0,
+            "max_beta": 6.0,
             # Height of the body at rest, metres.
             "stature_m": (1.2, 2.3),
             # Width of the person's box at the distance of the body, metres.
-            "box_m": (0.25, 4.0),
+            "box_m": (0.4, 3.5),
             # Width of the person's box, pixels.
             "min_box_px": 10.0,
         }

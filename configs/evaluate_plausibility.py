@@ -21,17 +21,19 @@ def get_config() -> ConfigDict:
     config.held_out = "heldout.npz"
     # How keypoints are detected, see `evaluation.keypoint_errors.CONDITIONS`.
     config.condition = "noisy"
-    config.people_per_split = 50
-    # Number of people, among those above, in whom each failure is planted.
-    config.people_per_fault = 40
+    config.people_per_split = 34
+    # Numbers of people, among those above, who are seen in several views as well, and
+    # in whom each failure is planted.
+    config.people_in_views = 42
+    config.people_per_fault = 21
     config.views = 3
-    config.batch_size = 20
-    # Limits that are tried: those of the modes.
+    config.batch_size = 21
+    # Limits that are tried: those of the modes, and of both methods of multiview.
     config.plausible = ConfigDict(
         {
             "demo": demo.get_config().plausible,
             "fit": fit.get_config().plausible,
-            "multiview": multiview.get_config().plausible,
+            **multiview.get_config().plausible.to_dict(),
         }
     )
     # Markdown file to write; empty for none.

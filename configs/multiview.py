@@ -42,22 +42,27 @@ def get_config() -> ConfigDict:
     config.max_steps = 1000
 
     # Limits beyond which a body is called implausible, in results, reports and
-    # pictures. They are wider than the range of good people with noisy keypoints, as
-    # `configs/evaluate_plausibility.py` measures it (docs/plausibility.md).
+    # pictures, for each method. They are wider than the range of good people with noisy
+    # keypoints, as `configs/evaluate_plausibility.py` measures it
+    # (docs/plausibility.md).
+    of_both_methods = {
+        # Log-density of the pose, minus its mean over the person's samples.
+        "min_log_density": -100.0,
+        # Absolute value of the shape coefficients, standard deviations.
+        "max_beta": 6.0,
+        # Height of the body at rest, metres.
+        "stature_m": (1.2, 2.3),
+        # Width of the person's box at the distance of the body, metres.
+        "box_m": (0.4, 3.5),
+        # Width of the person's box, pixels.
+        "min_box_px": 10.0,
+    }
+    # Mean distance of joints from keypoints, percent of the person's box. Fusion does
+    # not fit bodies to keypoints, and they lie farther away.
     config.plausible = ConfigDict(
         {
-            # Mean distance of joints from keypoints, percent of the person's box.
-            "max_reprojection_percent": 5.0,
-            # Log-density of the pose, minus its mean over the person's samples.
-            "min_log_density": -150.0,
-            # Absolute value of the shape coefficients, standard deviations.
-            "max_beta": 5.0,
-            # Height of the body at rest, metres.
-            "stature_m": (1.2, 2.3),
-            # Width of the person's box at the distance of the body, metres.
-            "box_m": (0.25, 4.0),
-            # Width of the person's box, pixels.
-            "min_box_px": 10.0,
+            "joint": {"max_reprojection_percent": 4.0, **of_both_methods},
+            "fusion": {"max_reprojection_percent": 12.0, **of_both_methods},
         }
     )
 

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 import ml_collections
 import numpy as np
 
-from prohmr_jax.errors import InputError
 from prohmr_jax.evaluation.keypoint_errors import CONDITIONS
 from prohmr_jax.evaluation.planted_failures import (
     CAMERA_FAULTS,
@@ -40,7 +39,13 @@ from prohmr_jax.modes.plausible_limits import read_limits
 from prohmr_jax.poses.bank import read_held_out_clips
 
 _LOG = logging.getLogger(__name__)
-_LEAST = {"people_per_split": 1, "people_per_fault": 2, "views": 2, "batch_size": 2}
+_LEAST = {
+    "people_per_split": 1,
+    "people_in_views": 2,
+    "people_per_fault": 2,
+    "views": 2,
+    "batch_size": 2,
+}
 _SHOWN = {
     "reprojection_percent": "error / box, %",
     "log_density": "log-density",
@@ -48,7 +53,14 @@ _SHOWN = {
     "stature_m": "stature, m",
     "box_m": "box, m",
 }
-_METHODS = (PREDICTION, FIT, CALIBRATED, JOINT, FUSION)
+# The limits of each method, which are a key of `config.plausible`.
+_LIMITS = {
+    PREDICTION: "demo",
+    FIT: "fit",
+    CALIBRATED: "joint",
+    JOINT: "joint",
+    FUSION: "fusion",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +78,7 @@ class PlausibilityReport:
 
     def text(self) -> str:
         """Returns the report as a page of Markdown."""
-        methods = [method for method in _METHODS if method in self.good]
+        methods = [method for method in _LIMITS if method in self.good]
         ranges = [
             [
                 method,
@@ -107,6 +119,12 @@ def implausible_people(measures: Measures, limits: Limits) -> np.ndarray:
     return implausible.reshape(len(implausible), -1).any(axis=1)
 
 
+def _spread(poses: np.ndarray, number: int) -> np.ndarray:
+    """Returns `number` of the poses, evenly spaced; all of them if they are fewer."""
+    chosen = np.linspace(0, len(poses) - 1, min(number, len(poses)))
+    return poses[chosen.astype(int)]
+
+
 def ranges_of(measures: Measures) -> dict[str, tuple[float, float]]:
     """Returns the least and the greatest value of each measure.
 
@@ -131,15 +149,15 @@ def run(config: ml_collections.ConfigDict) -> PlausibilityReport:
     """
     require_words(config, {"condition": tuple(CONDITIONS)})
     require_least(config, _LEAST)
-    limits = {mode: read_limits(config.plausible[mode]) for mode in config.plausible}
-    by_method = {PREDICTION: limits["demo"], FIT: limits["fit"]}
-    by_method |= dict.fromkeys((CALIBRATED, JOINT, FUSION), limits["multiview"])
+    limits = {
+        method: read_limits(config.plausible[key], f"plausible.{key}")
+        for method, key in _LIMITS.items()
+    }
     labels, poses = spread_people(
         read_held_out_clips(config.held_out), config.people_per_split
     )
-    if len(poses) < config.people_per_fault:
-        what = f"there are only {len(poses)} people"
-        raise InputError("config.people_per_fault", what)
+    in_views = _spread(poses, config.people_in_views)
+    in_faults = _spread(poses, config.people_per_fault)
     loaded = load_reconstructor(
         config.checkpoint, config.body, seed=config.seed, num_hypotheses=1,
         num_meshes=0, focal_length_px=0.0,
@@ -154,21 +172,22 @@ def run(config: ml_collections.ConfigDict) -> PlausibilityReport:
     )
 
     def judged(measures: Mapping[str, Measures]) -> dict[str, np.ndarray]:
-        return {m: implausible_people(v, by_method[m]) for m, v in measures.items()}
+        return {m: implausible_people(v, limits[m]) for m, v in measures.items()}
 
     _LOG.info("measuring %d good people", len(poses))
-    good = measure_one_view(study, poses) | measure_several_views(study, poses)
-    chosen = np.linspace(0, len(poses) - 1, config.people_per_fault).astype(int)
+    good = measure_one_view(study, poses)
+    _LOG.info("measuring %d of them in several views", len(in_views))
+    good |= measure_several_views(study, in_views)
     wrong = {}
     for name, fault in KEYPOINT_FAULTS.items():
         _LOG.info("planting: %s", name)
-        wrong[name] = judged(measure_one_view(study, poses[chosen], fault))
+        wrong[name] = judged(measure_one_view(study, in_faults, fault))
     for faults, methods in (
         (VIEW_FAULTS, (CALIBRATED, JOINT, FUSION)), (CAMERA_FAULTS, (CALIBRATED,))
     ):  # fmt: skip
         for name, fault in faults.items():
             _LOG.info("planting: %s", name)
-            measures = measure_several_views(study, poses[chosen], fault, methods)
+            measures = measure_several_views(study, in_faults, fault, methods)
             wrong[name] = judged(measures)
     splits = sorted({split.value for split, _ in labels})
     report = PlausibilityReport(
@@ -176,8 +195,9 @@ def run(config: ml_collections.ConfigDict) -> PlausibilityReport:
         wrong=wrong,
         ranges={method: ranges_of(measures) for method, measures in good.items()},
         heading=f"{len(poses)} good people of {', '.join(splits)}, "
-        f"{config.condition} keypoints, {len(chosen)} people for each failure, "
-        f"{config.views} views, body `{config.body}`, seed {config.seed}.",
+        f"{config.condition} keypoints, {len(in_views)} of them in {config.views} "
+        f"views; {len(in_faults)} people for each failure; body `{config.body}`, "
+        f"seed {config.seed}.",
     )
     text = report.text()
     if config.output:

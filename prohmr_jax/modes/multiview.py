@@ -61,7 +61,8 @@ def run(config: ml_collections.ConfigDict) -> BulkReport:
         the input can be used, or the output holds a run with other settings.
     """
     require_usable(config, "a manifest or a folder", _WORDS, _LEAST)
-    limits = read_limits(config.plausible)
+    method = config.method
+    limits = read_limits(config.plausible[method], f"plausible.{method}")
     output = pathlib.Path(config.output)
     if config.cameras and not (config.use_cameras and config.method == JOINT):
         raise InputError(
@@ -69,7 +70,7 @@ def run(config: ml_collections.ConfigDict) -> BulkReport:
             f'needs config.method="{JOINT}" and config.use_cameras=True',
         )
     reconstructor, reader = open_model(config)
-    use_cameras = config.use_cameras and config.method == JOINT
+    use_cameras = config.use_cameras and method == JOINT
     crop_px = reconstructor.crop_px
     source = open_multiview_source(
         config.input, reader, crop_px, use_cameras, config.cameras, output
@@ -80,7 +81,7 @@ def run(config: ml_collections.ConfigDict) -> BulkReport:
         views=source.max_views,
         limits=limits,
         other_body=reconstructor.other_body,
-        method=config.method,
+        method=method,
         calibrated=source.calibrated,
         frame=config.frame,
         use_hips=config.use_hips,

@@ -6,12 +6,13 @@ from prohmr_jax.errors import InputError
 from prohmr_jax.inference.plausibility import Limits
 
 
-def read_limits(config: ml_collections.ConfigDict) -> Limits:
+def read_limits(config: ml_collections.ConfigDict, key: str = "plausible") -> Limits:
     """Returns the limits that a config sets.
 
     Args:
       config: the part `plausible` of a config, such as that of `configs/fit.py`; its
         keys are the fields of `Limits`.
+      key: name of that part, for error messages.
 
     Raises:
       InputError: a bound is NaN, or a range is not two numbers in ascending order.
@@ -21,9 +22,9 @@ def read_limits(config: ml_collections.ConfigDict) -> Limits:
         numbers = value if isinstance(value, tuple) else (value,)
         ranges = isinstance(getattr(limits, name), tuple)
         if any(number != number for number in numbers):
-            raise InputError(f"config.plausible.{name}", f"{value} is no number")
+            raise InputError(f"config.{key}.{name}", f"{value} is no number")
         if ranges and not (len(numbers) == 2 and numbers[0] <= numbers[1]):
             raise InputError(
-                f"config.plausible.{name}", f"{value} is not a least and a greatest"
+                f"config.{key}.{name}", f"{value} is not a least and a greatest"
             )
     return limits
