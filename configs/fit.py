@@ -72,7 +72,7 @@ def get_config() -> ConfigDict:
             # Absolute value of the shape coefficients, standard deviations.
             "max_beta": 6.0,
             # Height of the body at rest, metres.
-            "stature_m": (1.2, 2.3),
+            "stature_m": (1.1, 2.3),
             # Width of the person's box at the distance of the body, metres.
             "box_m": (0.4, 3.5),
             # Width of the person's box, pixels.
