@@ -68,7 +68,7 @@ def get_config() -> ConfigDict:
             # Mean distance of joints from keypoints, percent of the person's box.
             "max_reprojection_percent": 4.0,
             # Log-density of the pose, minus its mean over the person's samples.
-            "min_log_density": -100.0,
+            "min_log_density": -20.0,
             # Absolute value of the shape coefficients, standard deviations.
             "max_beta": 6.0,
             # Height of the body at rest, metres.

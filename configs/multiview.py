@@ -47,7 +47,7 @@ def get_config() -> ConfigDict:
     # (docs/plausibility.md).
     of_both_methods = {
         # Log-density of the pose, minus its mean over the person's samples.
-        "min_log_density": -100.0,
+        "min_log_density": -20.0,
         # Absolute value of the shape coefficients, standard deviations.
         "max_beta": 6.0,
         # Height of the body at rest, metres.
@@ -61,7 +61,7 @@ def get_config() -> ConfigDict:
     # not fit bodies to keypoints, and they lie farther away.
     config.plausible = ConfigDict(
         {
-            "joint": {"max_reprojection_percent": 4.0, **of_both_methods},
+            "joint": {"max_reprojection_percent": 3.0, **of_both_methods},
             "fusion": {"max_reprojection_percent": 12.0, **of_both_methods},
         }
     )
