@@ -1,4 +1,4 @@
-"""Judges the bodies of a table, and lists those that are not plausible.
+"""Says which bodies of a table are plausible, and lists those that are not.
 
 The jobs `keypoint_job` and `multiview_job` add the columns, and the modes "fit" and
 "multiview" report who is implausible.

@@ -1,4 +1,4 @@
-"""Judges whether the result of a person is plausible; `Reconstructor` calls it."""
+"""Says whether the result of a person is plausible; `Reconstructor` calls it."""
 
 import dataclasses
 

@@ -90,7 +90,7 @@ class PlausibilityReport:
             ]
             for method in methods
         ]
-        found = [
+        failures = [
             [fault, *(_count(wrong[m]) if m in wrong else "-" for m in methods)]
             for fault, wrong in self.wrong.items()
         ]
@@ -99,7 +99,7 @@ class PlausibilityReport:
             "## Good people: who is implausible, and the range of what is measured",
             markdown.table(["method", "implausible", *_SHOWN.values()], ranges),
             "## Planted failures: who is implausible",
-            markdown.table(["failure", *methods], found),
+            markdown.table(["failure", *methods], failures),
         ]
         return "\n\n".join(blocks) + "\n"
 
@@ -138,7 +138,7 @@ def ranges_of(measures: Measures) -> dict[str, tuple[float, float]]:
 
 
 def run(config: ml_collections.ConfigDict) -> PlausibilityReport:
-    """Judges good and wrong people; prints, writes and returns the report.
+    """Measures good and wrong people; prints, writes and returns the report.
 
     Args:
       config: see `configs/evaluate_plausibility.py`.
