@@ -1,5 +1,7 @@
 """Reads the limits of plausible bodies from configs."""
 
+import dataclasses
+
 import ml_collections
 
 from prohmr_jax.errors import InputError
@@ -17,7 +19,8 @@ def read_limits(config: ml_collections.ConfigDict, key: str = "plausible") -> Li
     Raises:
       InputError: a bound is NaN, or a range is not two numbers in ascending order.
     """
-    limits = Limits(**config.to_dict())
+    names = [field.name for field in dataclasses.fields(Limits)]
+    limits = Limits(**{name: config[name] for name in names})
     for name, value in vars(limits).items():
         numbers = value if isinstance(value, tuple) else (value,)
         ranges = isinstance(getattr(limits, name), tuple)
