@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 
 def get_config() -> ConfigDict:
-    """Returns the configuration by which the default of `configs/fit.py` was chosen."""
+    """Returns the configuration of the table in docs/fit.md."""
     config = ConfigDict()
     config.mode = "choose_data_weight"
     config.seed = 0

@@ -30,7 +30,7 @@ from prohmr_jax.fitting.keypoints import (
 )
 from prohmr_jax.fitting.multiview_fusion import fuse_views
 from prohmr_jax.fitting.multiview_joint import fit_calibrated, fit_uncalibrated
-from prohmr_jax.fitting.objectives import FittingModel
+from prohmr_jax.fitting.objectives import SEEN_KEYPOINTS_WEIGHT, FittingModel
 from prohmr_jax.geometry import cameras
 from prohmr_jax.geometry.rotations import rotate
 from prohmr_jax.inference.plausibility import Measures, measure
@@ -140,7 +140,11 @@ def _one_view(study: Study, keypoints: Keypoints2D) -> dict[str, Measures]:
         prediction.hypotheses.z[:, 0],
     )
     model = FittingModel(study.model.flow, study.body)
-    view = _crop_view(prediction, keypoints)
+    # The model has seen the keypoints, so that fits count them less.
+    counted = keypoints.replace(
+        confidence=keypoints.confidence * SEEN_KEYPOINTS_WEIGHT**0.5
+    )
+    view = _crop_view(prediction, counted)
     fit = fit_keypoints(model, prediction.context, betas, view)
     camera = cameras.crop_camera_in_image(weak, box)
     fitted = measure(

@@ -27,6 +27,10 @@ GMOF_SIGMA_PX = 100.0
 # The data term is in pixels of an image scaled to this larger side.
 DATA_SIZE_PX = 1000.0
 KEYPOINT_LATENT_WEIGHT = 16.0
+# Weight of the data term, relative to the published one, where the model's input was
+# the same keypoints: their evidence is in the distribution already. True poses of
+# climbers are likeliest at 0.003 to 0.01 (`configs/choose_data_weight.py`).
+SEEN_KEYPOINTS_WEIGHT = 0.01
 BETAS_WEIGHT = 36.0
 AGREEMENT_WEIGHT = 300.0**2
 MULTIVIEW_LATENT_WEIGHT = 1.0

@@ -32,6 +32,7 @@ from prohmr_jax.bulk_fitting.tables import FitTable, read_table
 from prohmr_jax.detection.chosen_people import EVERYBODY, require_people_words
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.images import write_png
+from prohmr_jax.fitting.objectives import SEEN_KEYPOINTS_WEIGHT
 from prohmr_jax.modes.bulk_config import open_model, require_usable, run_identity
 from prohmr_jax.modes.plausible_limits import read_limits
 from prohmr_jax.solver.problem import Settings
@@ -41,7 +42,7 @@ _LEAST = {"num_hypotheses": 1, "seed": 0, "min_score": 0, "data_weight": 0}
 # Keys that results depend on, besides those that all modes of bulk fitting have.
 _RESULT_KEYS = (
     "people", "min_score", "num_hypotheses", "seed", "frame", "use_hips", "detector",
-    "data_weight", "max_steps", "slots",
+    "max_steps", "slots",
 )  # fmt: skip
 
 
@@ -85,13 +86,15 @@ def run(config: ml_collections.ConfigDict) -> BulkReport:
             name = f"{first + number:06d}_before_after.png"
             write_png(output / OVERLAYS / name, picture)
 
+    sees_keypoints = reconstructor.crop_px is None
+    data_weight = config.data_weight or (SEEN_KEYPOINTS_WEIGHT if sees_keypoints else 1)
     settings = KeypointFitSettings(
         limits=limits,
         other_body=reconstructor.other_body,
         frame=config.frame,
         use_hips=config.use_hips,
         detector=config.detector,
-        data_weight=config.data_weight,
+        data_weight=data_weight,
         num_hypotheses=config.num_hypotheses,
         seed=config.seed,
         slots=config.slots,
@@ -101,7 +104,7 @@ def run(config: ml_collections.ConfigDict) -> BulkReport:
         reconstructor.model, reconstructor.body, settings, config.focal_length_px
     )
     result_settings = {name: config[name] for name in _RESULT_KEYS}
-    result_settings["plausible"] = limits
+    result_settings |= {"plausible": limits, "data_weight": data_weight}
     report = run_job(
         output / TABLE,
         FitTable,
