@@ -88,6 +88,9 @@ def run(config: ml_collections.ConfigDict) -> BulkReport:
         slots=config.slots,
         max_steps=config.max_steps,
     )
+    # Under the name of their key, by which a message about another run names them.
+    result_settings = dataclasses.asdict(settings)
+    result_settings["plausible"] = result_settings.pop("limits")
     body = reconstructor.body
     job = MultiviewFitJob(reconstructor.model, body, settings, config.focal_length_px)
     schema = WorldTable if settings.calibrated else ViewsTable
@@ -107,7 +110,7 @@ def run(config: ml_collections.ConfigDict) -> BulkReport:
     report = run_job(
         output / TABLE,
         schema,
-        run_identity(config, source, reconstructor, dataclasses.asdict(settings)),
+        run_identity(config, source, reconstructor, result_settings),
         source,
         job,
         config.people_per_shard,

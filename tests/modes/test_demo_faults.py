@@ -84,7 +84,7 @@ def test_photos(run, tmp_path):
     (tmp_path / "a.png").write_bytes(data[: len(data) // 2])
     line = line_of(run, text=text)
     assert line == f"{tmp_path / 'a.png'}: is a truncated or damaged image"
-    assert not list((tmp_path / "out").iterdir())
+    assert not (tmp_path / "out").exists()
     # A thumbnail, on which the keypoints cannot lie.
     write_photo(tmp_path / "a.png", size=(20, 24))
     line = line_of(run, text=text)
