@@ -3,6 +3,7 @@
 They come from a table of fits, or from results of the demo. The mode "export" calls it.
 """
 
+import collections
 import dataclasses
 import os
 import re
@@ -19,6 +20,8 @@ from prohmr_jax.inference.results import PersonResult, read_result
 
 FITTED = "fit"
 """Word for the fitted body, where a number would choose a hypothesis."""
+# More than nine hours of video: such numbers are no frames.
+_MAX_FRAMES = 1_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,9 +61,9 @@ class _Row:
 def read_tracks(path: str | os.PathLike, which: str) -> list[Track]:
     """Returns the people of a table of fits or of the demo's results.
 
-    Bodies with the same identity (`track_id`) belong to one person. Without identities
-    they do if every picture has one person alone; otherwise each body is a track of one
-    frame. Frames are the numbers that the detections state, or else the order of the
+    Bodies with the same identity (`track_id`) in one video belong to one person. Without
+    identities they do if every picture has one person alone; otherwise each body is a
+    track of one frame. Frames are the numbers that the detections state, or else the order of the
     pictures' names.
 
     Args:
@@ -147,21 +150,31 @@ def _number(path: Path, which: str, count: int) -> int:
 
 
 def _grouped(rows: list[_Row]) -> dict[str, list[_Row]]:
-    """Returns the rows of each track by its name."""
+    """Returns the rows of each track by its name, which no other track has."""
     alone = len({_picture(row) for row in rows}) == len(rows) > 1
-    groups: dict[str, list[_Row]] = {}
+    pictures = collections.Counter(source for source, _, _ in set(map(_picture, rows)))
+    groups: dict[tuple, list[_Row]] = {}
     for row in rows:
         if row.track_id:
-            name = f"track_{row.track_id}"
+            # Identities hold within a file of several pictures, else within a folder.
+            video = row.source if pictures[row.source] > 1 else Path(row.source).parent
+            key = (f"track_{row.track_id}", str(video))
         elif alone:
-            name = "person"
+            key = ("person",)
         else:
             name = f"{Path(row.source).stem}_person{row.person_index}"
             # A file can have the same person in many pictures.
-            if row.frame >= 0:
-                name += f"_frame{row.frame}"
-        groups.setdefault(re.sub(r"[^\w.-]+", "_", name), []).append(row)
-    return groups
+            name += f"_frame{row.frame}" if row.frame >= 0 else ""
+            key = (name, row.source, row.photo)
+        groups.setdefault(key, []).append(row)
+    named: dict[str, list[_Row]] = {}
+    for (name, *_), group in groups.items():
+        plain = unique = re.sub(r"[^\w.-]+", "_", name)
+        number = 2
+        while unique in named:
+            unique, number = f"{plain}_{number}", number + 1
+        named[unique] = group
+    return named
 
 
 def _picture(row: _Row) -> tuple[str, int, str]:
@@ -178,6 +191,9 @@ def _track(path: Path, name: str, rows: list[_Row]) -> Track:
     twice = frames[:-1][np.diff(frames) == 0]
     if len(twice):
         raise InputError(path, f"{name} is twice in frame {twice[0]}")
+    if frames[-1] - frames[0] > _MAX_FRAMES:
+        what = f"{name} is seen from frame {frames[0]} to {frames[-1]}"
+        raise InputError(path, f"{what}; more than {_MAX_FRAMES} are not filled in")
     stack = {
         field: np.stack([np.asarray(getattr(row, field), float) for row in rows])
         for field in ("rotmats", "betas", "translation", "joints")

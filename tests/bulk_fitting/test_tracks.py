@@ -82,6 +82,26 @@ def test_identities_are_people(tmp_path):
     np.testing.assert_allclose(first.joints, at[order], rtol=1e-6)
 
 
+def test_people_of_two_videos_or_of_like_names_stay_apart(tmp_path):
+    write_fits(
+        tmp_path / "fits.npz",
+        frame=np.array([0, 1, 0, 1, 0, 1]),
+        source=np.array(["a.json"] * 2 + ["b.json"] * 2 + ["a.json"] * 2),
+        track_id=np.array(["1"] * 4 + ["1/", "1/"]),
+    )
+    tracks = read_tracks(tmp_path / "fits.npz", "fit")
+    names = [track.name for track in tracks]
+    assert names == ["track_1", "track_1_2", "track_1_"]
+    assert [track.frames.tolist() for track in tracks] == [[0, 1]] * 3
+
+
+def test_numbers_that_are_no_frames_are_refused(tmp_path):
+    path = tmp_path / "fits.npz"
+    write_fits(path, frame=np.array([0, 2**40]), track_id=np.array(["1", "1"]))
+    with pytest.raises(InputError, match=f"track_1 is seen from frame 0 to {2**40}"):
+        read_tracks(path, "fit")
+
+
 def test_one_person_alone_in_every_picture_is_one_movement(tmp_path):
     names = [f"v_{number}_keypoints.json" for number in (10, 9, 100)]
     wrote = write_fits(

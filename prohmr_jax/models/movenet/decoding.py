@@ -43,7 +43,7 @@ class PersonCandidates:
     box: Float[Array, "*b P 4"]
     """x and y of the left upper corner, then of the right lower one; same frame."""
     score: Float[Array, "*b P"]
-    """In [0, 1]: the centre's score times the mean confidence of the joints found."""
+    """Score of the centre times the mean confidence of the joints, in [0, 1]."""
 
 
 def decode_single(heads: HeadMaps) -> Keypoints2D:

@@ -49,11 +49,12 @@ class HeadMaps:
     heatmap: Float[Array, "*b h w 17"]
     """Logit of each joint of COCO_17 being in the cell."""
     joint_vectors: Float[Array, "*b h w 17 2"]
-    """From the centre of a person to the joints, roughly."""
+    """Rough vectors from the centre of a person to the joints."""
     joint_offsets: Float[Array, "*b h w 17 2"]
-    """From the cell of a joint to its precise position."""
+    """Vectors from the cell of a joint to its precise position."""
     box_offset: Float[Array, "*b h w 2"] | None = None
-    """From the cell of a centre to the precise centre of the box; None in thunder."""
+    """Vectors from the cell of a centre to the precise centre of the box; None in
+    thunder."""
     box_size: Float[Array, "*b h w 2"] | None = None
     """Height and width of the box; None in thunder."""
 
