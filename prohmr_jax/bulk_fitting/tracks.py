@@ -7,7 +7,6 @@ import collections
 import dataclasses
 import os
 import re
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,6 +15,8 @@ from scipy.spatial.transform import Rotation
 
 from prohmr_jax.bulk_fitting.tables import FitTable, read_table
 from prohmr_jax.errors import InputError
+from prohmr_jax.files.array_checks import Expected
+from prohmr_jax.files.npz import read_npz
 from prohmr_jax.inference.results import PersonResult, read_result
 
 FITTED = "fit"
@@ -61,10 +62,10 @@ class _Row:
 def read_tracks(path: str | os.PathLike, which: str) -> list[Track]:
     """Returns the people of a table of fits or of the demo's results.
 
-    Bodies with the same identity (`track_id`) in one video belong to one person. Without
-    identities they do if every picture has one person alone; otherwise each body is a
-    track of one frame. Frames are the numbers that the detections state, or else the order of the
-    pictures' names.
+    Bodies with the same identity (`track_id`) in one video belong to one person.
+    Without identities they do if every picture has one person alone; otherwise each
+    body is a track of one frame. Frames are the numbers that the detections state, or
+    else the order of the pictures' names.
 
     Args:
       path: a table of the mode "fit", a result of the demo, or a folder of results.
@@ -90,12 +91,9 @@ def read_tracks(path: str | os.PathLike, which: str) -> list[Track]:
 
 
 def _is_table(path: Path) -> bool:
-    """Returns whether a file is a table of fits; a missing file is none."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return "fit_z.npy" in archive.namelist()
-    except (OSError, zipfile.BadZipFile):
-        return False
+    """Returns whether an archive is a table, which says who was left out."""
+    left_out = Expected((None,), "text", optional=True)
+    return "left_out" in read_npz(path, {"left_out": left_out})
 
 
 def _rows_of_table(path: Path, which: str) -> Iterable[_Row]:
