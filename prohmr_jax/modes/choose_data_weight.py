@@ -46,9 +46,7 @@ def run(config: ml_collections.ConfigDict) -> float:
     model, body = prepare(build_model(spec), variables), read_body(config.body)
     if model.flow is None:
         raise InputError("config.checkpoint", "has no distribution to weigh against")
-    clips = read_held_out_clips(config.held_out)
-    if config.splits:
-        clips = tuple(clip for clip in clips if clip.split.value in config.splits)
+    clips = read_held_out_clips(config.held_out, config.splits)
     people = people_of_clips(clips, config.frame_step, config.views)
     weights = np.asarray(config.data_weights, np.float32)
 

@@ -199,39 +199,53 @@ def run(config: ml_collections.ConfigDict) -> str:
     Raises:
       InputError: weights, body or clips cannot be used, or the report not be written.
     """
-    require_words(config, {"conditions": tuple(CONDITIONS)})
+    splits = tuple(split.value for split in Split)
+    require_words(config, {"conditions": tuple(CONDITIONS), "splits": splits})
     models = _fitted_models(config)
-    clips = read_held_out_clips(config.held_out)
+    clips = read_held_out_clips(config.held_out, config.splits)
     labels, poses = spread_people(clips, config.people_per_split)
 
     settings = Settings(max_steps=config.max_steps)
-    scenes = {
-        name: make_scenes(models.body, CONDITIONS[name], config.views)
-        for name in config.conditions
-    }
 
-    def compare(title: str, fits: Callable) -> dict[str, Errors]:
+    def compare(title: str, views: int, fits: Callable) -> dict[str, Errors]:
         return {
             name: measure(
-                fits, models, scenes_of, poses, config.batch_size, config.seed
+                fits,
+                models,
+                make_scenes(models.body, CONDITIONS[name], views),
+                poses,
+                config.batch_size,
+                config.seed,
             )
-            for name, scenes_of in tqdm(scenes.items(), desc=title)
+            for name in tqdm(config.conditions, desc=title)
         }
 
-    tables = {}
-    for weight in config.data_weights:
-        title = f"each view alone, data weight x {weight:g}"
-        tables[title] = compare(
-            title, lambda s, w=weight: one_view_fits(models, s, settings, w)
-        )
-    title = f"{config.views} views together"
-    tables[title] = compare(title, lambda s: several_views_fits(models, s, settings))
+    tables: dict[str, dict[str, Errors]] = {}
+    report = ""
+    for several, views in ((True, config.views), (False, config.views_alone)):
+        fits = several_views_fits if several else one_view_fits
+        for weight in config.data_weights:
+            where = f"{views} views together" if several else "one view alone"
+            title = f"{where}, data weight x {weight:g}"
+            tables[title] = compare(
+                title, views, lambda s, f=fits, w=weight: f(models, s, settings, w)
+            )
+            report = _write(config, tables, labels)
+    print(report)
+    return report
 
+
+def _write(
+    config: ml_collections.ConfigDict,
+    tables: dict[str, dict[str, Errors]],
+    labels: Labels,
+) -> str:
+    """Writes and returns the report of the tables that have been measured."""
     lines = [
-        f"PA-MPJPE / MPJPE in millimetres on the 14 joints of Human3.6M, "
-        f"{config.views} cameras per person, body `{config.body}`, "
-        f"seed {config.seed}; means over actions. Brackets hold the 95 % interval of "
-        "PA-MPJPE, by bootstrap over people.",
+        f"PA-MPJPE / MPJPE in millimetres on the 14 joints of Human3.6M, body "
+        f"`{config.body}`, seed {config.seed}; means over actions. Brackets hold the "
+        "95 % interval of PA-MPJPE, by bootstrap over people. Where a view is fitted "
+        f"alone, each person has {config.views_alone}.",
     ]
     for split in Split:
         people = [label for label in labels if label[0] is split]
@@ -246,5 +260,4 @@ def run(config: ml_collections.ConfigDict) -> str:
     if config.output:
         write_atomically(config.output, lambda s: s.write(report.encode()))
         _LOG.info("wrote %s", config.output)
-    print(report)
     return report

@@ -5,7 +5,7 @@ The tools that build the files write them; training and evaluation read them.
 
 import dataclasses
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -114,11 +114,18 @@ def write_held_out_clips(
     write_npz(path, arrays)
 
 
-def read_held_out_clips(path: str | pathlib.Path) -> tuple[HeldOutClip, ...]:
+def read_held_out_clips(
+    path: str | pathlib.Path, splits: Sequence[str] = ()
+) -> tuple[HeldOutClip, ...]:
     """Returns the clips in a file that `write_held_out_clips` wrote.
 
+    Args:
+      path: path of the file.
+      splits: names of the splits whose clips are returned; empty for all.
+
     Raises:
-      InputError: the file is of another kind, or its arrays contradict each other.
+      InputError: the file is of another kind, its arrays contradict each other, or it
+        has no clip of these splits.
     """
     expected = {
         "names": Expected(("clips",), "text"),
@@ -135,9 +142,13 @@ def read_held_out_clips(path: str | pathlib.Path) -> tuple[HeldOutClip, ...]:
     unknown = sorted(set(map(str, arrays["group"])) - set(known))
     if unknown:
         raise InputError(path, f"group holds the unknown split {unknown[0]!r}")
-    return tuple(
+    clips = tuple(
         HeldOutClip(str(name), known[str(group)], part)
         for name, group, part in zip(
             arrays["names"], arrays["group"], parts, strict=True
         )
+        if not splits or str(group) in splits
     )
+    if splits and not clips:
+        raise InputError(path, f"has no clip of the splits {', '.join(splits)}")
+    return clips

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from prohmr_jax.errors import InputError
 from prohmr_jax.poses.bank import read_held_out_clips, read_pose_bank
 from prohmr_jax.poses.mocap.cmu_expmap import EXPMAP_BONES
 from prohmr_jax.poses.mocap.splits import Split
@@ -68,6 +69,10 @@ def test_bank_tool_writes_bank_and_held_out_clips(prepared, tmp_path, capsys):
     assert abs(len(read_pose_bank(output)) - 300) < 20
     names = [clip.name for clip in read_held_out_clips(held_out)]
     assert names == ["walking__5", "soccer__1"]
+    unseen = read_held_out_clips(held_out, ["unseen-action test"])
+    assert [clip.name for clip in unseen] == ["soccer__1"]
+    with pytest.raises(InputError, match="no clip of the splits other motion"):
+        read_held_out_clips(held_out, ["other motion: climbing"])
     assert "5 clips" in capsys.readouterr().out
 
 
