@@ -125,7 +125,8 @@ def test_the_program_writes_its_tables(tmp_path, clips, monkeypatch):
     )
     config = get_config()
     config.update(
-        checkpoint=str(weights), regression=str(twin), people_per_split=1, views=2, views_alone=2,
+        checkpoint=str(weights), regression=str(twin), people_per_split=1, views=2,
+        views_alone=2,
         splits=("seen-action test",),
         held_out=str(tmp_path / "held_out.npz"), conditions=("half hidden",),
         data_weights=(1.0,), batch_size=2,
