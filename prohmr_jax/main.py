@@ -1,14 +1,17 @@
 """Runs the command line, `prohmr-jax --config NAME` or `python -m prohmr_jax.main`.
 
 NAME is a config that ships or the path of a Python file. The config names the mode that
-runs; `--config.key=value` sets one of its keys. What the run needs is checked before it
-starts; `prohmr-jax doctor`, with the same options, only prints these checks.
+runs; `--config.key=value` sets one of its keys. `prohmr-jax photo.jpg` is short for the
+config that takes photos; `prohmr-jax --help` lists all forms. What the run needs is
+checked before it starts; `prohmr-jax doctor`, with the same options, only prints these
+checks.
 """
 
 import dataclasses
 import importlib
 import logging
 import pathlib
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -18,6 +21,7 @@ from absl import logging as absl_logging
 from prohmr_jax.errors import InputError
 from prohmr_jax.modes.command_line import read_command_line
 from prohmr_jax.modes.config_files import describe_nearest
+from prohmr_jax.modes.help_text import help_text
 from prohmr_jax.training.hosts import join_hosts
 
 
@@ -98,10 +102,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
       arguments: those after the program's name; None: those of this process.
     """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if {"-h", "--help"} & set(arguments):
+        print(help_text())
+        return
     log_progress()
     try:
         options, config = read_command_line(arguments)
         mode = find_mode(config.mode, options.workdir)
+        if options.short_for:
+            full = shlex.join(["prohmr-jax", *options.short_for])
+            print(f"this is: {full}", flush=True)
         if options.compilation_cache and mode.keeps_programs:
             directory = pathlib.Path(options.compilation_cache).expanduser()
             jax.config.update("jax_compilation_cache_dir", str(directory))

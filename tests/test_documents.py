@@ -1,6 +1,8 @@
 """What the documents name exists, and their commands and programs work."""
 
 import ast
+import itertools
+import pathlib
 import re
 import shlex
 import shutil
@@ -9,6 +11,7 @@ import pytest
 
 from prohmr_jax.main import find_mode
 from prohmr_jax.modes.command_line import read_command_line
+from prohmr_jax.modes.shorthand import COMMANDS, DOCTOR
 from tests.support.paths import DEMO_KEYPOINTS, ROOT
 
 PACKAGE = ROOT / "prohmr_jax"
@@ -57,10 +60,13 @@ def commands(text: str) -> list[list[str]]:
     without_blocks = re.sub(r"```.*?```", "", text, flags=re.S)
     lines += [" ".join(c.split()) for c in re.findall(r"`([^`]+)`", without_blocks)]
     found_in = [
-        re.search(r"(?:-m prohmr_jax\.main|prohmr-jax) (--.*|doctor.*)", x)
+        re.search(
+            r"(?:^|&& |\()(?:python -m prohmr_jax\.main|prohmr-jax)(?: (.*))?$", x
+        )
         for x in lines
     ]
-    return [shlex.split(match[1]) for match in found_in if match]
+    split = [shlex.split(match[1] or "", comments=True) for match in found_in if match]
+    return [arguments for arguments in split if not {"-h", "--help"} & set(arguments)]
 
 
 @each_document
@@ -99,10 +105,23 @@ def test_links_lead_somewhere(path):
             assert anchor in slugs, target
 
 
+def make_inputs(arguments: list[str]) -> None:
+    """Makes what a short command line names, which must exist."""
+    for name in itertools.takewhile(lambda word: word[0] != "-", arguments):
+        if name in {DOCTOR, *COMMANDS}:
+            continue
+        if name.endswith("/"):
+            pathlib.Path(name).mkdir(exist_ok=True)
+        else:
+            pathlib.Path(name).touch()
+
+
 @each_document
-def test_commands_have_configs_and_keys_that_exist(path, monkeypatch):
-    monkeypatch.chdir(ROOT)
+def test_commands_have_configs_and_keys_that_exist(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
     for arguments in commands(path.read_text(encoding="utf-8")):
+        make_inputs(arguments)
         options, config = read_command_line(arguments)
         find_mode(config.mode, options.workdir)
 
@@ -110,10 +129,14 @@ def test_commands_have_configs_and_keys_that_exist(path, monkeypatch):
 def test_commands_are_found():
     text = (
         "Run `python -m prohmr_jax.main\n--config configs/demo.py` or\n"
-        "```bash\na && prohmr-jax --config fit \\\n  --config.seed=3\n```\n"
+        "```bash\na && prohmr-jax --config fit \\\n  --config.seed=3\n"
+        "prohmr-jax photo.jpg  # a photo\nprohmr-jax --help\nprohmr-jax\n```\n"
+        "`pip install 'prohmr-jax[cuda]'`\n"
     )
     assert commands(text) == [
         ["--config", "fit", "--config.seed=3"],
+        ["photo.jpg"],
+        [],
         ["--config", "configs/demo.py"],
     ]
     assert len(commands((ROOT / "README.md").read_text(encoding="utf-8"))) > 8

@@ -95,7 +95,6 @@ def test_values_have_the_type_of_their_key(argument, key, value):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "required: --config"),
         (["--config"], "expected one argument"),
         (["--config=demoo"], "did you mean 'demo'?"),
         (["--config=zzz"], f"there are {', '.join(shipped_names())}"),
@@ -115,7 +114,11 @@ def test_values_have_the_type_of_their_key(argument, key, value):
         (["--config=demo", "--config.seed"], "Missing value for flag --config.seed"),
         (["--config=demo", "--config.mode=fit"], "--config.mode: cannot be set"),
         (["--config=demo", "--wrkdir=x"], "did you mean 'workdir'?"),
-        (["--config=demo", "photo.json"], "photo.json: is neither an option"),
+        (["--config=demo", "photo.json"], "photo.json: is neither an option nor "
+         "the value of one; an input is --config.input=photo.json"),
+        (["nowhere.jpg"], "nowhere.jpg: no such file or folder"),
+        (["doctr"], "doctr: no such file or folder; did you mean 'doctor'?"),
+        (["fit"], "the config of this name is run by --config fit"),
         (["--config=prohmr"], "--workdir: training needs a directory"),
     ],
 )  # fmt: skip
@@ -198,12 +201,13 @@ def test_every_mode_has_a_config_and_a_module():
 
 
 @pytest.mark.parametrize("keeps_programs", [True, False])
-def test_a_mode_runs_as_it_declares(monkeypatch, keeps_programs):
+def test_a_mode_runs_as_it_declares(monkeypatch, capsys, keeps_programs):
     calls, settings = [], {}
     config = ConfigDict({"mode": "some"})
     options = SimpleNamespace(
-        workdir="runs/x", compilation_cache="cache", distributed="", only_checks=False
-    )
+        workdir="runs/x", compilation_cache="cache", distributed="",
+        only_checks=False, short_for=("--config", "some"),
+    )  # fmt: skip
     checked = []
     # One module stands for that of the mode and for that of the checks.
     module = SimpleNamespace(
@@ -217,6 +221,7 @@ def test_a_mode_runs_as_it_declares(monkeypatch, keeps_programs):
     monkeypatch.setattr(command.importlib, "import_module", lambda name: module)
     monkeypatch.setattr(command.jax.config, "update", settings.__setitem__)
     command.main([])
+    assert capsys.readouterr().out == "this is: prohmr-jax --config some\n"
     assert checked == [(config, pathlib.Path("runs/x"))]
     assert calls == [(config, pathlib.Path("runs/x"), 1)]
     kept = settings.get("jax_compilation_cache_dir")
@@ -231,6 +236,19 @@ def test_the_word_doctor_asks_for_checks_alone():
     assert not read_command_line(["--config=fit"])[0].only_checks
     with pytest.raises(InputError, match="doctor: is neither an option"):
         read_command_line(["--config=fit", "doctor"])
+
+
+@pytest.mark.parametrize("arguments", [["-h"], ["--help"], ["--config=fit", "-h"]])
+def test_help_lists_the_forms_and_the_configs(capsys, arguments):
+    command.main(arguments)
+    lines = capsys.readouterr().out.splitlines()
+    for form in ("prohmr-jax photo.jpg", "prohmr-jax doctor", "prohmr-jax export"):
+        assert any(line.startswith(f"  {form}") for line in lines)
+    for name in shipped_names():
+        said = (ROOT / "configs" / f"{name}.py").read_text().splitlines()[0]
+        assert [line for line in lines if line.split()[:1] == [name]] == [
+            next(line for line in lines if line.endswith(said[3:].rstrip('".')))
+        ]
 
 
 def test_a_wrong_description_of_hosts_is_refused():

@@ -16,11 +16,8 @@ from prohmr_jax.modes.config_files import (
     describe_nearest,
     describe_unknown_key,
     read_config,
-    shipped_names,
 )
-
-DOCTOR = "doctor"
-"""First word of a command line that only checks what a run needs."""
+from prohmr_jax.modes.shorthand import DOCTOR, in_full
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +34,8 @@ class Options:
     """Directory of compiled programs; empty: none are kept."""
     only_checks: bool = False
     """Whether the run is not started, and only what it needs is checked."""
+    short_for: tuple[str, ...] = ()
+    """The arguments in full, where those that were given are short for them."""
 
 
 def read_command_line(
@@ -45,17 +44,22 @@ def read_command_line(
     """Returns the options and the locked config, its keys set as `--config.key=value`.
 
     Args:
-      arguments: those after the program's name; None: those of this process. The word
-        `DOCTOR` before all others asks for checks alone.
+      arguments: those after the program's name, in full or short, see `in_full`;
+        None: those of this process. The word `DOCTOR` before all others asks for
+        checks alone.
 
     Raises:
-      InputError: an option, a config, a key or the type of a value is wrong.
+      InputError: a path, an option, a config, a key or the type of a value is wrong.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    only_checks = arguments[:1] == [DOCTOR]
-    parser = _parser(needs_config=not only_checks)
-    known, settings = parser.parse_known_args(arguments[only_checks:])
-    options = Options(**vars(known), only_checks=only_checks)
+    full = in_full(arguments)
+    only_checks = full[:1] == [DOCTOR]
+    known, settings = _parser().parse_known_args(full[only_checks:])
+    options = Options(
+        **vars(known),
+        only_checks=only_checks,
+        short_for=tuple(full) if full != arguments else (),
+    )
     return options, set_keys(read_config(options.config), settings)
 
 
@@ -66,31 +70,12 @@ class _Parser(argparse.ArgumentParser):
         raise InputError("command line", message)
 
 
-def _parser(needs_config: bool) -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="prohmr-jax",
-        usage="%(prog)s [doctor] --config CONFIG [options] [--config.key=value ...]",
-        description="Runs the mode that a config names; with the word 'doctor' first, "
-        "only checks the installation and what that run needs.",
-        epilog="--config.key=value sets a key of the config. Configs that ship: "
-        f"{', '.join(shipped_names())}.",
-        allow_abbrev=False,
-    )
-    texts = {
-        "workdir": ("", "directory of a training run"),
-        "distributed": ("", "trains together with processes of other hosts: 'auto', "
-                        "or 'host:port,number,count'"),
-        "compilation_cache": ("~/.cache/prohmr_jax", "directory where compiled "
-                              "programs are kept for the next run; empty: nowhere"),
-    }  # fmt: skip
-    parser.add_argument(
-        "--config",
-        required=needs_config,
-        default="demo",
-        help="name of a config that ships, or a Python file",
-    )
-    for name, (default, text) in texts.items():
-        parser.add_argument(f"--{name}", default=default, help=text)
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(allow_abbrev=False, add_help=False)
+    parser.add_argument("--config", required=True)
+    parser.add_argument("--workdir", default="")
+    parser.add_argument("--distributed", default="")
+    parser.add_argument("--compilation_cache", default="~/.cache/prohmr_jax")
     return parser
 
 
@@ -129,7 +114,8 @@ def set_keys(config: ConfigDict, arguments: Sequence[str]) -> ConfigDict:
         where, _, what = str(error).removeprefix("flag ").partition(": ")
         raise InputError(where if what else "--config", what or where) from None
     if left:
-        raise InputError(left[0], "is neither an option nor the value of one")
+        what = "is neither an option nor the value of one"
+        raise InputError(left[0], f"{what}; an input is --config.input={left[0]}")
     if config.mode != defaults["mode"]:
         raise InputError("--config.mode", "cannot be set; name a config of that mode")
     for key, value in values["config"].override_values.items():

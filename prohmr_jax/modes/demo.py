@@ -16,6 +16,7 @@ import time
 
 import ml_collections
 import numpy as np
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from prohmr_jax.detection.input_files import InputFile
 from prohmr_jax.detection.people_reader import PeopleReader, ReadingSettings
@@ -32,7 +33,8 @@ from prohmr_jax.inference.result_pictures import draw_overlay, draw_sheet
 from prohmr_jax.inference.results import PersonResult, write_result
 from prohmr_jax.modes.config_checks import INPUT_WORDS, require_least, require_words
 from prohmr_jax.modes.demo_names import output_names, picture_labels
-from prohmr_jax.modes.demo_report import DemoReport, PersonSummary
+from prohmr_jax.modes.demo_progress import DemoProgress
+from prohmr_jax.modes.demo_report import PAGE, DemoReport, PersonSummary
 from prohmr_jax.modes.plausible_limits import read_limits
 from prohmr_jax.rendering.sheet import MAX_GHOSTS
 
@@ -48,6 +50,7 @@ _LEAST = {
     "min_score": 0,
 }
 _LOG = logging.getLogger(__name__)
+_PACKAGE_LOG = logging.getLogger("prohmr_jax")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +73,17 @@ class DemoSettings:
     """Number of samples that have a column of their own on a sheet."""
     sheet_panel_px: int
     """Height of a sheet's panels, pixels."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """Holds what all files of a run share."""
+
+    settings: DemoSettings
+    reader: PeopleReader
+    reconstructor: Reconstructor
+    report: DemoReport
+    progress: DemoProgress
 
 
 def run(config: ml_collections.ConfigDict) -> DemoReport:
@@ -99,26 +113,30 @@ def run(config: ml_collections.ConfigDict) -> DemoReport:
     )
     if reconstructor.crop_px is not None:
         reading = dataclasses.replace(reading, needs_photo=True, accept_boxes=True)
-    reader = PeopleReader(reading)
     report = DemoReport(photos_wanted=config.photo != NO_PHOTO)
-    for number, (file, name) in enumerate(
-        zip(files, output_names(files), strict=True), start=1
+    with (
+        logging_redirect_tqdm([_PACKAGE_LOG]),
+        DemoProgress(len(files), settings.sheet, settings.overlay) as progress,
     ):
-        _LOG.info("file %d of %d: %s", number, len(files), file.path)
-        try:
-            _reconstruct_file(file, name, settings, reader, reconstructor, report)
-        except InputError as error:
-            if len(files) == 1:
-                raise
-            report.skip(error)
+        shared = _Run(settings, PeopleReader(reading), reconstructor, report, progress)
+        for number, (file, name) in enumerate(
+            zip(files, output_names(files), strict=True), start=1
+        ):
+            _LOG.info("file %d of %d: %s", number, len(files), file.path)
+            try:
+                _reconstruct_file(file, name, shared)
+            except InputError as error:
+                if len(files) == 1:
+                    raise
+                report.skip(error)
+            progress.end_file()
     if not report.people:
         reasons = "; ".join(count_by_reason(report.faults))
         raise InputError(
             source, f"none of its {len(files)} files can be used; {reasons}"
         )
-    report.write_page(settings.output / "index.md")
-    print("\n".join(report.lines()))
-    print(f"pictures: {settings.output / 'index.md'}")
+    report.write_page(settings.output / PAGE)
+    print("\n".join([*report.lines(), *report.last_lines(config.output, config.input)]))
     return report
 
 
@@ -158,15 +176,9 @@ def _reading(config: ml_collections.ConfigDict) -> ReadingSettings:
     )
 
 
-def _reconstruct_file(
-    file: InputFile,
-    name: str,
-    settings: DemoSettings,
-    reader: PeopleReader,
-    reconstructor: Reconstructor,
-    report: DemoReport,
-) -> None:
+def _reconstruct_file(file: InputFile, name: str, shared: _Run) -> None:
     """Writes all results of a file, and adds them to the report."""
+    settings, reader, report = shared.settings, shared.reader, shared.report
     in_file = reader.read(file)
     for left_out in in_file.left_out:
         what = f"person {left_out.person_index} {left_out.reason}"
@@ -175,6 +187,7 @@ def _reconstruct_file(
     pictures: dict[object, list[PersonInPicture]] = {}
     for person in in_file.people:
         pictures.setdefault(person.picture, []).append(person)
+    shared.progress.people_are_known(len(in_file.people), len(pictures))
     labels = picture_labels([people[0] for people in pictures.values()])
     for label, people in zip(labels, pictures.values(), strict=True):
         photo_path = people[0].photo
@@ -186,10 +199,7 @@ def _reconstruct_file(
             report.skip(error)
             continue
         results = [
-            _reconstruct_person(
-                file, name, person, photo, settings, reconstructor, report
-            )
-            for person in people
+            _reconstruct_person(file, name, person, photo, shared) for person in people
         ]
         if settings.overlay:
             overlay_name = f"{name}{label}_overlay.png"
@@ -201,6 +211,7 @@ def _reconstruct_file(
             )
             write_png(settings.output / overlay_name, picture)
             report.overlays.append(overlay_name)
+            shared.progress.step()
 
 
 def _reconstruct_person(
@@ -208,16 +219,14 @@ def _reconstruct_person(
     file_name: str,
     person: PersonInPicture,
     photo: np.ndarray | None,
-    settings: DemoSettings,
-    reconstructor: Reconstructor,
-    report: DemoReport,
+    shared: _Run,
 ) -> PersonResult:
     """Writes the files of a person, adds the row to the report; returns the result."""
-    detection = person.detection
+    settings, detection = shared.settings, person.detection
     index = detection.person_index
     start = time.perf_counter()
     _LOG.info("  person %d: computing bodies", index)
-    result, meshes = reconstructor(
+    result, meshes = shared.reconstructor(
         detection,
         photo,
         person.image_size,
@@ -229,6 +238,7 @@ def _reconstruct_person(
         track_id=detection.track_id or "",
     )
     computed = time.perf_counter()
+    shared.progress.step()
     name = f"{file_name}_person{index}"
     written = [f"{name}.npz"]
     write_result(settings.output / written[-1], result)
@@ -247,8 +257,9 @@ def _reconstruct_person(
         )
         written.append(f"{name}_sheet.png")
         write_png(settings.output / written[-1], sheet)
+        shared.progress.step()
     seen = result.seen(MIN_CONFIDENCE)
-    report.people.append(
+    shared.report.people.append(
         PersonSummary(
             name=name,
             picture=person.describe_picture(),

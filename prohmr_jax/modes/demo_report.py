@@ -5,11 +5,14 @@ import logging
 import math
 import os
 import re
+import shlex
 
 from prohmr_jax.errors import InputError, count_by_reason
 from prohmr_jax.files import markdown
 from prohmr_jax.files.atomic import write_atomically
 
+PAGE = "index.md"
+"""Name of the page of pictures in the output folder."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -79,6 +82,24 @@ class DemoReport:
             lines.append(f"skipped inputs: {len(self.faults)}")
             lines += [f"  {line}" for line in count_by_reason(self.faults)]
         return lines
+
+    def last_lines(self, output: str, source: str) -> list[str]:
+        """Returns the three lines that end a run: what was made, and what to try next.
+
+        Args:
+          output: folder that was written to.
+          source: what the people were read from; empty for the portrait in the package.
+        """
+        number = len(self.people)
+        whose = "1 person" if number == 1 else f"{number} people"
+        kinds = {os.path.splitext(f)[1] for p in self.people for f in p.files}
+        own = "prohmr-jax photo.jpg, with a photo of your own"
+        export = f"prohmr-jax export {shlex.quote(output)}, for Blender and others"
+        return [
+            f"made: the bodies of {whose}, as {', '.join(sorted(kinds))} in {output}",
+            f"look at: {os.path.join(output, PAGE)}",
+            f"try next: {export if source else own}",
+        ]
 
     def implausible_lines(self) -> list[str]:
         """Returns how many people are implausible, and a line for each with reasons."""
