@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         options, config = read_command_line(arguments)
         mode = find_mode(config.mode, options.workdir)
-        if options.short_for:
+        if options.short_for and not options.only_checks:
             full = shlex.join(["prohmr-jax", *options.short_for])
             print(f"this is: {full}", flush=True)
         if options.compilation_cache and mode.keeps_programs:
