@@ -75,8 +75,9 @@ def get_config() -> ConfigDict:
 
     # Formats of the mesh files that are written.
     config.meshes = ("glb", "obj")
-    # Pictures that are written.
-    config.pictures = ("overlay", "sheet")
+    # Pictures that are written: an overlay for each photo, a sheet for each person, and
+    # a page with both for the whole run, report.html, on which bodies can be turned.
+    config.pictures = ("overlay", "sheet", "report")
     config.overlay = ConfigDict({"longest_side_px": 1280, "keypoints": True})
     config.sheet = ConfigDict({"num_shown": 3, "panel_px": 400})
     return config

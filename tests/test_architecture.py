@@ -25,7 +25,8 @@ LEVELS = (
     ("weights", "priors", "data", "poses", "open_body"),
     ("inference", "fitting", "synthetic", "detection"),
     ("tracking", "training", "evaluation", "bulk_fitting"),
-    ("modes", "viewer", "parity"),
+    ("viewer",),
+    ("modes", "parity"),
     ("benchmarks",),
     ("main",),
 )

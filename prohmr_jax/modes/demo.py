@@ -2,7 +2,8 @@
 
 For each person in the photo `X.jpg`, or in the detections `X.json`, it writes
 `X_person0.npz` (docs/results.md), the mode as `.glb` and `.obj`, and
-`X_person0_sheet.png`; for each photo `X_overlay.png`; and for the whole run `index.md`.
+`X_person0_sheet.png`; for each photo `X_overlay.png`; and for the whole run `index.md`
+and `report.html`, the page to look at.
 Every file is written as a whole or not at all.
 
 A file, a photo or a person that cannot be used is skipped and reported at the end, and
@@ -34,7 +35,7 @@ from prohmr_jax.inference.results import PersonResult, write_result
 from prohmr_jax.modes.config_checks import INPUT_WORDS, require_least, require_words
 from prohmr_jax.modes.demo_names import output_names, picture_labels
 from prohmr_jax.modes.demo_progress import DemoProgress
-from prohmr_jax.modes.demo_report import PAGE, DemoReport, PersonSummary
+from prohmr_jax.modes.demo_report import DemoReport, PersonSummary
 from prohmr_jax.modes.plausible_limits import read_limits
 from prohmr_jax.rendering.sheet import MAX_GHOSTS
 
@@ -67,6 +68,8 @@ class DemoSettings:
     """Longest side of an overlay, pixels."""
     overlay_keypoints: bool
     """Whether overlays show the detected keypoints."""
+    report: bool
+    """Whether a page with pictures and turnable bodies is written."""
     sheet: bool
     """Whether a sheet is written for each person."""
     sheet_num_shown: int
@@ -135,14 +138,17 @@ def run(config: ml_collections.ConfigDict) -> DemoReport:
         raise InputError(
             source, f"none of its {len(files)} files can be used; {reasons}"
         )
-    report.write_page(settings.output / PAGE)
+    report.write_pages(settings.output, settings.report)
     print("\n".join([*report.lines(), *report.last_lines(config.output, config.input)]))
     return report
 
 
 def _settings(config: ml_collections.ConfigDict) -> DemoSettings:
     """Returns the settings of a config; refuses values that would only fail later."""
-    allowed = {"meshes": tuple(_MESH_WRITERS), "pictures": ("overlay", "sheet")}
+    allowed = {
+        "meshes": tuple(_MESH_WRITERS),
+        "pictures": ("overlay", "sheet", "report"),
+    }
     for key, names in allowed.items():
         for name in config[key]:
             if name not in names:
@@ -157,6 +163,7 @@ def _settings(config: ml_collections.ConfigDict) -> DemoSettings:
         overlay="overlay" in config.pictures,
         overlay_longest_side_px=config.overlay.longest_side_px,
         overlay_keypoints=config.overlay.keypoints,
+        report="report" in config.pictures,
         sheet="sheet" in config.pictures,
         sheet_num_shown=config.sheet.num_shown,
         sheet_panel_px=config.sheet.panel_px,
@@ -210,7 +217,7 @@ def _reconstruct_file(file: InputFile, name: str, shared: _Run) -> None:
                 show_keypoints=settings.overlay_keypoints,
             )
             write_png(settings.output / overlay_name, picture)
-            report.overlays.append(overlay_name)
+            report.add_overlay(overlay_name, picture)
             shared.progress.step()
 
 
@@ -246,6 +253,7 @@ def _reconstruct_person(
         written.append(f"{name}.{kind}")
         target = settings.output / written[-1]
         _MESH_WRITERS[kind](target, result.placed_vertices, result.faces)
+    sheet = None
     if settings.sheet:
         _LOG.info("  person %d: drawing the sheet", index)
         sheet = draw_sheet(
@@ -258,6 +266,8 @@ def _reconstruct_person(
         written.append(f"{name}_sheet.png")
         write_png(settings.output / written[-1], sheet)
         shared.progress.step()
+    if settings.report:
+        shared.report.show(name, result, meshes, sheet)
     seen = result.seen(MIN_CONFIDENCE)
     shared.report.people.append(
         PersonSummary(

@@ -4,15 +4,21 @@ import dataclasses
 import logging
 import math
 import os
+import pathlib
 import re
 import shlex
+
+import numpy as np
 
 from prohmr_jax.errors import InputError, count_by_reason
 from prohmr_jax.files import markdown
 from prohmr_jax.files.atomic import write_atomically
+from prohmr_jax.inference.results import PersonResult
+from prohmr_jax.viewer.page import MAX_PEOPLE, Page, jpeg
+from prohmr_jax.viewer.result_pages import page_person
 
-PAGE = "index.md"
-"""Name of the page of pictures in the output folder."""
+INDEX, REPORT = "index.md", "report.html"
+"""Names of the list of pictures, and of the page that shows them and the bodies."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -55,7 +61,10 @@ class DemoReport:
     """Names of the overlay pictures in the output folder."""
     faults: list[InputError] = dataclasses.field(default_factory=list)
     """What was wrong with each input file or person that could not be used."""
-
+    page: Page = dataclasses.field(
+        default_factory=lambda: Page("People and their bodies")
+    )
+    """Page that shows the bodies of the first people."""
     photos_wanted: bool = True
     """Whether a person without a photo is worth mentioning."""
 
@@ -90,14 +99,13 @@ class DemoReport:
           output: folder that was written to.
           source: what the people were read from; empty for the portrait in the package.
         """
-        number = len(self.people)
-        whose = "1 person" if number == 1 else f"{number} people"
+        whose = self._number_of_people()
         kinds = {os.path.splitext(f)[1] for p in self.people for f in p.files}
         own = "prohmr-jax photo.jpg, with a photo of your own"
         export = f"prohmr-jax export {shlex.quote(output)}, for Blender and others"
         return [
             f"made: the bodies of {whose}, as {', '.join(sorted(kinds))} in {output}",
-            f"look at: {os.path.join(output, PAGE)}",
+            f"look at: {os.path.join(output, REPORT if self.page.people else INDEX)}",
             f"try next: {export if source else own}",
         ]
 
@@ -113,15 +121,59 @@ class DemoReport:
         """Returns a Markdown table with a row for each person."""
         return markdown.table(_HEADER, map(_cells, self.people))
 
-    def write_page(self, path: str | os.PathLike) -> None:
-        """Writes the report as a Markdown page that shows the pictures.
+    def add_overlay(self, name: str, picture: np.ndarray) -> None:
+        """Adds an overlay that was written.
 
         Args:
-          path: file to write, in the output folder.
+          name: name of the file in the output folder.
+          picture: the overlay [h, w, 3] uint8.
+        """
+        self.overlays.append(name)
+        if len(self.page.pictures) < MAX_PEOPLE:
+            self.page.pictures.append((name, jpeg(picture)))
+
+    def show(
+        self,
+        name: str,
+        result: PersonResult,
+        meshes: np.ndarray,
+        sheet: np.ndarray | None,
+    ) -> None:
+        """Puts a person on the page that shows bodies, unless it is full.
+
+        The arguments are those of `page_person`.
+        """
+        if not self.page.is_full:
+            self.page.people.append(page_person(name, result, meshes, sheet))
+
+    def write_pages(self, output: pathlib.Path, with_bodies: bool) -> None:
+        """Writes the list of pictures, and the page that shows them and the bodies.
+
+        Args:
+          output: the output folder.
+          with_bodies: whether the page with the bodies is written.
 
         Raises:
-          InputError: the file cannot be written.
+          InputError: a file cannot be written.
         """
+        text = self._index()
+        write_atomically(output / INDEX, lambda stream: stream.write(text.encode()))
+        if not with_bodies:
+            return
+        implausible = sum(bool(person.implausible) for person in self.people)
+        self.page.notes = [f"{self._number_of_people()}, {implausible} implausible"]
+        more = len(self.people) - len(self.page.people)
+        if more:
+            note = f"{more} more people are in {INDEX}, and in their files"
+            self.page.notes.append(note)
+        self.page.notes += [f"skipped: {line}" for line in count_by_reason(self.faults)]
+        self.page.write(output / REPORT)
+
+    def _number_of_people(self) -> str:
+        return "1 person" if len(self.people) == 1 else f"{len(self.people)} people"
+
+    def _index(self) -> str:
+        """Returns the list of pictures as Markdown."""
         files = [file for person in self.people for file in person.files]
         sheets = [file for file in files if file.endswith(".png")]
         blocks = [
@@ -132,8 +184,7 @@ class DemoReport:
         ]
         if self.skipped:
             blocks.append("\n".join(["Skipped:\n", *(f"- {s}" for s in self.skipped)]))
-        text = "\n\n".join(blocks) + "\n"
-        write_atomically(path, lambda stream: stream.write(text.encode()))
+        return "\n\n".join(blocks) + "\n"
 
 
 _HEADER = [

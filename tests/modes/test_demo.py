@@ -75,12 +75,23 @@ def small_pictures(**changes) -> dict:
 def test_what_is_written(work):
     write_photo(work.folder / "a.png")
     report = work.run(
-        openpose(person(0), person(1)), meshes=("glb", "obj"), **small_pictures()
+        openpose(person(0), person(1)),
+        meshes=("glb", "obj"),
+        **small_pictures(pictures=("overlay", "sheet", "report")),
     )
     people = ["a_person0", "a_person1"]
     endings = [".npz", ".glb", ".obj", "_sheet.png"]
     expected = {name + ending for name in people for ending in endings}
-    assert work.names() == expected | {"a_overlay.png", "index.md"}
+    assert work.names() == expected | {"a_overlay.png", "index.md", "report.html"}
+    page = (work.output / "report.html").read_text()
+    assert all(f"<h2>{name}</h2>" in page for name in people)
+    assert "2 people, " in page
+    assert page.count("data:image/jpeg") == 3
+    assert report.last_lines("out dir", "x.json") == [
+        "made: the bodies of 2 people, as .glb, .npz, .obj, .png in out dir",
+        f"look at: {pathlib.Path('out dir', 'report.html')}",
+        "try next: prohmr-jax export 'out dir', for Blender and others",
+    ]
     assert [p.name for p in report.people] == people
     assert not report.skipped
     for summary in report.people:
@@ -295,7 +306,9 @@ def test_on_the_command_line(work, tiny_weights):
     assert "file 1 of 1" in run.stderr
     assert {f"astronaut_{name}" for name in (
         "person0.npz", "person0.glb", "person0_sheet.png", "overlay.png",
-    )} | {"index.md"} == work.names()  # fmt: skip
+    )} | {"index.md", "report.html"} == work.names()  # fmt: skip
+    assert run.stdout.splitlines()[-3].startswith("made: the bodies of 1 person, ")
+    assert run.stdout.splitlines()[-1].startswith("try next: prohmr-jax photo.jpg")
     provenance = work.result("astronaut_person0").provenance
     assert (provenance.source, provenance.photo) == ("astronaut.jpg",) * 2
     assert any((work.folder / "cache").iterdir())
