@@ -41,6 +41,7 @@ MODES = {
     "demo": Mode("modes.demo"),
     "fit": Mode("modes.fit"),
     "multiview": Mode("modes.multiview"),
+    "video": Mode("modes.video"),
     "export": Mode("modes.export"),
     "train_keypoints": Mode("modes.train_keypoints", trains=True),
     "train_images": Mode("modes.train_images", trains=True),

@@ -10,32 +10,22 @@ The shards are `.npz` files rather than rows of a database: `files.npz` already 
 equal arrays as equal bytes, checks what it reads, and needs no server or lock.
 """
 
-import contextlib
 import dataclasses
-import fcntl
-import json
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 
 from prohmr_jax.bulk_fitting.person_stream import SourcePosition
+from prohmr_jax.bulk_fitting.run_folder import RunFolder, remove_files
 from prohmr_jax.bulk_fitting.tables import checked_columns, write_table
-from prohmr_jax.errors import InputError
 from prohmr_jax.files.array_checks import Expected
-from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.files.npz import read_npz, write_npz
 from prohmr_jax.inference.results import schema_members
 
 _FOLDER = "shards"
-_IDENTITY_FILE = "run.json"
-_LOCK_FILE = "lock"
 _SHARD_NAME = "{:06d}.npz"
-# Names that `write_atomically` gives to files that are not complete yet.
-_TEMPORARY_NAME = re.compile(r"\.[0-9a-f]{16}\.tmp")
 _LEFT_OUT = {"left_out": Expected((None,), "text")}
 _HEADER = {
     "next": Expected((2,), "integer"),
@@ -80,28 +70,14 @@ class ShardWriter:
         self._column_names = tuple(schema_members(schema))
         self._num_shards = 0
         self._filled_shards: list[Path] = []
-        identity_file = self._folder / _IDENTITY_FILE
-        begun = identity_file.exists()
-        if begun:
-            self._require_same_identity(identity_file)
-        elif self.table.exists():
-            raise InputError(self.table, "exists already and belongs to another run")
-        else:
-            text = json.dumps(self._identity, indent=2) + "\n"
-            write_atomically(identity_file, lambda stream: stream.write(text.encode()))
-        self._lock = self._take_lock()
-        self._remove(
-            file
-            for folder in (self._folder, self.table.parent)
-            for file in folder.iterdir()
-            if _TEMPORARY_NAME.fullmatch(file.name)
-        )
+        self._claim = RunFolder(self._folder, self._identity, self.table)
+        begun = self._claim.begun
         while (shard := self._shard_path(self._num_shards)).exists():
             self._load_shard(shard)
         self.finished = begun and self.table.exists() and not self._num_shards
         if self.finished:
             # A run that was killed while it removed its shards can leave later ones.
-            self._remove(self._folder.glob("*.npz"))
+            remove_files(self._folder.glob("*.npz"))
             first_column = self._read(self.table, self._column_names[:1])
             self.people = len(next(iter(first_column.values())))
             lines = read_npz(self.table, _LEFT_OUT)["left_out"]
@@ -141,12 +117,12 @@ class ShardWriter:
         write_table(self.table, provenance, self.left_out, self._joined_columns())
         # The first shard goes first: without it the run counts as finished, even if it
         # is killed before the others are removed.
-        self._remove(self._shard_path(number) for number in range(self._num_shards))
+        remove_files(self._shard_path(number) for number in range(self._num_shards))
         self.finished = True
 
     def close(self) -> None:
         """Releases the lock, so that another run can write here."""
-        self._lock.close()
+        self._claim.close()
 
     def _shard_path(self, number: int) -> Path:
         return self._folder / _SHARD_NAME.format(number)
@@ -189,38 +165,3 @@ class ShardWriter:
         for name in self._column_names:
             parts = [self._read(shard, [name])[name] for shard in self._filled_shards]
             yield name, np.concatenate(parts)
-
-    def _require_same_identity(self, identity_file: Path) -> None:
-        try:
-            before = json.loads(identity_file.read_text(encoding="utf-8"))
-            changed = [
-                name
-                for name in sorted({*before, *self._identity})
-                if before.get(name) != self._identity.get(name)
-            ]
-        except (OSError, ValueError, AttributeError, TypeError) as error:
-            raise InputError(identity_file, f"cannot be read: {error}") from error
-        if changed:
-            name = changed[0]
-            was, now = before.get(name), self._identity.get(name)
-            raise InputError(
-                self.table.parent,
-                f"holds a run with another {name} ({was}, now {now}): choose another "
-                f"output, or remove it and start again",
-            )
-
-    def _take_lock(self) -> TextIO:
-        lock = (self._folder / _LOCK_FILE).open("w")
-        try:
-            # The system releases the lock when the process ends, however it ends.
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.close()
-            raise InputError(self.table.parent, "another run is writing here") from None
-        return lock
-
-    @staticmethod
-    def _remove(files: Iterable[Path]) -> None:
-        for file in list(files):
-            with contextlib.suppress(OSError):
-                file.unlink()

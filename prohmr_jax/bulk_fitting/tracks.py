@@ -42,6 +42,8 @@ class Track:
     """Translation of each body, [M, 3], metres, camera axes."""
     joints: np.ndarray
     """Joints (JOINTS_44) in front of the camera, [M, 44, 3], metres, camera axes."""
+    measured: np.ndarray
+    """Whether the person was detected in each frame, [M]; other bodies fill gaps."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +59,7 @@ class _Row:
     betas: np.ndarray
     translation: np.ndarray
     joints: np.ndarray
+    measured: bool = True
 
 
 def read_tracks(path: str | os.PathLike, which: str) -> list[Track]:
@@ -68,7 +71,8 @@ def read_tracks(path: str | os.PathLike, which: str) -> list[Track]:
     else the order of the pictures' names.
 
     Args:
-      path: a table of the mode "fit", a result of the demo, or a folder of results.
+      path: a table of the mode "fit" or "video", a result of the demo, or a folder of
+        results or of a video's people.
       which: "fit" for fitted bodies, or the number of a hypothesis; 0 is the mode.
 
     Raises:
@@ -82,12 +86,16 @@ def read_tracks(path: str | os.PathLike, which: str) -> list[Track]:
     if path.is_dir():
         if not files:
             raise InputError(path, "has no .npz file of a result")
-        rows = [_row_of_result(file, read_result(file), which) for file in files]
-    elif _is_table(path):
-        rows = list(_rows_of_table(path, which))
+        rows = [row for file in files for row in _rows_of_file(file, which)]
     else:
-        rows = [_row_of_result(path, read_result(path), which)]
+        rows = list(_rows_of_file(path, which))
     return [_track(path, name, group) for name, group in _grouped(rows).items()]
+
+
+def _rows_of_file(path: Path, which: str) -> Iterable[_Row]:
+    if _is_table(path):
+        return _rows_of_table(path, which)
+    return [_row_of_result(path, read_result(path), which)]
 
 
 def _is_table(path: Path) -> bool:
@@ -98,6 +106,9 @@ def _is_table(path: Path) -> bool:
 
 def _rows_of_table(path: Path, which: str) -> Iterable[_Row]:
     table: FitTable = read_table(path)[0]
+    # Tables of videos say which frames lie in gaps.
+    gaps = {"measured": Expected((None,), "integer", optional=True)}
+    measured = read_npz(path, gaps).get("measured")
     num_people, num_hypotheses = table.pose_axis_angle.shape[:2]
     if which == FITTED:
         poses, betas = table.fit_pose_axis_angle, table.fit_betas
@@ -119,6 +130,7 @@ def _rows_of_table(path: Path, which: str) -> Iterable[_Row]:
             betas=betas[p],
             translation=translation[p],
             joints=joints[p] + translation[p],
+            measured=measured is None or bool(measured[p]),
         )
 
 
@@ -196,7 +208,8 @@ def _track(path: Path, name: str, rows: list[_Row]) -> Track:
         field: np.stack([np.asarray(getattr(row, field), float) for row in rows])
         for field in ("rotmats", "betas", "translation", "joints")
     }
-    return Track(name, frames, **stack)
+    measured = np.array([row.measured for row in rows])
+    return Track(name, frames, **stack, measured=measured)
 
 
 def _natural(text: str) -> list[tuple[int, int, str]]:

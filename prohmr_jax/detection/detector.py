@@ -41,6 +41,8 @@ _LABEL_SHIFT = 0.25
 # The surest joints that count for a person's score, and the least score.
 _SUREST_JOINTS = 8
 MIN_SCORE = 0.35
+# Height of the smallest person who is searched for everywhere; see `detect_people`.
+SMALLEST_PERSON = 0.09
 # A refined person so unlike its proposal is another one; a good proposal then stays.
 _OTHER_PERSON = 0.2
 _GOOD_PROPOSAL = 0.3
@@ -125,8 +127,9 @@ def detect_people(
     detector: Detector,
     image: UInt8[np.ndarray, "H W 3"],
     *,
-    smallest: float = 0.09,
+    smallest: float = SMALLEST_PERSON,
     min_score: float = MIN_SCORE,
+    known: Keypoints2D | None = None,
 ) -> list[DetectedPerson]:
     """Returns the people in a photo, the surest first; none is an empty list.
 
@@ -138,6 +141,8 @@ def detect_people(
         somebody, or a crowd. The time in large photos grows with one over its square;
         from about 0.16 on the whole photo is looked at once.
       min_score: people below it are left out.
+      known: [m, 17], people of the frame before in a video. They are looked for where
+        they were, also if multipose does not propose them again.
 
     Returns:
       Of each person the keypoints of COCO_17 and a tight box in pixels of the photo,
@@ -157,6 +162,8 @@ def detect_people(
     if not image.size:
         raise ValueError(f"an image of {image.shape} has no pixels")
     candidates = find_candidates(detector.look_at_people, image, smallest)
+    if known is not None and len(known.confidence):
+        candidates = _with_known(candidates, known)
     if not len(candidates.score):
         return []
     people = refine_people(detector, image, candidates)
@@ -165,6 +172,25 @@ def detect_people(
     people = take(people, without_duplicates(people))
     order = np.argsort(-people.score, kind="stable")
     return [take(people, row) for row in order]
+
+
+def _with_known(candidates: DetectedPerson, known: Keypoints2D) -> DetectedPerson:
+    """Returns candidates [n] and those of the known people who are none of them.
+
+    The score of known people is 0, so that they are only kept where thunder sees them.
+    """
+    people = _person(known)
+    joined = DetectedPerson(
+        Keypoints2D(
+            np.concatenate([candidates.keypoints.xy, people.keypoints.xy]),
+            np.concatenate(
+                [candidates.keypoints.confidence, people.keypoints.confidence]
+            ),
+        ),
+        np.concatenate([candidates.box, people.box]),
+        np.concatenate([candidates.score, np.zeros_like(people.score)]),
+    )
+    return take(joined, without_duplicates(joined))
 
 
 def refine_people(

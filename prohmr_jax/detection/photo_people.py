@@ -8,18 +8,24 @@ import os
 import numpy as np
 from jaxtyping import UInt8
 
-from prohmr_jax.detection.detector import MIN_SCORE, Detector, detect_people
+from prohmr_jax.detection.detector import (
+    MIN_SCORE,
+    SMALLEST_PERSON,
+    Detector,
+    detect_people,
+)
 from prohmr_jax.detection.types import DetectedPerson
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.detected_keypoints import as_body25
 from prohmr_jax.files.detections import Detection, Detections, LeftOut
 from prohmr_jax.geometry.boxes import MIN_CONFIDENCE
-from prohmr_jax.skeleton import COCO_17
+from prohmr_jax.skeleton import BODY_25, COCO_17
 from prohmr_jax.structs import Keypoints2D
 
 PHOTO_PIXELS = "photo pixels"
 """Value of `Detection.source` for people that were detected in the photo itself."""
 
+_COCO = np.array(COCO_17.positions_in(BODY_25))
 # In a photo whose longer side has fewer pixels nobody is recognised.
 _SMALLEST_PHOTO_PX = 32
 # Joints of a person with a smaller extent are wrong by a tenth of it or more.
@@ -66,9 +72,42 @@ def people_in_photo(
         raise InputError(path, what)
     if (image == image[0, 0]).all():
         raise InputError(path, "is blank: all its pixels have one colour")
-    candidates = detect_people(detector, image, min_score=min(min_score, MIN_SCORE))
-    if not candidates:
+    detections = people_in_frame(detector, image, min_score=min_score)
+    if not detections.people and not detections.left_out:
         raise InputError(path, "nobody was found in this photo")
+    if not detections.people:
+        reason = detections.left_out[0].reason
+        raise InputError(path, f"shows nobody clearly: the surest {reason}")
+    return detections
+
+
+def people_in_frame(
+    detector: Detector,
+    image: UInt8[np.ndarray, "H W 3"],
+    *,
+    min_score: float = MIN_SCORE,
+    smallest: float = SMALLEST_PERSON,
+    known: Keypoints2D | None = None,
+) -> Detections:
+    """Returns the people that a picture shows, the surest first, who may be none.
+
+    Args:
+      detector: the detector of `load_detector`.
+      image: picture [H, W, 3], uint8 RGB, upright.
+      min_score: see `people_in_photo`.
+      smallest: see `detect_people`.
+      known: [m, 25], people of the frame before in a video (BODY_25), whom
+        `detect_people` looks for as well.
+    """
+    if known is not None:
+        known = Keypoints2D(known.xy[:, _COCO], known.confidence[:, _COCO])
+    candidates = detect_people(
+        detector,
+        image,
+        min_score=min(min_score, MIN_SCORE),
+        smallest=smallest,
+        known=known,
+    )
     kept, left_out = [], []
     for index, candidate in enumerate(candidates):
         seen = candidate.replace(keypoints=_without_guesses(candidate, image))
@@ -77,8 +116,6 @@ def people_in_photo(
             left_out.append(LeftOut(index, fault))
         else:
             kept.append(Detection(_keypoints(seen), index, PHOTO_PIXELS))
-    if not kept:
-        raise InputError(path, f"shows nobody clearly: the surest {left_out[0].reason}")
     return Detections(tuple(kept), tuple(left_out))
 
 

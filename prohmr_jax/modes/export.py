@@ -3,7 +3,9 @@
 docs/export.md says which program opens which file, in which frame and unit.
 """
 
+import dataclasses
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
@@ -43,21 +45,57 @@ def run(config: ml_collections.ConfigDict) -> list[Path]:
         what = "is empty; name a table of fits, a result of the demo, or a folder"
         raise InputError("config.input", what)
     tracks = read_tracks(config.input, str(config.hypothesis))
-    body = read_body(config.body)
-    output, paths = Path(config.output), []
+    output = Path(config.output)
+    paths = export_tracks(
+        tracks,
+        read_body(config.body),
+        config.body,
+        output,
+        config.formats,
+        config.frame_rate,
+    )
+    print(f"{len(tracks)} people, {len(paths)} files in {output}")
+    return paths
+
+
+def export_tracks(
+    tracks: Sequence[Track],
+    body: BodyModel,
+    body_name: str,
+    output: Path,
+    formats: tuple[str, ...],
+    frame_rate: float,
+) -> list[Path]:
+    """Writes the files of people in all formats, and returns their paths.
+
+    Args:
+      tracks: the people.
+      body: body model of the tracks.
+      body_name: name of the body for messages.
+      output: folder of the files.
+      formats: some of `FORMATS`.
+      frame_rate: frames per second.
+
+    Raises:
+      InputError: the body has another number of shape coefficients, or a file cannot be
+        written.
+    """
+    paths = []
     for track in tqdm.tqdm(tracks, unit="person", disable=len(tracks) < 2):
         num_betas = track.betas.shape[-1]
         if num_betas != body.num_betas:
             what = f"has {body.num_betas} shape coefficients, {track.name} {num_betas}"
-            raise InputError(config.body, what)
+            raise InputError(body_name, what)
         skeleton = rest_skeleton(body, track.betas.mean(axis=0))
         movement = movement_from_camera(
-            skeleton, track.frames, track.rotmats, track.translation, config.frame_rate
+            skeleton, track.frames, track.rotmats, track.translation, frame_rate
         )
-        paths += _write(output, track, movement, config.formats)
+        measured = movement.measured.copy()
+        measured[track.frames - track.frames[0]] = track.measured
+        movement = dataclasses.replace(movement, measured=measured)
+        paths += _write(output, track, movement, formats)
         gaps = len(movement) - int(movement.measured.sum())
         _LOG.info("%s: %d frames, %d filled in", track.name, len(movement), gaps)
-    print(f"{len(tracks)} people, {len(paths)} files in {output}")
     return paths
 
 

@@ -18,6 +18,8 @@ from prohmr_jax.files.assets import IMAGE_ENCODER
 from prohmr_jax.files.atomic import require_writable, require_writable_file
 from prohmr_jax.files.body_hash import read_identified_body
 from prohmr_jax.files.calibrations.any_format import read_cameras
+from prohmr_jax.files.video_writer import require_encoder
+from prohmr_jax.files.videos import describe_video
 from prohmr_jax.poses.bank import read_held_out_clips, read_pose_bank
 from prohmr_jax.priors.gaussian_mixture import load_pose_prior
 from prohmr_jax.priors.pose_flow import load_pose_flow
@@ -28,8 +30,8 @@ from prohmr_jax.weights.weight_files import STATES
 _SHIPPED = "shipped"
 # Modes whose `output` is a folder; that of the others is a file.
 _OUTPUT_FOLDERS = (
-    "demo", "fit", "multiview", "export", "evaluate_images", "measure_detector",
-    "render_people",
+    "demo", "fit", "multiview", "video", "export", "evaluate_images",
+    "measure_detector", "render_people",
 )  # fmt: skip
 
 
@@ -105,6 +107,10 @@ def _existing(path: str) -> str:
     return f"{path} exists"
 
 
+def _encoder_of_videos(codec: str) -> str:
+    return f"{codec}, written by {require_encoder(codec)}"
+
+
 def _writable_folder(path: str) -> str:
     require_writable(path)
     return f"{path} can be written"
@@ -136,6 +142,7 @@ CHECKED_KEYS: Mapping[str, Callable[[str], str]] = {
     "mocap": _mocap,
     "cameras": _cameras,
     "input": _existing,
+    "codec": _encoder_of_videos,
     "model": _writable_file,
     "report": _writable_file,
     "sheet": _writable_file,
@@ -164,7 +171,11 @@ def run_checks(config: ConfigDict, workdir: pathlib.Path | None = None) -> list[
         checks.append(_check("--workdir", _writable_folder, str(workdir)))
     for key, value in _texts(config):
         name = key.rpartition(".")[2]
-        if name in CHECKED_KEYS and not (resumed and name in _STARTS):
+        if key == "input" and config.mode == "video":
+            checks.append(_check("config.input", describe_video, value))
+        elif key == "codec" and not config.draw:
+            continue
+        elif name in CHECKED_KEYS and not (resumed and name in _STARTS):
             checks.append(_check(f"config.{key}", CHECKED_KEYS[name], value))
         elif key == "output" and config.mode in _OUTPUT_FOLDERS:
             checks.append(_check("config.output", _writable_folder, value))

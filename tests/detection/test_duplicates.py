@@ -3,13 +3,12 @@
 import numpy as np
 
 from prohmr_jax.detection.duplicates import (
-    COCO_SIGMAS,
-    box_overlap,
     keypoint_similarity,
     take,
     without_duplicates,
 )
 from prohmr_jax.detection.types import DetectedPerson, joints_seen, tight_box
+from prohmr_jax.geometry.keypoint_similarity import COCO_SIGMAS, box_overlap
 from prohmr_jax.skeleton import COCO_17
 from prohmr_jax.structs import Keypoints2D
 

@@ -77,9 +77,7 @@ def test_streamed_moments_and_ranks_equal_those_of_all_samples(rng, chunks):
     for part in np.split(samples, chunks, axis=1):
         moments = add(moments, part)
     np.testing.assert_allclose(moments.mean, samples.mean(axis=1), rtol=1e-6)
-    np.testing.assert_allclose(
-        moments.spread(), spread(np.float64(samples)), rtol=1e-3
-    )
+    np.testing.assert_allclose(moments.spread(), spread(np.float64(samples)), rtol=1e-3)
     np.testing.assert_array_equal(
         moments.pit_ranks(), calibration.pit_ranks(samples, truth)
     )

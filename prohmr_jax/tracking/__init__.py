@@ -1,0 +1,1 @@
+"""Tracking follows people through the frames of a video by their joints."""
