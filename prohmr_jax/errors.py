@@ -5,6 +5,23 @@ import os
 import re
 from collections.abc import Iterable
 
+# A message repeats what stands in a file, which can be of any length.
+_LONGEST = 1500
+# Control characters, which could also move a terminal's cursor, and halves of
+# characters, which no file can hold.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def one_line(text: str) -> str:
+    """Returns a text in which characters that no line of a file can hold are escaped.
+
+    Names that differ still differ afterwards.
+
+    Args:
+      text: any text, such as the name of a file on disk.
+    """
+    return _UNPRINTABLE.sub(lambda match: repr(match[0])[1:-1], text)
+
 
 class InputError(ValueError):
     """Says that a file, or a value that the user gave, cannot be used.
@@ -19,11 +36,13 @@ class InputError(ValueError):
         Args:
           path: the file, folder or config key at fault.
           what: what is wrong with it and, where that helps, how to mend it; line
-            breaks become spaces.
+            breaks become spaces, and very long text is cut.
         """
         self.path = os.fspath(path)
-        self.what = " ".join(str(what).split())
-        super().__init__(f"{self.path}: {self.what}")
+        words = " ".join(str(what).split())
+        cut = words[:_LONGEST] + " ..." if len(words) > _LONGEST else words
+        self.what = one_line(cut)
+        super().__init__(f"{one_line(str(self.path))}: {self.what}")
 
     def __reduce__(self):
         """Returns how the error is made again in the process that it is sent to."""

@@ -50,7 +50,7 @@ SAME_STEM = {
 }
 
 # Folders of tests that are not those of one folder of the package.
-TEST_FOLDERS = {"support", "programs", "goldens", "files_of_before"}
+TEST_FOLDERS = {"attacks", "support", "programs", "goldens", "files_of_before"}
 
 
 def package_modules() -> list[Path]:

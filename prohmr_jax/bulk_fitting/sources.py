@@ -11,13 +11,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import tensorflow_datasets as tfds
 
 from prohmr_jax.bulk_fitting.detected_people import person_input
 from prohmr_jax.bulk_fitting.person_stream import PersonInput, Source, SourceItem
 from prohmr_jax.data.crops import decode_image
-from prohmr_jax.data.dataset_reader import dataset_directory
-from prohmr_jax.data.records import PersonRecord, from_example
+from prohmr_jax.data.dataset_reader import (
+    dataset_builder,
+    dataset_directory,
+    open_split,
+)
+from prohmr_jax.data.records import PersonRecord
 from prohmr_jax.detection.input_files import InputFile
 from prohmr_jax.detection.people_reader import PeopleReader
 from prohmr_jax.errors import InputError
@@ -120,16 +123,11 @@ class DatasetRecords:
         """
         self._directory, self._name = dataset_directory(directory), name
         self._crop_px = crop_px
-        try:
-            builder = tfds.builder_from_directory(self._directory)
-            self._splits = [
-                builder.as_data_source(
-                    split, decoders={"image": tfds.decode.SkipDecoding()}
-                )
-                for split in sorted(builder.info.splits)
-            ]
-        except (ValueError, KeyError, OSError) as error:
-            raise InputError(self._directory, f"cannot be read: {error}") from error
+        builder = dataset_builder(self._directory)
+        self._splits = [
+            open_split(self._directory, builder, split)
+            for split in sorted(builder.info.splits)
+        ]
         self._ends = np.cumsum([len(split) for split in self._splits])
         if not len(self):
             raise InputError(self._directory, "holds no records")
@@ -147,7 +145,10 @@ class DatasetRecords:
         """Returns the one person of a record."""
         split = int(np.searchsorted(self._ends, number, side="right"))
         row = number - int(self._ends[split]) + len(self._splits[split])
-        record = from_example(self._splits[split][row])
+        try:
+            record = self._splits[split][row]
+        except InputError as error:
+            return SourceItem(left_out=[f"{self._name}: record {number}: {error.what}"])
         labels = record.keypoints_2d.astype(np.float32)
         keypoints = Keypoints2D(labels[:, :2], np.clip(labels[:, 2], 0.0, 1.0))
         encoder_keypoints = _encoder_keypoints(keypoints)

@@ -4,10 +4,12 @@
 they have written.
 """
 
+import contextlib
 import dataclasses
 import logging
 import pathlib
 import re
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -18,6 +20,8 @@ from prohmr_jax.errors import InputError
 
 # More damaged photos in a row than this are no accident.
 _MOST_DAMAGED = 20
+# As many characters of a library's message are shown.
+_LONGEST_FAULT = 200
 _LOG = logging.getLogger(__name__)
 
 
@@ -52,13 +56,92 @@ def dataset_directory(path: str | pathlib.Path) -> pathlib.Path:
     return directories[0]
 
 
+class SplitRecords:
+    """Reads the records of one split of a dataset."""
+
+    def __init__(self, directory: pathlib.Path, split: str, data_source: Sequence):
+        """Keeps what reads the records.
+
+        Args:
+          directory: directory of the dataset, for messages.
+          split: name of the split, for messages.
+          data_source: records of the split, as tensorflow-datasets gives them.
+        """
+        self._directory, self._split = directory, split
+        self._data_source = data_source
+
+    def __len__(self) -> int:
+        """Returns the number of people."""
+        return len(self._data_source)
+
+    def __getitem__(self, number: int) -> PersonRecord:
+        """Returns a record, whose photo has not been decoded.
+
+        Raises:
+          InputError: the file of the record is damaged.
+        """
+        what = f"record {number} of {self._split!r} is damaged"
+        with _faults_named(self._directory, what):
+            return from_example(self._data_source[number])
+
+
+def dataset_builder(directory: pathlib.Path) -> tfds.core.DatasetBuilder:
+    """Returns what tensorflow-datasets knows of a dataset.
+
+    Args:
+      directory: directory of the dataset, as `dataset_directory` returns it.
+
+    Raises:
+      InputError: the description of the dataset is damaged.
+    """
+    with _faults_named(directory, "has a damaged description"):
+        return tfds.builder_from_directory(directory)
+
+
+def open_split(
+    directory: pathlib.Path, builder: tfds.core.DatasetBuilder, split: str
+) -> SplitRecords:
+    """Returns the records of a split.
+
+    Args:
+      directory: directory of the dataset.
+      builder: as `dataset_builder` returns it.
+      split: name of the split.
+
+    Raises:
+      InputError: there is no such split, or its files are damaged.
+    """
+    with _faults_named(directory, f"has no split {split!r} that can be read"):
+        decoders = {"image": tfds.decode.SkipDecoding()}
+        records = builder.as_data_source(split, decoders=decoders)
+        len(records)  # Files are opened only now.
+        return SplitRecords(directory, split, records)
+
+
+@contextlib.contextmanager
+def _faults_named(directory: pathlib.Path, what: str) -> Iterator[None]:
+    """Turns what tensorflow-datasets raises into an InputError of one line.
+
+    Args:
+      directory: directory of the dataset.
+      what: what is wrong then.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # Damaged files give errors of several libraries.
+        fault = str(error)[:_LONGEST_FAULT] or type(error).__name__
+        raise InputError(directory, f"{what}: {fault}") from error
+
+
 class DatasetReader:
     """Reads the records of a source and decodes their photos.
 
-    A photo that is damaged is logged once and replaced by the next one.
+    A record or a photo that is damaged is logged once and replaced by the next one.
 
     Attributes:
-      skipped: names of the damaged photos that were met so far.
+      skipped: names of the damaged photos and records that were met so far.
     """
 
     def __init__(self, source: Source):
@@ -69,14 +152,8 @@ class DatasetReader:
         """
         directory = dataset_directory(source.directory)
         self.skipped: set[str] = set()
-        try:
-            builder = tfds.builder_from_directory(directory)
-            self._records = builder.as_data_source(
-                source.split, decoders={"image": tfds.decode.SkipDecoding()}
-            )
-        except (ValueError, KeyError, OSError) as error:
-            fault = f"has no split {source.split!r} that can be read: {error}"
-            raise InputError(directory, fault) from error
+        builder = dataset_builder(directory)
+        self._records = open_split(directory, builder, source.split)
         if not len(self._records):
             raise InputError(directory, f"has nobody in split {source.split!r}")
 
@@ -91,12 +168,15 @@ class DatasetReader:
           InputError: this photo and many after it are damaged.
         """
         for offset in range(_MOST_DAMAGED):
-            record = from_example(self._records[(number + offset) % len(self)])
+            row = (number + offset) % len(self)
+            name = f"record {row}"
             try:
-                return record, decode_image(record.image, record.name)
+                record = self._records[row]
+                name = record.name
+                return record, decode_image(record.image, name)
             except InputError as error:
-                if record.name not in self.skipped:
-                    self.skipped.add(record.name)
+                if name not in self.skipped:
+                    self.skipped.add(name)
                     count = len(self.skipped)
                     _LOG.warning("skipped, %d so far: %s", count, error)
-        raise InputError(record.name, f"and {_MOST_DAMAGED - 1} before it are damaged")
+        raise InputError(name, f"and {_MOST_DAMAGED - 1} before it are damaged")

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from prohmr_jax.errors import InputError
+from prohmr_jax.errors import InputError, one_line
 from prohmr_jax.files.detections import holds_detections, read_detections
 from prohmr_jax.files.photos import NO_PHOTO, PhotoFinder, is_picture_name
 
@@ -27,7 +27,8 @@ class InputFile:
     path: Path
     """Path of a photo, or of a file of detections."""
     name: str
-    """Name in results and messages: the path within the input, with slashes."""
+    """Name in results and messages: the path within the input, with slashes; what no
+    line of text can hold is escaped."""
     is_photo: bool
     """Whether the people are to be detected in the photo itself."""
 
@@ -59,7 +60,10 @@ def input_files(source: Path, output: Path, finder: PhotoFinder) -> list[InputFi
         return [_single_file(source, finder)]
     if source.is_dir() and finder.wanted not in ("", NO_PHOTO):
         raise InputError("config.photo", "names one photo, but the input is a folder")
-    inputs = [InputFile(p, name, is_picture_name(p)) for p, name in names.items()]
+    inputs = [
+        InputFile(path, one_line(name), is_picture_name(path))
+        for path, name in names.items()
+    ]
     files = [file for file in inputs if not file.is_photo]
     photos = [file for file in inputs if file.is_photo]
     photos = [] if finder.wanted == NO_PHOTO else _undetected(photos, files, finder)
@@ -71,14 +75,14 @@ def input_files(source: Path, output: Path, finder: PhotoFinder) -> list[InputFi
 
 def _single_file(source: Path, finder: PhotoFinder) -> InputFile:
     if not is_picture_name(source):
-        return InputFile(source, source.name, False)
+        return InputFile(source, one_line(source.name), False)
     if finder.wanted:
         what = f'is "{finder.wanted}", but the input is a photo'
         raise InputError("config.photo", what)
     beside = finder.detections_of(source)
     if beside is not None and _tells_of_people(beside):
-        return InputFile(beside, beside.name, False)
-    return InputFile(source, source.name, True)
+        return InputFile(beside, one_line(beside.name), False)
+    return InputFile(source, one_line(source.name), True)
 
 
 def _files_in(source: Path, output: Path) -> Iterator[Path]:

@@ -8,6 +8,7 @@ import numpy as np
 from flax import struct
 from jaxtyping import Array, Float
 
+from prohmr_jax.errors import one_line
 from prohmr_jax.files.detections import Detection, LeftOut
 from prohmr_jax.structs import Keypoints2D
 
@@ -64,7 +65,8 @@ class PersonInPicture:
     @property
     def picture_name(self) -> str:
         """Returns the name of the photo, or the one that the detections state."""
-        return self.photo.name if self.photo else self.detection.image_name or ""
+        photo = one_line(self.photo.name) if self.photo else ""
+        return photo or self.detection.image_name or ""
 
     @property
     def picture(self) -> Hashable:

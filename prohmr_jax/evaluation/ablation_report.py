@@ -1,8 +1,6 @@
 """Compares training recipes in one table; `modes/ablate_keypoints` calls it."""
 
-import json
 import os
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +9,7 @@ import numpy as np
 from prohmr_jax.errors import InputError
 from prohmr_jax.evaluation.body_errors import Errors
 from prohmr_jax.evaluation.keypoint_report import ConditionReport, JointsReport
+from prohmr_jax.files.json_text import read_json
 from prohmr_jax.files.markdown import table
 
 RecipeReports = list[Sequence[ConditionReport]]
@@ -27,9 +26,8 @@ def read_reports(path: str | os.PathLike) -> list[ConditionReport]:
       InputError: the file cannot be read, or holds something else.
     """
     try:
-        written = json.loads(pathlib.Path(path).read_text("utf-8"))["reports"]
-        return [_report_of(fields) for fields in written]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return [_report_of(fields) for fields in read_json(path)["reports"]]
+    except (LookupError, TypeError, AttributeError) as error:
         raise InputError(path, "is not a report of evaluate_keypoints") from error
 
 

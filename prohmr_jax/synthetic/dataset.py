@@ -21,9 +21,8 @@ from pathlib import Path
 
 import jax
 import numpy as np
-import tensorflow_datasets as tfds
 
-from prohmr_jax.data.dataset_reader import dataset_directory
+from prohmr_jax.data.dataset_reader import dataset_builder, dataset_directory
 from prohmr_jax.data.datasets.builder import write_dataset
 from prohmr_jax.data.prefetch import map_in_processes
 from prohmr_jax.data.records import PersonRecord
@@ -116,7 +115,7 @@ def _described(settings: SyntheticSettings) -> dict[str, str]:
 
 
 def _check_same(directory: str | os.PathLike, settings: SyntheticSettings) -> None:
-    stored = tfds.builder_from_directory(dataset_directory(directory)).info.metadata
+    stored = dataset_builder(dataset_directory(directory)).info.metadata
     for name, wanted in _described(settings).items():
         if (stored or {}).get(name) != wanted:
             is_other = (

@@ -24,7 +24,8 @@ from prohmr_jax.weights.headers import (
     trained_body,
 )
 from prohmr_jax.weights.state_names import with_current_names, with_saved_names
-from prohmr_jax.weights.weight_files import STATES, storage_errors_as_input_errors
+from prohmr_jax.weights.storage_errors import storage_errors_as_input_errors
+from prohmr_jax.weights.weight_files import STATES
 
 
 class StateCheckpoints:

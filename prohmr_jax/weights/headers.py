@@ -10,9 +10,12 @@ import os
 import pathlib
 from collections.abc import Mapping
 
+import numpy as np
+
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.array_checks import Expected
 from prohmr_jax.files.body_hash import BodyIdentity
+from prohmr_jax.files.json_text import read_json
 from prohmr_jax.files.npz import read_npz
 from prohmr_jax.files.state_dicts import is_state_dict, read_state_dict
 from prohmr_jax.models.spec import ModelSpec, build_model
@@ -20,6 +23,9 @@ from prohmr_jax.weights.known_models import known_model
 
 SPEC_FILE = "model.json"
 FORMAT_VERSION = 1
+_NO_MODEL = "does not describe a model of this project"
+# Larger models than these would never be built.
+_MOST_LAYERS, _LARGEST_SIZE = 64, 1 << 16
 _LOG = logging.getLogger(__name__)
 
 
@@ -61,7 +67,11 @@ def read_header(path: pathlib.Path) -> dict:
         file = path / SPEC_FILE
         if not file.exists():
             raise InputError(path, f"is no training directory: it has no {SPEC_FILE}")
-        return _parse_header(file, file.read_text(encoding="utf-8"))
+        try:
+            content = read_json(file)
+        except InputError as error:
+            raise InputError(file, f"{_NO_MODEL}: it {error.what}") from error
+        return _header_of(file, content)
     if not path.exists():
         raise InputError(path, "no such weights file or training directory")
     if is_state_dict(path):
@@ -79,10 +89,18 @@ def _foreign_weights(path: pathlib.Path) -> str:
 
 def _parse_header(path: pathlib.Path, text: str) -> dict:
     try:
-        header = json.loads(text)
-        version = header["version"]
-    except (ValueError, KeyError, TypeError):
-        raise InputError(path, "does not describe a model of this project") from None
+        return _header_of(path, json.loads(text))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(path, _NO_MODEL) from None
+
+
+def _header_of(path: pathlib.Path, header: object) -> dict:
+    """Returns a header after checking that it is one of this format version."""
+    if not isinstance(header, dict) or "version" not in header:
+        raise InputError(path, _NO_MODEL)
+    version = header["version"]
     if version != FORMAT_VERSION:
         raise InputError(path, f"has format version {version}, not {FORMAT_VERSION}")
     return header
@@ -104,10 +122,33 @@ def spec_from_header(path: pathlib.Path, header: Mapping) -> ModelSpec:
         fields = header["model"]
         lists = {name: tuple(v) for name, v in fields.items() if isinstance(v, list)}
         spec = ModelSpec(**{**fields, **lists})
+        wrong = [name for name in fields if not _is_sound(spec, name)]
+        if wrong:
+            raise InputError(path, f"describes a model with an impossible {wrong[0]}")
         build_model(spec)
+    except InputError as error:
+        fault = error.what if error.path == str(path) else str(error)
+        raise InputError(path, fault) from None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise InputError(path, "does not describe a model of this project") from None
+        raise InputError(path, _NO_MODEL) from None
     return spec
+
+
+def _is_sound(spec: ModelSpec, name: str) -> bool:
+    """Returns whether a field has the type of its default, and a size that can be."""
+    value, default = getattr(spec, name), getattr(ModelSpec, name)
+    if isinstance(default, tuple):
+        numbers = isinstance(value, tuple) and all(
+            type(v) in (int, float) for v in value
+        )
+        counts = {"mean_betas": (0, spec.num_betas), "mean_camera": (len(default),)}
+        return numbers and bool(np.isfinite(value).all()) and len(value) in counts[name]
+    if isinstance(default, float):
+        return type(value) in (int, float) and 0 <= value < 1
+    if type(value) is not type(default):
+        return False
+    largest = _MOST_LAYERS if name.endswith(("layers", "blocks")) else _LARGEST_SIZE
+    return type(value) is not int or 0 <= value <= largest
 
 
 def read_spec(directory: pathlib.Path) -> ModelSpec:

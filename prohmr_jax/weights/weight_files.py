@@ -11,10 +11,9 @@ description, or the name of the encoder, inside; it is what is shipped and share
 training starts from.
 """
 
-import contextlib
 import os
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
@@ -37,6 +36,7 @@ from prohmr_jax.weights.headers import (
     spec_from_header,
 )
 from prohmr_jax.weights.state_names import with_current_names
+from prohmr_jax.weights.storage_errors import storage_errors_as_input_errors
 
 STATES = "states"
 
@@ -274,22 +274,3 @@ def require_finite(path: pathlib.Path, tree: Mapping) -> None:
     for name, array in flatten_dict(dict(tree), sep="/").items():
         if not np.all(np.isfinite(array)):
             raise InputError(path, f"{name} holds values that are not finite")
-
-
-@contextlib.contextmanager
-def storage_errors_as_input_errors(
-    path: str | os.PathLike, action: str
-) -> Iterator[None]:
-    """Turns the errors of Orbax and TensorStore into an `InputError` of one line.
-
-    Args:
-      path: named in the error.
-      action: what failed, such as "cannot be read".
-    """
-    try:
-        yield
-    except InputError:
-        raise
-    except (OSError, ValueError, KeyError) as error:
-        fault = str(error).partition(" [tensorstore_spec")[0]
-        raise InputError(path, f"{action}: {fault}") from error

@@ -4,6 +4,7 @@
 never ends on some damaged files.
 """
 
+import itertools
 import json
 import math
 import os
@@ -19,6 +20,12 @@ from prohmr_jax.errors import InputError
 SUFFIXES = (".yml", ".yaml", ".xml", ".json")
 """Endings of the names of such files."""
 _MAX_BYTES = 1_000_000
+# The reader of YAML needs seconds for larger files.
+_MAX_YAML_BYTES = 500_000
+_MAX_YAML_NODES = 30_000
+# Brackets in brackets take the reader of YAML a time that grows with their square.
+_MAX_DEPTH = 30
+_BRACKET = re.compile(r"[\[\]{}]")
 # OpenCV writes "%YAML:1.0" where YAML has "%YAML 1.0".
 _DIRECTIVE = re.compile(r"\A\s*%YAML[^\n]*\n")
 
@@ -48,9 +55,15 @@ def read_file_storage(path: str | os.PathLike) -> dict[str, object]:
             content = _of_xml(text)
         elif start == "{":
             content = json.loads(text)
+        elif _depth(text) > _MAX_DEPTH:
+            raise InputError(path, "is nested too deeply")
+        elif len(text) > _MAX_YAML_BYTES:
+            raise InputError(path, "is too large for a calibration in YAML")
         else:
             content = yaml.load(_DIRECTIVE.sub("", text), _Loader)  # noqa: S506
         content = _with_arrays(content)
+    except InputError:
+        raise
     except (yaml.YAMLError, ElementTree.ParseError, ValueError, TypeError) as error:
         reason = " ".join(str(error).split())[:100]
         raise InputError(path, f"is no file of OpenCV, or damaged: {reason}") from error
@@ -61,13 +74,24 @@ def read_file_storage(path: str | os.PathLike) -> dict[str, object]:
     return {str(name): value for name, value in content.items()}
 
 
+def _depth(text: str) -> int:
+    """Returns how many brackets are open at most at any place of a text."""
+    steps = (1 if match[0] in "[{" else -1 for match in _BRACKET.finditer(text))
+    return max(itertools.accumulate(steps), default=0)
+
+
 class _Loader(yaml.SafeLoader):
     """Reads YAML without aliases, which calibrations do not have."""
 
+    num_nodes = 0
+
     def compose_node(self, parent, index):
-        """Refuses aliases, by which a short file can be endless."""
+        """Refuses aliases, by which a short file can be endless, and many entries."""
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("it has aliases")
+        self.num_nodes += 1
+        if self.num_nodes > _MAX_YAML_NODES:
+            raise yaml.YAMLError("it has too many entries")
         return super().compose_node(parent, index)
 
 

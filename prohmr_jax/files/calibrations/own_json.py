@@ -60,7 +60,11 @@ def _parse_camera(
                 "alone: use such a file, or undistort the keypoints",
             )
     intrinsics, rotation, translation = (content[key] for key in _KEYS)
-    if np.size(rotation) == 3:
+    if (
+        isinstance(rotation, list)
+        and len(rotation) == 3
+        and not any(isinstance(row, list) for row in rotation)
+    ):
         raise InputError(
             path, f"camera {name}: R is not finite numbers of shape (3, 3)"
         )

@@ -5,9 +5,10 @@ formats: as a list, one in each line of text, or in an object under the pictures
 """
 
 import dataclasses
+import hashlib
 import os
 
-from prohmr_jax.errors import InputError
+from prohmr_jax.errors import InputError, one_line
 from prohmr_jax.files.detection_formats.array_dumps import (
     array_dump_people,
     is_array_dump,
@@ -57,6 +58,10 @@ _UNKNOWN = (
 # Keys of objects that do nothing but hold a list of pictures.
 _LISTS = ("predictions", "frames")
 _MAX_DEPTH = 4
+# Fields of people that are names; longer ones would fill tables, whose columns are as
+# wide as their longest text.
+_NAMES = ("image_name", "image_id", "track_id")
+_LONGEST_NAME, _NAME_KEPT = 1000, 100
 
 
 def raw_people(path: str | os.PathLike) -> list[RawPerson]:
@@ -72,7 +77,22 @@ def raw_people(path: str | os.PathLike) -> list[RawPerson]:
         if isinstance(content, list):
             what = 'is a list, but nothing in it has "keypoints"'
         raise InputError(path, what)
-    return people
+    return [_with_sound_names(person) for person in people]
+
+
+def _with_sound_names(person: RawPerson) -> RawPerson:
+    """Returns a person whose names fit into a line of text and into a table."""
+    names = {field: getattr(person, field) for field in _NAMES}
+    sound = {field: name and _sound(name) for field, name in names.items()}
+    return person if sound == names else dataclasses.replace(person, **sound)
+
+
+def _sound(name: str) -> str:
+    name = one_line(name)
+    if len(name) <= _LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    return f"{name[:_NAME_KEPT]}...{digest[:16]}"
 
 
 def is_known_format(path: str | os.PathLike) -> bool:

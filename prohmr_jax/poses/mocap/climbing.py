@@ -77,9 +77,14 @@ def _read_clip(path: pathlib.Path) -> Clip:
         raise InputError(path, "holds no frame")
     positions = positions[:: _RATE_HZ // CLIP_RATE_HZ].astype(np.float64)
     positions = positions @ _TO_Y_UP.T
+    try:
+        axis_angle = to_axis_angle(local_rotations(aligned(positions)))
+    except ValueError as error:
+        fault = "has joints at one place, so that a bone has no direction"
+        raise InputError(path, fault) from error
     return Clip(
         f"climbing__{path.parent.name}",
-        to_axis_angle(local_rotations(aligned(positions))).astype(np.float32),
+        axis_angle.astype(np.float32),
         positions[:, CLIMBING_53.index("Hips")].astype(np.float32),
     )
 
