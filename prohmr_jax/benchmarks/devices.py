@@ -13,7 +13,6 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import jax
-from flax import jax_utils
 
 from prohmr_jax.benchmarks.step_costs import (
     CompiledCosts,
@@ -26,7 +25,13 @@ from prohmr_jax.models.prohmr import ProHMR
 from prohmr_jax.models.spec import init_variables
 from prohmr_jax.structs import ImageTrainingBatch
 from prohmr_jax.training.image_model import make_training
-from prohmr_jax.training.loop import AXIS, first_copy, over_devices, shard
+from prohmr_jax.training.loop import (
+    AXIS,
+    first_copy,
+    over_devices,
+    replicate,
+    shard,
+)
 from prohmr_jax.training.objective import Objective
 from prohmr_jax.training.optimizers import OptimizerSettings, make_optimizer
 from prohmr_jax.training.train_state import StepMetrics
@@ -54,8 +59,8 @@ def build(plan: StepPlan) -> tuple[Callable, Any, Any]:
         plan.model, variables, plan.objective, (optimizer, optimizer),
         seed=0, axis_name=AXIS,
     )  # fmt: skip
-    inputs = shard(plan.batch), jax_utils.replicate(read_body(plan.body))
-    return over_devices(step), jax_utils.replicate(state), inputs
+    inputs = shard(plan.batch), replicate(read_body(plan.body))
+    return over_devices(step), replicate(state), inputs
 
 
 def stepper(plan: StepPlan) -> Callable[[], StepMetrics]:

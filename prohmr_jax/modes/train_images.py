@@ -7,7 +7,6 @@ from typing import Any
 import grain
 import jax
 import ml_collections
-from flax import jax_utils
 from jax.experimental import multihost_utils
 
 from prohmr_jax.body import BodyModel
@@ -45,6 +44,7 @@ from prohmr_jax.training.loop import (
     Evaluation,
     LoopSettings,
     people_per_device,
+    replicate,
     run_training,
     shard,
 )
@@ -154,7 +154,7 @@ def _start(
 
 def _with_body(batches: Iterator[Any], body: BodyModel) -> Iterator[Any]:
     """Yields what a step reads, with a leading axis of this host's devices."""
-    replicated = jax_utils.replicate(body)
+    replicated = replicate(body)
     for batch in batches:
         yield shard(batch), replicated
 

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 import optax
-from flax import jax_utils
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.body_files import read_body
@@ -25,7 +24,13 @@ from prohmr_jax.training.keypoint_model import (
     make_loss_function,
     whitened,
 )
-from prohmr_jax.training.loop import AXIS, LoopSettings, people_per_device, run_training
+from prohmr_jax.training.loop import (
+    AXIS,
+    LoopSettings,
+    people_per_device,
+    replicate,
+    run_training,
+)
 from prohmr_jax.training.objective import Objective
 from prohmr_jax.training.optimizers import OptimizerSettings, make_optimizer
 from prohmr_jax.training.train_state import create_train_state, make_train_step
@@ -137,7 +142,7 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.Pat
         create_train_state(variables, optimizer),
         step_function,
         # The pairs are made inside the step: its inputs stay the same.
-        itertools.repeat(jax_utils.replicate(inputs)),
+        itertools.repeat(replicate(inputs)),
         settings,
         checkpoints,
     )

@@ -81,6 +81,16 @@ def shard(batch: Any) -> Any:
     return jax.tree.map(lambda a: a.reshape(devices, -1, *a.shape[1:]), batch)
 
 
+def replicate(tree: Any) -> Any:
+    """Returns a tree with a leading axis of this host's devices, a copy on each.
+
+    The arrays are placed as a step over devices returns its state. The sharding is part
+    of what a step is compiled for; were it another, or of another name, the step would
+    be traced and compiled again for the state that it returns.
+    """
+    return jax_utils.replicate(tree, axis_name=AXIS)
+
+
 def over_devices(
     step_function: Callable[[TrainState, Any], tuple[TrainState, StepMetrics]],
 ) -> Callable[[TrainState, Any], tuple[TrainState, StepMetrics]]:
@@ -132,7 +142,7 @@ def run_training(
     number = sum(leaf.size for leaf in jax.tree.leaves(state.params))
     _LOG.info("%d parameters, %s, from step %d", number, dataclasses.asdict(spec), step)
     train_step = over_devices(step_function)
-    state = jax_utils.replicate(state)
+    state = replicate(state)
     progress = Progress(settings, checkpoints.directory)
     on_cpu = jax.default_backend() == "cpu"
     with stop_signal() as stop_asked:

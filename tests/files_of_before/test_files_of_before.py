@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
-from flax import jax_utils
 
 from prohmr_jax.bulk_fitting.judged_columns import implausible_people
 from prohmr_jax.bulk_fitting.tables import read_table
@@ -32,7 +31,13 @@ from prohmr_jax.structs import Keypoints2D
 from prohmr_jax.training import adversarial
 from prohmr_jax.training.checkpoints import StateCheckpoints
 from prohmr_jax.training.image_model import make_training
-from prohmr_jax.training.loop import AXIS, LoopSettings, run_training, shard
+from prohmr_jax.training.loop import (
+    AXIS,
+    LoopSettings,
+    replicate,
+    run_training,
+    shard,
+)
 from prohmr_jax.training.objective import Objective
 from prohmr_jax.training.optimizers import OptimizerSettings, make_optimizer
 from prohmr_jax.weights.starting_weights import (
@@ -138,7 +143,7 @@ def test_a_training_goes_on_by_one_step(tmp_path, monkeypatch):
     (third,) = itertools.islice(batches(), 2, 3)
     np.testing.assert_array_equal(next(data).images.image, third.images.image)
 
-    body = jax_utils.replicate(read_body("open"))
+    body = replicate(read_body("open"))
     inputs = ((shard(batch), body) for batch in data)
     settings = LoopSettings(3, 2, log_every=1, checkpoint_every=1)
     run_training(SPEC, fresh, step, inputs, settings, checkpoints)

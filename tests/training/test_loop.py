@@ -1,5 +1,6 @@
 """The loop as its users meet it: killed, stopped, starved of disk, on several hosts."""
 
+import itertools
 import os
 import pathlib
 import signal
@@ -8,10 +9,17 @@ import subprocess
 import sys
 import time
 
+import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from prohmr_jax.benchmarks.devices import devices_environment
+from prohmr_jax.models.spec import ModelSpec
+from prohmr_jax.structs import LossTerms
+from prohmr_jax.training.checkpoints import StateCheckpoints
+from prohmr_jax.training.loop import AXIS, LoopSettings, replicate, run_training
+from prohmr_jax.training.train_state import LossAux, create_train_state, make_train_step
 from tests.support.paths import ROOT
 
 
@@ -83,6 +91,27 @@ def test_full_disk_is_one_line_and_loses_nothing(tmp_path, whole):
     assert "File too large" in line
     assert saved_steps(tmp_path)[-1] == 4
     assert finish(start(tmp_path)) == whole
+
+
+def test_the_step_is_traced_once_by_a_run_and_once_by_its_continuation(tmp_path):
+    traces = []
+
+    def loss_function(params, state, key, inputs):
+        traces.append(key)
+        return jnp.sum(jnp.square(params["w"] - inputs)), LossAux(LossTerms(), {})
+
+    optimizer = optax.adamw(optax.cosine_decay_schedule(0.1, 6))
+    state = create_train_state({"params": {"w": jnp.zeros(3)}}, optimizer)
+    for steps, expected in ((3, 1), (6, 2)):
+        run_training(
+            ModelSpec(),
+            state,
+            make_train_step(loss_function, optimizer, 0, 0.9, AXIS),
+            itertools.repeat(replicate(jnp.ones(3))),
+            LoopSettings(steps, 1, log_every=1, checkpoint_every=2),
+            StateCheckpoints(tmp_path, ModelSpec()),
+        )
+        assert len(traces) == expected
 
 
 @pytest.mark.parametrize("devices", [2, 4])
