@@ -55,7 +55,8 @@ def test_the_truth_costs_nothing_and_the_rest_is_weighted_by_what_is_known(rng, 
         np.testing.assert_allclose(actual[n], expected, rtol=1e-4)
 
 
-def gradients(model, images, body, share, weights):
+def gradients(model, images, body, weights):
+    """The gradient as a function of the share; compiled once for all shares."""
     objective = Objective(weights)
     variables = init_variables(model, jax.random.key(0))
     # From zero, a linear layer hands nothing on.
@@ -63,21 +64,22 @@ def gradients(model, images, body, share, weights):
         lambda a: jnp.full(a.shape, 0.01), variables["params"]["readout"]
     )
 
-    def loss(params):
+    def loss(params, share):
         draws = draw(jax.random.key(3), len(images.has_pose), objective)
         examples = Examples(encoder_input(images), labels_of(images), body)
         task = ObjectiveOfModel(model, objective)
         given = {**variables, "params": params}
         return objective_value(task, given, examples, draws, encoder_share=share)[0]
 
-    return jax.jit(jax.grad(loss))(variables["params"])
+    gradient = jax.jit(jax.grad(loss))
+    return lambda share: gradient(variables["params"], share)
 
 
 def test_alone_it_teaches_the_encoder_and_nothing_else(model, images, tiny_body):
     weights = WEIGHTS.replace(readout=1.0)
-    alone = gradients(model, images, tiny_body, 0.0, weights)
-    shared = gradients(model, images, tiny_body, 1.0, weights)
-    only = gradients(model, images, tiny_body, 1.0, LossTerms(readout=1.0))
+    gradient = gradients(model, images, tiny_body, weights)
+    alone, shared = gradient(0.0), gradient(1.0)
+    only = gradients(model, images, tiny_body, LossTerms(readout=1.0))(1.0)
     for part in ("flow", "head", "readout"):
         both = map(jax.tree.leaves, (alone[part], shared[part]))
         for a, b in zip(*both, strict=True):
