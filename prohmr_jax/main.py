@@ -43,6 +43,7 @@ MODES = {
     "multiview": Mode("modes.multiview"),
     "video": Mode("modes.video"),
     "export": Mode("modes.export"),
+    "view": Mode("modes.view"),
     "train_keypoints": Mode("modes.train_keypoints", trains=True),
     "train_images": Mode("modes.train_images", trains=True),
     "ablate_keypoints": Mode("modes.ablate_keypoints", trains=True),

@@ -12,6 +12,8 @@ Reconstructs 3D bodies, and how sure each is, from photos or 2D keypoints.
   prohmr-jax photos/            those in a folder of photos, of detections, or both
   prohmr-jax people.json        people whose keypoints another program detected
 {video}\
+  prohmr-jax view results/      shows results in a browser; --html writes a page, and
+                                --host=0.0.0.0 lets other machines in
   prohmr-jax export results/    bodies as files of movement: GLB, BVH, AMASS, TRC, CSV
   prohmr-jax doctor             checks the installation; before any other form, checks
                                 what that run would read and write
@@ -33,7 +35,7 @@ Configs that ship:
 """
 _VIDEO_FORM = "  prohmr-jax walk.mp4           the people in a video\n"
 # Configs of use first; the others are sorted by name.
-_FIRST = ("demo", "video", "fit", "multiview", "export")
+_FIRST = ("demo", "video", "fit", "multiview", "view", "export")
 
 
 def help_text() -> str:

@@ -3,6 +3,7 @@
 The full form always names a config. Whatever it does, the short form does as well.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from prohmr_jax.modes.config_files import describe_nearest, shipped_names
 
 DOCTOR = "doctor"
 """First word of a command line that only checks what a run needs."""
-COMMANDS = {"export": "export"}
+COMMANDS = {"export": "export", "view": "view"}
 """Words that a command line can begin with, and the config that each names."""
 
+# Options after the word, which are short for keys of its config.
+_KEYS = {"view": ("html", "host", "port")}
 # Files of detections, and lists of files.
 _FILE_SUFFIXES = (".json", ".txt")
 _VIDEO_SUFFIXES = (
@@ -60,6 +63,8 @@ def in_full(arguments: Sequence[str]) -> list[str]:
     if path and rest and not rest[0].startswith("-"):
         what = "is a second path; name one file, a folder, or a .txt list of files"
         raise InputError(rest[0], what)
+    for key in _KEYS.get(word, ()):
+        rest = [re.sub(rf"^--{key}(?==|$)", f"--config.{key}", x) for x in rest]
     return ["--config", config, *([f"--config.input={path}"] if path else []), *rest]
 
 
@@ -79,7 +84,7 @@ def _config_for(name: str) -> str:
         raise InputError(name, f"is a config, perhaps; use --config {name}")
     what = "is not a photo, a .json file of detections, a list of them, or a folder"
     if suffix == ".npz":
-        what += f"; results are exported by prohmr-jax export {name}"
+        what += f"; results are shown by prohmr-jax view {name}"
     raise InputError(name, what)
 
 

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from prohmr_jax.bulk_fitting.tables import checked_columns, read_table, write_table
 from prohmr_jax.inference.results import PersonResult, Provenance
 
 CUBE = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], float)
@@ -41,3 +42,20 @@ def cube_result(name: str = "a.jpg", **changes) -> PersonResult:
 def cube_meshes(count: int = 5) -> np.ndarray:
     """Cubes that are moved aside more and more, [count, 8, 3]."""
     return CUBE + 0.1 * np.arange(count)[:, None, None]
+
+
+def write_some_table(path, schema: type, people: int = 2, **changes):
+    """Writes a table with numbers that mean nothing, of the right shapes."""
+    generator = np.random.default_rng(1)
+    sizes = {**_SIZES, "P": people, "N": 3}
+    columns = {}
+    for field in dataclasses.fields(schema):
+        expected = field.metadata["expected"]
+        shape = tuple(sizes.get(size, size) for size in expected.shape)
+        columns[field.name] = np.asarray(_KINDS[expected.kind](generator, shape))
+    columns |= {"valid": np.ones((people, 3))} if "valid" in columns else {}
+    columns |= changes
+    path.parent.mkdir(parents=True, exist_ok=True)
+    checked = checked_columns(path, schema, columns)
+    write_table(path, {}, [], checked.items())
+    return read_table(path, schema)[0]

@@ -25,7 +25,7 @@ void main() {
   gl_FragColor = vec4(c * (0.3 + 0.25 * sky + 0.5 * key) * alpha, alpha);
 }`;
 const PLAIN = [173, 204, 237], GHOST = [246, 189, 191];
-const VIEWS = { camera: [0, 0], side: [-Math.PI / 2, 0], back: [Math.PI, 0], top: [0, Math.PI / 2] };
+const VIEWS = { camera: [0, 0], side: [Math.PI / 2, 0], back: [Math.PI, 0], top: [0, Math.PI / 2] };
 
 function bytes(text) {
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer;
