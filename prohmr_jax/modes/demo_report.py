@@ -105,7 +105,8 @@ class DemoReport:
         export = f"prohmr-jax export {shlex.quote(output)}, for Blender and others"
         return [
             f"made: the bodies of {whose}, as {', '.join(sorted(kinds))} in {output}",
-            f"look at: {os.path.join(output, REPORT if self.page.people else INDEX)}",
+            f"look at: {os.path.join(output, REPORT if self.page.people else INDEX)}, "
+            f"or prohmr-jax view {shlex.quote(output)}",
             f"try next: {export if source else own}",
         ]
 

@@ -89,7 +89,7 @@ def test_what_is_written(work):
     assert page.count("data:image/jpeg") == 3
     assert report.last_lines("out dir", "x.json") == [
         "made: the bodies of 2 people, as .glb, .npz, .obj, .png in out dir",
-        f"look at: {pathlib.Path('out dir', 'report.html')}",
+        "look at: out dir/report.html, or prohmr-jax view 'out dir'",
         "try next: prohmr-jax export 'out dir', for Blender and others",
     ]
     assert [p.name for p in report.people] == people
