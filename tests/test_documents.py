@@ -111,8 +111,9 @@ def make_inputs(arguments: list[str]) -> None:
         if name in {DOCTOR, *COMMANDS}:
             continue
         if name.endswith("/"):
-            pathlib.Path(name).mkdir(exist_ok=True)
+            pathlib.Path(name).mkdir(parents=True, exist_ok=True)
         else:
+            pathlib.Path(name).parent.mkdir(parents=True, exist_ok=True)
             pathlib.Path(name).touch()
 
 

@@ -93,7 +93,11 @@ class Viewer:
         return self.server.get_port()
 
     def play(self, seconds: float = float("inf")) -> None:
-        """Plays frames where that is chosen, for some time or until interrupted."""
+        """Shows one frame after another where the controls say so.
+
+        Args:
+          seconds: time after which it ends.
+        """
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             time.sleep(1 / self._rate.value)
