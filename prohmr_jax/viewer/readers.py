@@ -56,12 +56,17 @@ def read_people(path: str | os.PathLike) -> list[ShownPerson]:
     for name in _TABLES:
         if (path / name).is_file():
             return _people_of_file(path / name)
-    files = sorted(path.glob("*.npz"), key=_natural)
+    # Exported movement can lie beside results.
+    files = sorted(filter(_is_result, path.glob("*.npz")), key=_natural)
     if not files:
         raise InputError(path, "has no .npz file of a result")
-    if any(_is_table(file) for file in files):
-        return _people_of_tracks(path)
     return [person for file in files for person in _people_of_file(file)]
+
+
+def _is_result(path: Path) -> bool:
+    """Returns whether an archive says which model and input it is the result of."""
+    stated = Expected((), "text", optional=True)
+    return "provenance" in read_npz(path, {"provenance": stated})
 
 
 def _is_table(path: Path, member: str = "left_out") -> bool:
@@ -84,7 +89,7 @@ def _people_of_file(path: Path) -> list[ShownPerson]:
     if (identities or np.any(table.frame >= 0)) and any(
         len(track.frames) > 1 for track in read_tracks(path, FITTED)
     ):
-        return _people_of_tracks(path)
+        return _people_of_tracks(path, table)
     first = _first(table.source)
     samples = table.joints[: len(first), 1:]
     spreads = [None] * len(first)
@@ -239,16 +244,21 @@ def _person_of_views(path: Path, table: ViewsTable, p: int) -> ShownPerson:
     )
 
 
-def _people_of_tracks(path: Path) -> list[ShownPerson]:
+def _people_of_tracks(path: Path, table: FitTable) -> list[ShownPerson]:
     """Returns people over the frames of a video, fitted and as predicted."""
     predicted = {track.name: track for track in read_tracks(path, "0")}
+    fitted = read_tracks(path, FITTED)
+    verdict = None
+    if len(fitted) == 1 and table.fit_plausible is not None:
+        faults = int((table.fit_plausible == 0).sum())
+        verdict = f"{faults} of {len(table.source)} frames" if faults else ""
     people = []
-    for track in read_tracks(path, FITTED):
+    for track in fitted:
         bodies = [_bodies_of_track(FIT, "fitted", track)]
         before = predicted.get(track.name)
         if before is not None and len(before.frames) == len(track.frames):
             bodies.append(_bodies_of_track(MODE, "mode of each frame", before))
-        people.append(ShownPerson(track.name, None, tuple(bodies), track.frames))
+        people.append(ShownPerson(track.name, verdict, tuple(bodies), track.frames))
     return people
 
 

@@ -283,14 +283,11 @@ class Viewer:
             self._cameras.value = False  # Its own lines would be in the way.
             number = self._through.options.index(self._through.value)
             camera = self._person.cameras[number]
+            away = np.linalg.norm(self._person.bodies[0].translation[0])
         _, position = camera_pose(camera.rotation, camera.translation)
         _, down, forward = camera.rotation
-        middle = position + np.linalg.norm(position - _middle(self._person)) * forward
+        middle = position + away * forward
         _move(client, position, middle, -down, field_of_view(camera)[0])
-
-
-def _middle(person: ShownPerson) -> np.ndarray:
-    return np.asarray(person.bodies[0].translation[0], float)
 
 
 def _move(

@@ -110,6 +110,25 @@ def test_identities_over_frames_are_one_person_each(tmp_path):
     )
 
 
+def test_people_of_a_video_have_a_table_each(tmp_path):
+    for number in (1, 2):
+        write_some_table(
+            tmp_path / f"person{number}.npz",
+            FitTable,
+            people=3,
+            source=np.array(["v.mp4"] * 3),
+            photo=np.array([""] * 3),
+            frame=np.array([0, 1, 2]),
+            track_id=np.array([str(number)] * 3),
+            fit_plausible=np.array([1, 2 - number, 1]),
+        )
+    np.savez(tmp_path / "track_1_amass.npz", poses=np.zeros((3, 156)))
+    people = read_people(tmp_path)
+    assert [person.name for person in people] == ["track_1", "track_2"]
+    assert [person.verdict for person in people] == ["", "1 of 3 frames"]
+    assert {len(person.frames) for person in people} == {3}
+
+
 def test_calibrated_views_are_in_the_axes_of_the_first(tmp_path):
     turns = Rotation.random(6, rng=0).as_matrix().reshape(2, 3, 3, 3)
     table = write_some_table(
