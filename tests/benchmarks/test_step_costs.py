@@ -51,11 +51,8 @@ def costs_of_two_devices():
     """The costs of a tiny step that was compiled for two devices."""
     batch = random_batch(np.random.default_rng(0), 4)
     plan = StepPlan(tiny_model(AXIS), Objective(WEIGHTS), "open", batch)
-    with pytest.MonkeyPatch.context() as patch:
-        # It is compiled and not run: it pays not to optimise the machine's code.
-        patch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=0")
-        with forced_devices(2) as process:
-            return process.submit(measure_costs, plan).result()
+    with forced_devices(2) as process:
+        return process.submit(measure_costs, plan).result()
 
 
 def test_devices_exchange_gradients_statistics_and_scalars_alone(costs_of_two_devices):
