@@ -42,7 +42,7 @@ def rows(tree, chosen):
 def test_rosenbrock_as_well_and_as_fast_as_scipy(rng):
     initial, data = starts(rng, 6)
     minimum = minimise_batch(rosenbrock, initial, data, LBFGS)
-    assert np.all(minimum.reason == Reason.GRADIENT_SMALL)
+    assert all(Reason(int(reason)).words == "converged" for reason in minimum.reason)
     np.testing.assert_allclose(minimum.params["a"], 1.0, atol=1e-3)
     np.testing.assert_allclose(minimum.params["b"], 1.0, atol=1e-3)
     theirs = [
