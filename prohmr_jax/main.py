@@ -52,6 +52,7 @@ MODES = {
     "evaluate_images": Mode("modes.evaluate_images"),
     "evaluate_fitting": Mode("modes.evaluate_fitting"),
     "evaluate_plausibility": Mode("modes.evaluate_plausibility"),
+    "evaluate_real": Mode("modes.evaluate_real"),
     "render_people": Mode("modes.render_people"),
     "measure_detector": Mode("modes.measure_detector"),
     "benchmark": Mode("benchmarks.hypotheses"),

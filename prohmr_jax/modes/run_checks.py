@@ -30,7 +30,7 @@ from prohmr_jax.weights.weight_files import STATES
 _SHIPPED = "shipped"
 # Modes whose `output` is a folder; that of the others is a file.
 _OUTPUT_FOLDERS = (
-    "demo", "fit", "multiview", "video", "export", "evaluate_images",
+    "demo", "fit", "multiview", "video", "export", "evaluate_images", "evaluate_real",
     "measure_detector", "render_people",
 )  # fmt: skip
 

@@ -103,3 +103,19 @@ def test_errors_are_those_of_loops(rng):
         rest = np.linalg.norm(umeyama(p, t) - t, axis=1).mean()
         np.testing.assert_allclose(aligned[index], rest, rtol=1e-5)
     assert np.all(aligned <= ours)
+
+
+def test_weights_count_points_as_often(rng):
+    source, target = rng.normal(size=(2, 6, 3))
+    times = np.array([3, 1, 0, 2, 1, 1])
+    weighted = align(float32(source), float32(target), float32(times))
+    repeated = align(
+        float32(np.repeat(source, times, axis=0)),
+        float32(np.repeat(target, times, axis=0)),
+    )
+    np.testing.assert_allclose(
+        np.repeat(np.asarray(weighted), times, axis=0), repeated, atol=1e-5
+    )
+    # Only the proportions count.
+    halved = align(float32(source), float32(target), float32(0.5 * times))
+    np.testing.assert_allclose(halved, weighted, atol=1e-5)
