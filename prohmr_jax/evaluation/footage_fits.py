@@ -75,14 +75,29 @@ class ViewCameras:
     """Principal points, pixels."""
 
 
-def several_views_limbs(
+def fused_limbs(
+    models: FootageModels, keypoints: Keypoints2D
+) -> Float[Array, "G N 12 3"]:
+    """Returns the limbs, in camera axes, of N views whose poses are made to agree.
+
+    Args:
+      models: the models.
+      keypoints: detections, BODY_25 [G, N, 25], pixels.
+    """
+    modes = _modes_of_views(models, keypoints)
+    model = FittingModel(models.prohmr.flow, models.body)
+    fusion = fuse_views(model, modes.context, modes.hypotheses.smpl.betas[:, :, 0])
+    return limbs_as_detected(models, fusion.body, fusion.smpl)
+
+
+def joint_limbs(
     models: FootageModels,
     keypoints: Keypoints2D,
     known: ViewCameras,
     weight: float,
     settings: Settings,
 ) -> dict[str, Float[Array, "G N 12 3"]]:
-    """Returns the limbs, in camera axes, of bodies that N views share, by method.
+    """Returns the limbs, in camera axes, of one body fitted to N views, by method.
 
     Args:
       models: the models.
@@ -91,52 +106,41 @@ def several_views_limbs(
       weight: weight of the data terms, relative to the published one.
       settings: settings of the optimiser.
     """
-    sizes = keypoints.confidence.shape[:2]
-    flat = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), keypoints)
-    prediction = _mode(models, flat)
-    view = _crop_views(prediction, flat, weight)
-    in_photo = _in_crops(prediction, known)
-
-    def grouped(tree):
-        return jax.tree.map(lambda a: a.reshape(*sizes, *a.shape[1:]), tree)
-
-    context = grouped(prediction.context)
-    betas = grouped(prediction.hypotheses.smpl.betas[:, 0])
-    view, in_photo = grouped(view), grouped(in_photo)
+    modes = _modes_of_views(models, keypoints)
+    context, betas = modes.context, modes.hypotheses.smpl.betas[:, :, 0]
+    view = _crop_views(modes, keypoints, weight)
     model = FittingModel(models.prohmr.flow, models.body)
-    fusion = fuse_views(model, context, betas)
     unknown = fit_uncalibrated(model, context, betas, view, None, False, settings)
+    view = view.replace(camera=_in_crops(modes, known))
     world = fit_calibrated(
-        model,
-        context,
-        betas,
-        view.replace(camera=in_photo),
-        known.extrinsics,
-        None,
-        False,
-        settings,
+        model, context, betas, view, known.extrinsics, None, False, settings
     )
     in_world = limbs_as_detected(models, world.body, world.smpl)
     turn = jnp.swapaxes(known.extrinsics.rotation, -1, -2)
+    in_cameras = jnp.matmul(in_world[:, None], turn, precision="highest")
     return {
-        "fusion": limbs_as_detected(models, fusion.body, fusion.smpl),
         "joint fit, cameras unknown": limbs_as_detected(
             models, unknown.body, unknown.smpl
         ),
-        "joint fit, cameras known": jnp.matmul(
-            in_world[:, None], turn, precision="highest"
-        ),
+        "joint fit, cameras known": in_cameras,
     }
+
+
+def _modes_of_views(models: FootageModels, keypoints: Keypoints2D) -> Prediction:
+    """Returns the modes of people in several views, leading axes [G, N, 1]."""
+    sizes = keypoints.confidence.shape[:2]
+    flat = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), keypoints)
+    modes = _mode(models, flat)
+    return jax.tree.map(lambda a: a.reshape(*sizes, *a.shape[1:]), modes)
 
 
 @jax.jit
 def _in_crops(prediction: Prediction, known: ViewCameras) -> Camera:
     """Returns the calibrated cameras in pixels of the crops."""
-    flat = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), known)
     camera = cameras.image_camera(
         prediction.hypotheses.camera,
         prediction.box,
-        2.0 * flat.center,
-        flat.focal_length,
+        2.0 * known.center,
+        known.focal_length,
     )
     return cameras.in_crop_pixels(camera, prediction.box)

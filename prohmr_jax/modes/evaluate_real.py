@@ -8,6 +8,7 @@ import functools
 import itertools
 import logging
 import pathlib
+from collections.abc import Callable
 
 import jax
 import ml_collections
@@ -32,7 +33,8 @@ from prohmr_jax.evaluation.footage_errors import (
 from prohmr_jax.evaluation.footage_fits import (
     ViewCameras,
     fitted_limbs,
-    several_views_limbs,
+    fused_limbs,
+    joint_limbs,
 )
 from prohmr_jax.evaluation.footage_pictures import modes_over_views
 from prohmr_jax.evaluation.footage_report import FootageReport, Row
@@ -112,9 +114,14 @@ def run(config: ml_collections.ConfigDict) -> FootageReport:
     report = _one_view(config, models, people, others, measured, settings, report)
     _write(output, report)
     _draw(config, models, people, output)
+    methods = {"": lambda k, c: {"fusion": fused_limbs(models, k)}}
+    for weight in config.data_weights:
+        methods[f", data weight x {weight:g}"] = lambda k, c, w=weight: joint_limbs(
+            models, k, c, w, settings
+        )
     for number in range(2, len(people.rig) + 1):
-        for weight in config.data_weights:
-            rows = _several_views(config, models, people, number, weight, settings)
+        for suffix, limbs_of in methods.items():
+            rows = _several_views(config.batch_size, people, number, limbs_of, suffix)
             report = report.with_rows(rows)
             _write(output, report)
     print(report.text())
@@ -183,12 +190,11 @@ def _one_view(
 
 
 def _several_views(
-    config: ml_collections.ConfigDict,
-    models: FootageModels,
+    batch_size: int,
     people: FilmedPeople,
     number: int,
-    weight: float,
-    settings: Settings,
+    limbs_of: Callable[[Keypoints2D, ViewCameras], dict[str, jax.Array]],
+    suffix: str,
 ) -> list[Row]:
     """Returns rows of the methods that use some views of a person together.
 
@@ -201,8 +207,7 @@ def _several_views(
     xy = people.keypoints.xy[:, :, _LIMBS]
     confidence = people.keypoints.confidence[:, :, _LIMBS]
     is_independent = len(people.rig) - number >= 2
-    title = f"{number} views, data weight x {weight:g}"
-    for group in tqdm(groups, desc=title, unit="group"):
+    for group in tqdm(groups, desc=f"{number} views{suffix}", unit="group"):
         rest = [view for view in views if view not in group]
         chosen = rest if is_independent else list(views)
         truth = located_by(people.rig, xy, confidence, chosen)
@@ -213,11 +218,7 @@ def _several_views(
             continue
         keypoints = _chosen(people.keypoints, np.ix_(rows, inside))
         known = _cameras(people, inside, len(rows))
-        limbs = map_batches(
-            lambda k, c: several_views_limbs(models, k, c, weight, settings),
-            (keypoints, known),
-            config.batch_size,
-        )
+        limbs = map_batches(limbs_of, (keypoints, known), batch_size)
         true = TrueLimbs(truth.joints[rows].astype(np.float32), truth.is_located[rows])
         for name, predicted in limbs.items():
             errors = jax.device_get(limb_errors(predicted, true))
@@ -226,7 +227,7 @@ def _several_views(
             parts.setdefault(name, []).append((mean, rows))
     return [
         Row(
-            f"{name}, data weight x {weight:g}",
+            name + suffix,
             f"{number} views",
             jax.tree.map(lambda *a: np.concatenate(a), *(part for part, _ in of_name)),
             np.concatenate([rows for _, rows in of_name]),

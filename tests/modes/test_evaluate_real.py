@@ -107,7 +107,7 @@ def test_the_report(tmp_path, monkeypatch):
     assert report.precision.pairs_mm < 1e-3
     assert len(by_name["one view", "mode"].sighting) == views
     # Two of three views leave one, which cannot locate anything.
-    fused = by_name["2 views", "fusion, data weight x 1"]
+    fused = by_name["2 views", "fusion"]
     assert fused.truth == "all views"
     assert len(fused.sighting) == views
     # Nothing was fitted, and all views of a sighting share a body at most in pose.
