@@ -49,6 +49,14 @@ class InputError(ValueError):
         return type(self), (self.path, self.what)
 
 
+class OutputError(InputError):
+    """Says that a result cannot be written, because of the disk or the folder.
+
+    It ends every job, also one that goes on after faulty input: what follows could not
+    be written either, and would be lost.
+    """
+
+
 # As many files are named for each reason.
 _NUM_NAMED = 3
 

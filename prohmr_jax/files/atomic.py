@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from prohmr_jax.errors import InputError
+from prohmr_jax.errors import InputError, OutputError
 
 
 def write_atomically(
@@ -110,7 +110,7 @@ def require_writable_file(path: str | os.PathLike) -> None:
     try:
         require_writable(target.parent)
     except InputError as error:
-        raise InputError(path, error.what) from error
+        raise type(error)(path, error.what) from error
 
 
 def _temporary_beside(target: Path) -> Path:
@@ -128,6 +128,6 @@ def _write_errors_named(path: str | os.PathLike) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(
+        raise OutputError(
             path, f"cannot be written: {error.strerror or error}"
         ) from error

@@ -22,7 +22,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from prohmr_jax.detection.input_files import InputFile
 from prohmr_jax.detection.people_reader import PeopleReader, ReadingSettings
 from prohmr_jax.detection.types import PersonInPicture
-from prohmr_jax.errors import InputError, count_by_reason
+from prohmr_jax.errors import InputError, OutputError, count_by_reason
 from prohmr_jax.files.assets import DEMO_PHOTO
 from prohmr_jax.files.atomic import require_writable
 from prohmr_jax.files.images import write_png
@@ -129,7 +129,7 @@ def run(config: ml_collections.ConfigDict) -> DemoReport:
             try:
                 _reconstruct_file(file, name, shared)
             except InputError as error:
-                if len(files) == 1:
+                if len(files) == 1 or isinstance(error, OutputError):
                     raise
                 report.skip(error)
             progress.end_file()
@@ -205,10 +205,16 @@ def _reconstruct_file(file: InputFile, name: str, shared: _Run) -> None:
                 raise
             report.skip(error)
             continue
-        results = [
-            _reconstruct_person(file, name, person, photo, shared) for person in people
-        ]
-        if settings.overlay:
+        results = []
+        for person in people:
+            try:
+                results += [_reconstruct_person(file, name, person, photo, shared)]
+            except InputError as error:
+                if isinstance(error, OutputError):
+                    raise
+                what = f"person {person.detection.person_index}: {error.what}"
+                report.skip(InputError(file.path, what))
+        if settings.overlay and results:
             overlay_name = f"{name}{label}_overlay.png"
             picture = draw_overlay(
                 results,

@@ -1,14 +1,16 @@
 """Bad input to the demo: one line with file and fault, and nothing lost."""
 
 import dataclasses
+import errno
 import json
+import os
 import pickle
 
 import numpy as np
 import pytest
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.inference.results import read_result
+from prohmr_jax.inference.results import read_result, write_result
 from prohmr_jax.modes.demo import run as run_demo
 from prohmr_jax.weights.weight_files import load_weights, save_weights
 from tests.support.demo_cases import (
@@ -90,6 +92,38 @@ def test_photos(run, tmp_path):
     line = line_of(run, text=text)
     assert "person 0 is mostly outside the photo (a.png, 20 x 24 pixels)" in line
     assert len(run(text, photo="none").people) == 1
+
+
+def test_a_bad_person_costs_itself_alone(run, tmp_path, monkeypatch):
+    def write(path, result):
+        if result.provenance.person_index == 1:
+            raise InputError(path, "joints holds values that are not finite")
+        write_result(path, result)
+
+    monkeypatch.setattr("prohmr_jax.modes.demo.write_result", write)
+    report = run(openpose(*(person(n) for n in range(3))))
+    assert [summary.name for summary in report.people] == ["a_person0", "a_person2"]
+    assert report.skipped == [
+        f"{tmp_path / 'a.json'}: person 1: joints holds values that are not finite"
+    ]
+
+
+def test_a_full_disk_ends_the_run_and_skips_nobody(run, tmp_path, monkeypatch):
+    for name in ("b.json", "c.json"):
+        (tmp_path / name).write_text(openpose(person(0)))
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("prohmr_jax.files.atomic.os.fsync", full)
+        line = line_of(run, input=str(tmp_path))
+    result = tmp_path / "out" / "b_person0.npz"
+    assert line == f"{result}: cannot be written: No space left on device"
+    assert len(run(input=str(tmp_path)).people) == 2
+    assert sorted(path.name for path in result.parent.iterdir()) == [
+        "b_person0.npz", "c_person0.npz", "index.md",
+    ]  # fmt: skip
 
 
 class Hostile:
