@@ -48,6 +48,27 @@ def get_config() -> ConfigDict:
     # a field of view of 53 degrees along it.
     config.focal_length_px = 0.0
 
+    # Whether one body is fitted to each person in all frames; otherwise each frame has
+    # the mode of its own distribution. The next keys say how (docs/video.md).
+    config.smooth = True
+    # Weight of the keypoints, relative to the published one.
+    config.data_weight = 0.1
+    # Standard deviations of the acceleration of joints relative to the pelvis, and of
+    # the pelvis, m/s^2; smaller ones smooth more.
+    config.joint_acceleration = 5.0
+    config.place_acceleration = 2.0
+    # Standard deviation of the velocity of feet that stand, m/s; smaller ones hold them
+    # more.
+    config.foot_velocity = 0.1
+    # Whether bodies are fitted to the detected hips.
+    config.use_hips = False
+    config.max_steps = 300
+    # Frames of a window, which is fitted at once, frames that neighbouring windows
+    # share, and windows that are solved at a time.
+    config.window = 64
+    config.overlap = 16
+    config.windows_at_once = 1
+
     # Limits beyond which a body is called implausible; see `configs/fit.py`.
     config.plausible = ConfigDict(
         {

@@ -53,6 +53,7 @@ MODES = {
     "evaluate_fitting": Mode("modes.evaluate_fitting"),
     "evaluate_plausibility": Mode("modes.evaluate_plausibility"),
     "evaluate_real": Mode("modes.evaluate_real"),
+    "evaluate_video": Mode("modes.evaluate_video"),
     "render_people": Mode("modes.render_people"),
     "measure_detector": Mode("modes.measure_detector"),
     "benchmark": Mode("benchmarks.hypotheses"),

@@ -35,6 +35,9 @@ from prohmr_jax.solver.minimise import minimise_batch
 from prohmr_jax.solver.problem import Minimum, Settings
 from prohmr_jax.solver.slots import map_batches
 
+MEMORY = 10
+"""Number of steps that the optimiser remembers: all would take a matrix of the squared
+number of unknowns."""
 _SOLVED = ("loss", "start_loss", "steps", "evaluations", "reason")
 
 
@@ -46,7 +49,7 @@ class TrackFitSettings:
     """Limits by which bodies are judged."""
     smooth: bool = True
     """Whether tracks are fitted; otherwise each frame has its own mode."""
-    data_weight: float = 1.0
+    data_weight: float = 0.1
     """Weight of the data term, relative to the published one."""
     joint_acceleration: float = 5.0
     """See `TrackWeights.joints`."""
@@ -60,9 +63,9 @@ class TrackFitSettings:
     """Number of frames of a window."""
     overlap: int = 16
     """Least number of frames that neighbouring windows share."""
-    windows_at_once: int = 2
+    windows_at_once: int = 1
     """Number of windows that are solved at a time."""
-    minimise: Settings = Settings(max_steps=300, memory=10)
+    minimise: Settings = Settings(max_steps=300, memory=MEMORY)
     """Settings of the optimiser."""
     frames_at_once: int = 64
     """Number of frames that are decoded and judged at a time."""

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from scipy.ndimage import gaussian_filter1d, median_filter
 
 from prohmr_jax.body import body_joints
 from prohmr_jax.bulk_fitting.track_start import TrackStart
@@ -21,6 +22,8 @@ from prohmr_jax.geometry.rotations import rotmat_to_axis_angle
 from prohmr_jax.models.prepared_flow import project_context
 from prohmr_jax.structs import SmplParams
 
+# Spans of the filters that take jumps from the places where fits start, seconds.
+_MEDIAN_SPAN_S, _MEAN_SPAN_S = 0.5, 0.15
 # Height of a standing person over the side of the person's box.
 _HEIGHT_OF_BOX = 1.0 / 1.2
 
@@ -46,6 +49,17 @@ class TrackProblems:
         seen = (track.confidence > 0) & track.measured[:, None]
         height = _HEIGHT_OF_BOX * start.columns["box_size_px"]
         return foot_contact(track.xy, seen, height, self.frame_rate)
+
+    def _calm_places(self, start: TrackStart) -> Float[np.ndarray, "F 3"]:
+        """Returns the places of the modes without jumps, where fits start.
+
+        The depth of a single frame is uncertain by a tenth and more.
+        """
+        places = start.placed.camera.translation
+        span = max(3, 2 * round(_MEDIAN_SPAN_S * self.frame_rate / 2) + 1)
+        calm = median_filter(places, size=(span, 1), mode="nearest")
+        sigma = _MEAN_SPAN_S * self.frame_rate
+        return gaussian_filter1d(calm, sigma, axis=0, mode="nearest")
 
     def data(
         self,
@@ -92,7 +106,7 @@ class TrackProblems:
         return TrackData(
             frames=data,
             turn=start.placed.turn[frames],
-            start=camera.translation,
+            start=self._calm_places(start)[frames],
             valid=valid,
             linked=linked,
             contact=stands,

@@ -53,5 +53,5 @@ def foot_contact(
     velocity = slope / np.maximum(spread, 1e-9)[..., None]
     speed = np.linalg.norm(velocity, axis=-1) / np.maximum(height, 1.0)[:, None]
     certainty = np.exp(-((speed / _STANDING_SPEED) ** 2))
-    usable = known & (weight.sum(axis=1) >= 3) & (certainty >= _LEAST)
+    usable = known & (weight.sum(axis=1) >= 2) & (certainty >= _LEAST)
     return np.where(usable, certainty, 0.0).astype(np.float32)

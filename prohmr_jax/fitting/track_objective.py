@@ -189,11 +189,13 @@ def track_objective(
         + squared_accelerations(places, linked, rate) / weights.place**2
         + sliding(feet, data.contact, linked, rate) / weights.feet**2
     )
+    # As Eq. 11 summed over frames, so that many frames do not outweigh the prior.
+    frames_counted = jnp.sum(data.valid)
     # The latents of padding count too, so that they stay at zero.
     return (
         jnp.sum(data.valid * data_term)
         + KEYPOINT_LATENT_WEIGHT * (smoothness + jnp.sum(params.z**2))
-        + BETAS_WEIGHT * jnp.sum((data.betas + params.betas) ** 2)
+        + BETAS_WEIGHT * frames_counted * jnp.sum((data.betas + params.betas) ** 2)
     )
 
 

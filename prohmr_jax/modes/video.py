@@ -19,7 +19,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from prohmr_jax.bulk_fitting.run_folder import RunFolder
 from prohmr_jax.bulk_fitting.sources import files_fingerprint
-from prohmr_jax.bulk_fitting.track_fit import TrackFitSettings, TrackFitter
+from prohmr_jax.bulk_fitting.track_fit import MEMORY, TrackFitSettings, TrackFitter
 from prohmr_jax.bulk_fitting.track_start import TrackPredictor, VideoCamera
 from prohmr_jax.bulk_fitting.tracks import FITTED, read_tracks
 from prohmr_jax.bulk_fitting.video_detections import VideoDetector
@@ -35,6 +35,7 @@ from prohmr_jax.inference.reconstruction import Reconstructor, load_reconstructo
 from prohmr_jax.modes.config_checks import require_least, require_words
 from prohmr_jax.modes.export import FORMATS, export_tracks
 from prohmr_jax.modes.plausible_limits import read_limits
+from prohmr_jax.solver.problem import Settings
 from prohmr_jax.tracking.follow import TrackingSettings, follow_people
 from prohmr_jax.tracking.person_tracks import PersonTrack, chosen_tracks
 
@@ -43,13 +44,18 @@ CODECS = ("", "h264", "mp4v")
 _LEAST = {
     "frame_rate": 0, "min_score": 0, "min_score_seen": 0, "smallest_person": 0.01,
     "max_gap_s": 0, "min_length_s": 0, "num_hypotheses": 3, "seed": 0,
-    "focal_length_px": 0, "frames_at_once": 1, "frames_per_part": 1, "height_px": 64,
+    "focal_length_px": 0, "data_weight": 0, "joint_acceleration": 1e-3,
+    "place_acceleration": 1e-3, "foot_velocity": 1e-4, "max_steps": 1, "window": 8,
+    "overlap": 0, "windows_at_once": 1, "frames_at_once": 1,
+    "frames_per_part": 1, "height_px": 64,
 }  # fmt: skip
 # Keys that results depend on; those that only choose people or draw are not among them.
 _RESULT_KEYS = (
     "frame_rate", "min_score", "min_score_seen", "smallest_person", "max_gap_s",
     "min_length_s", "num_hypotheses", "seed", "focal_length_px", "frames_at_once",
-    "frames_per_part",
+    "frames_per_part", "smooth", "data_weight", "joint_acceleration",
+    "place_acceleration", "foot_velocity", "use_hips", "max_steps", "window", "overlap",
+    "windows_at_once",
 )  # fmt: skip
 _LOG = logging.getLogger(__name__)
 _PACKAGE_LOG = logging.getLogger("prohmr_jax")
@@ -115,7 +121,16 @@ def run(config: ml_collections.ConfigDict) -> list[Path]:
         raise InputError(config.checkpoint, what)
     settings = TrackFitSettings(
         limits=limits,
-        smooth=False,
+        smooth=config.smooth,
+        data_weight=config.data_weight,
+        joint_acceleration=config.joint_acceleration,
+        place_acceleration=config.place_acceleration,
+        foot_velocity=config.foot_velocity,
+        use_hips=config.use_hips,
+        window=config.window,
+        overlap=config.overlap,
+        windows_at_once=config.windows_at_once,
+        minimise=Settings(max_steps=config.max_steps, memory=MEMORY),
         frames_at_once=config.frames_at_once,
         other_body=reconstructor.other_body,
     )
@@ -179,6 +194,9 @@ def _require_usable(config: ml_collections.ConfigDict) -> None:
     require_words(config, {"codec": CODECS, "formats": FORMATS})
     require_least(config, _LEAST)
     require_people_words(config.people)
+    if 2 * config.overlap > config.window:
+        what = f"{config.overlap} is more than half of config.window={config.window}"
+        raise InputError("config.overlap", what)
 
 
 def _camera(config: ml_collections.ConfigDict, video: Video) -> VideoCamera:

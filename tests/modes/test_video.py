@@ -73,6 +73,9 @@ def video(tmp_path, monkeypatch, weights):
             "num_hypotheses": 3,
             "frames_at_once": 8,
             "frames_per_part": 4,
+            "window": 8,
+            "overlap": 2,
+            "max_steps": 5,
             "height_px": 64,
             "formats": ("bvh",),
             "codec": "mp4v",
@@ -89,7 +92,7 @@ def contents(folder):
 
 
 def test_a_video_gives_a_table_for_each_person(video):
-    paths = video()
+    paths = video(smooth=False)
     assert [path.name for path in paths] == ["person0.npz", "person1.npz"]
     first, second = (read_table(path, VideoTable)[0] for path in paths)
     np.testing.assert_array_equal(first.frame, np.arange(NUMBER))
@@ -113,26 +116,42 @@ def test_a_video_gives_a_table_for_each_person(video):
     assert (paths[0].parent / "track_0.bvh").exists()
 
 
-def test_a_killed_run_continues_and_gives_the_same_bytes(video):
-    video("whole")
+@pytest.mark.slow
+def test_a_fit_to_the_track_has_one_shape(video):
+    for path in video(draw=False, formats=()):
+        table = read_table(path, VideoTable)[0]
+        assert np.ptp(table.fit_betas, axis=0).max() == 0.0
+        assert (table.fit_loss < table.fit_start_loss).all()
+        assert np.isfinite(table.fit_joints).all()
+
+
+@pytest.mark.parametrize("smooth", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_killed_run_continues_and_gives_the_same_bytes(video, smooth):
+    settings = {"smooth": smooth, "draw": smooth, "formats": ()}
+    video("whole", **settings)
     whole = contents(video.folder / "whole")
     video.seen.clear()
     video.killed_after = 10
     with pytest.raises(KeyboardInterrupt):
-        video()
+        video(**settings)
     video.seen.clear()
     video.killed_after = None
-    video()
+    video(**settings)
     # Detections of the first two parts were kept.
     assert video.seen == list(range(8, NUMBER))
     continued = contents(video.folder / "out")
     assert continued.keys() == whole.keys()
     assert [name for name in whole if whole[name] != continued[name]] == []
+    # A run that was killed while it fitted or drew goes on from there.
+    later = ["video.mp4", "parts/person0_window0001.npz"]
+    for name in ["person1.npz", *(later if smooth else ())]:
+        (video.folder / "out" / name).unlink()
     video.seen.clear()
-    video()
+    video(**settings)
     assert video.seen == []
+    assert contents(video.folder / "out") == whole
     with pytest.raises(InputError, match="holds a run with another seed"):
-        video(seed=1)
+        video(seed=1, **settings)
 
 
 def test_faults_are_one_line(video, monkeypatch):
@@ -142,6 +161,8 @@ def test_faults_are_one_line(video, monkeypatch):
         video(people="7")
     with pytest.raises(InputError, match="nobody is seen in it for 9 s"):
         video("other", min_length_s=9.0)
+    with pytest.raises(InputError, match="more than half of config.window"):
+        video("other", overlap=5)
     with pytest.raises(InputError, match="field of view"):
         video("other", focal_length_px=3.0)
     nobody = lambda *_, **__: Detections((), ())  # noqa: E731

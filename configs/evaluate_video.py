@@ -1,0 +1,36 @@
+"""Measures fits of tracks against single frames, on videos of known movement.
+
+python -m prohmr_jax.main --config configs/evaluate_video.py \
+    --config.held_out=heldout.npz
+
+`tools/make_pose_bank.py` writes the clips; `docs/video.md` has the results.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    """Returns the configuration of the numbers in `docs/video.md`."""
+    config = ConfigDict()
+    config.mode = "evaluate_video"
+    # Clips that no training saw, and the splits of them that are used; empty for all.
+    config.held_out = ""
+    config.splits = ("subject",)
+    # Number of clips, spread over those of the splits, and frames of each, at 30 Hz.
+    config.num_clips = 12
+    config.num_frames = 64
+    # Correlations of a joint's errors in successive frames; each is a table.
+    config.correlations = (0.0, 0.9)
+    config.seed = 0
+    config.body = "open"
+    config.checkpoint = ""
+    # File of the report; empty to print it alone.
+    config.report = ""
+
+    # Fits of tracks, as in `configs/video.py`; every combination is measured.
+    config.data_weights = (0.1,)
+    config.joint_accelerations = (5.0,)
+    config.place_accelerations = (2.0,)
+    config.foot_velocities = (0.1,)
+    config.max_steps = 300
+    return config
