@@ -34,6 +34,7 @@ def run(config: ml_collections.ConfigDict) -> Path | None:
     _LOG.info("reading %s", source)
     people = read_people(source)
     posed = PosedBodies(read_body(config.body), config.body)
+    posed.require_body_of(people)
     if config.html:
         path = (source if source.is_dir() else source.parent) / PAGE
         page_of_people(people, posed, source.resolve().name).write(path)

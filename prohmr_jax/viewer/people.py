@@ -62,6 +62,10 @@ class ShownPerson:
     """Answer, then what it is compared with: the mode, samples, or modes of views."""
     frames: np.ndarray
     """Numbers of the frames, [F], ascending."""
+    body: str = ""
+    """Name of the body model that the bodies are of; empty if it is not stated."""
+    body_sha256: str = ""
+    """SHA-256 of its arrays, `tree_sha256`; empty if it is not stated."""
     cameras: tuple[ShownCamera, ...] = ()
     """Cameras, the first with the axes that the bodies are in."""
     pictures: tuple[Path, ...] = ()

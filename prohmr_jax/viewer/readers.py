@@ -3,6 +3,7 @@
 The mode "view" calls it.
 """
 
+import dataclasses
 import logging
 import os
 import re
@@ -79,23 +80,32 @@ def _is_table(path: Path, member: str = "left_out") -> bool:
 def _people_of_file(path: Path) -> list[ShownPerson]:
     if not _is_table(path):
         return [_person_of_result(path)]
+    people, provenance = _people_of_table(path)
+    stated = {key: str(provenance.get(key, "")) for key in ("body", "body_sha256")}
+    return [dataclasses.replace(person, **stated) for person in people]
+
+
+def _people_of_table(path: Path) -> tuple[list[ShownPerson], dict[str, str]]:
+    """Returns the people of a table, and its provenance."""
     if _is_table(path, "person"):
         schema = WorldTable if _is_table(path, "camera_rotation") else ViewsTable
-        table = read_table(path, schema)[0]
-        return [_person_of_views(path, table, p) for p in _first(table.person)]
-    table = read_table(path)[0]
+        table, provenance, _ = read_table(path, schema)
+        people = [_person_of_views(path, table, p) for p in _first(table.person)]
+        return people, provenance
+    table, provenance, _ = read_table(path)
     identities = table.track_id is not None and np.any(table.track_id != "")
     # Pictures of one person each are no movement unless the table says so.
     if (identities or np.any(table.frame >= 0)) and any(
         len(track.frames) > 1 for track in read_tracks(path, FITTED)
     ):
-        return _people_of_tracks(path, table)
+        return _people_of_tracks(path, table), provenance
     first = _first(table.source)
     samples = table.joints[: len(first), 1:]
     spreads = [None] * len(first)
     if samples.shape[1] > 1:
         spreads = list(np.asarray(spread(samples)))
-    return [_person_of_fit(path, table, p, spreads[p]) for p in first]
+    people = [_person_of_fit(path, table, p, spreads[p]) for p in first]
+    return people, provenance
 
 
 def _first(rows: np.ndarray) -> range:
@@ -107,13 +117,8 @@ def _first(rows: np.ndarray) -> range:
 
 def _person_of_result(path: Path) -> ShownPerson:
     result = read_result(path)
-    camera = ShownCamera(
-        result.provenance.photo or "camera",
-        np.eye(3),
-        np.zeros(3),
-        result.intrinsics,
-        result.image_size_px,
-    )
+    name, size = result.provenance.photo or "camera", result.image_size_px
+    camera = ShownCamera(name, np.eye(3), np.zeros(3), result.intrinsics, size)
     overlay = re.sub(r"_person\d+$", "_overlay.png", path.stem)
     pictures = path.with_name(overlay), path.with_name(f"{path.stem}_sheet.png")
     return ShownPerson(
@@ -123,6 +128,8 @@ def _person_of_result(path: Path) -> ShownPerson:
             result.pose_rotmat, result.betas, result.translation, result.log_prob
         ),
         frames=np.zeros(1, int),
+        body=result.provenance.body,
+        body_sha256=result.provenance.body_sha256,
         cameras=(camera,),
         pictures=tuple(picture for picture in pictures if picture.is_file()),
         vertex_spread=result.vertex_spread,
@@ -166,10 +173,8 @@ def _person_of_fit(
         table.translation[p],
         table.log_prob[p],
     )
-    name = str(table.photo[p] or table.source[p])
-    camera = ShownCamera(
-        name, np.eye(3), np.zeros(3), table.intrinsics[p], table.image_size_px[p]
-    )
+    name, size = str(table.photo[p] or table.source[p]), table.image_size_px[p]
+    camera = ShownCamera(name, np.eye(3), np.zeros(3), table.intrinsics[p], size)
     return ShownPerson(
         name=f"{p}: {table.source[p]}, person {table.person_index[p]}",
         verdict=_verdict(
@@ -253,17 +258,17 @@ def _people_of_tracks(path: Path, table: FitTable) -> list[ShownPerson]:
         faults = int((table.fit_plausible == 0).sum())
         verdict = f"{faults} of {len(table.source)} frames" if faults else ""
     people = []
+
+    def bodies_of(kind: str, label: str, track: Track) -> ShownBodies:
+        return ShownBodies(kind, label, track.rotmats, track.betas, track.translation)
+
     for track in fitted:
-        bodies = [_bodies_of_track(FIT, "fitted", track)]
+        bodies = [bodies_of(FIT, "fitted", track)]
         before = predicted.get(track.name)
         if before is not None and len(before.frames) == len(track.frames):
-            bodies.append(_bodies_of_track(MODE, "mode of each frame", before))
+            bodies.append(bodies_of(MODE, "mode of each frame", before))
         people.append(ShownPerson(track.name, verdict, tuple(bodies), track.frames))
     return people
-
-
-def _bodies_of_track(kind: str, label: str, track: Track) -> ShownBodies:
-    return ShownBodies(kind, label, track.rotmats, track.betas, track.translation)
 
 
 def _rotmats(axis_angle: np.ndarray) -> np.ndarray:

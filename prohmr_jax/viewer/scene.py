@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 from prohmr_jax.body import BodyModel, body_mesh
 from prohmr_jax.errors import InputError
 from prohmr_jax.geometry.spread import spread
+from prohmr_jax.inference.person_keys import tree_sha256
 from prohmr_jax.rendering.color_bar import spread_scale
 from prohmr_jax.rendering.colors import BODY_BLUE, BODY_PINK, spread_color
 from prohmr_jax.structs import SmplParams
@@ -53,6 +54,21 @@ class PosedBodies:
         """
         self.faces = np.asarray(body.faces)
         self._body, self._name = body, name
+        self._sha256 = tree_sha256(body)
+
+    def require_body_of(self, people: Sequence[ShownPerson]) -> None:
+        """Refuses people whose results are of another body model.
+
+        Args:
+          people: people who are to be shown.
+
+        Raises:
+          InputError: the results state another body model.
+        """
+        for person in people:
+            if person.body_sha256 not in ("", self._sha256):
+                what = f"is not the body {person.body!r} that {person.name} was made "
+                raise InputError(self._name, f"{what}with; name it by --config.body")
 
     def __call__(
         self, person: ShownPerson, bodies: Sequence[ShownBodies], frame: int = 0

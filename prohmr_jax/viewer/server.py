@@ -32,6 +32,8 @@ from prohmr_jax.viewer.scene import (
 _GHOST_OPACITY, _COMPARED_OPACITY = 0.12, 0.55
 _CAMERA_SIZE = 0.15
 _FIELD_OF_VIEW = 0.6
+# What is shown of verdicts that are no reasons.
+_VERDICTS = {None: "", "": "plausible"}
 # Positions that light comes from, towards the origin, and intensities.
 _LIGHTS = (((-0.5, -1.0, -1.0), 1.6), ((0.6, -0.6, 1.0), 0.8))
 
@@ -70,6 +72,8 @@ class Viewer:
         viser = _import_viser()
         self._people, self._posed = people, posed
         self._lock = threading.RLock()
+        # What is drawn beside the chosen body, and taken away before the next drawing.
+        self._besides: list[Any] = []
         self._person, self._spread = people[0], posed.spread(people[0])
         try:
             with contextlib.redirect_stdout(io.StringIO()):  # Its banner.
@@ -162,12 +166,8 @@ class Viewer:
         with self._lock:
             person = self._people[self._names.index(self._whom.value)]
             self._person, self._spread = person, self._posed.spread(person)
-            if person.verdict is None:
-                self._verdict.content = ""
-            elif person.verdict:
-                self._verdict.content = f"**implausible**: {person.verdict}"
-            else:
-                self._verdict.content = "plausible"
+            verdict = f"**implausible**: {person.verdict}"
+            self._verdict.content = _VERDICTS.get(person.verdict, verdict)
             self._number.max = max(len(person.bodies) - 1, 1)
             self._number.disabled = len(person.bodies) < 2
             self._number.value = 0
@@ -202,6 +202,9 @@ class Viewer:
     def _draw(self) -> None:
         """Puts what the controls say into the scene."""
         with self._lock, self.server.atomic():
+            for handle in self._besides:
+                handle.remove()
+            self._besides.clear()
             person = self._person
             frame = min(self._frame.value, len(person.frames) - 1)
             chosen = person.bodies[min(self._number.value, len(person.bodies) - 1)]
@@ -233,15 +236,14 @@ class Viewer:
         frame: int,
         opacity: float,
     ) -> None:
-        """Replaces the pale bodies of a name; the chosen body is not drawn twice."""
+        """Draws pale bodies; the chosen body is not drawn twice."""
         scene, person = self.server.scene, self._person
         bodies = [b for b in bodies if b is not chosen]
-        scene.add_frame(name, show_axes=False)  # Takes away those that were there.
         if not bodies:
             return
         for number, vertices in enumerate(self._posed(person, bodies, frame)):
             color = body_colors(PLAIN, bodies[number], person, 1, None)[0]
-            scene.add_mesh_simple(
+            mesh = scene.add_mesh_simple(
                 f"{name}/{number}",
                 vertices,
                 self._posed.faces,
@@ -249,23 +251,19 @@ class Viewer:
                 opacity=opacity,
                 cast_shadow=False,
             )
+            self._besides.append(mesh)
 
     def _draw_cameras(self) -> None:
-        scene = self.server.scene
-        scene.add_frame("/cameras", show_axes=False)
         for number, camera in enumerate(self._person.cameras):
             if not self._cameras.value:
                 break
             wxyz, position = camera_pose(camera.rotation, camera.translation)
             fov, aspect = field_of_view(camera)
-            scene.add_camera_frustum(
-                f"/cameras/{number}",
-                fov,
-                aspect,
-                scale=_CAMERA_SIZE,
-                wxyz=wxyz,
-                position=position,
+            placed = {"wxyz": wxyz, "position": position, "scale": _CAMERA_SIZE}
+            frustum = self.server.scene.add_camera_frustum(
+                f"/cameras/{number}", fov, aspect, **placed
             )
+            self._besides.append(frustum)
 
     def _look(self, client: Any, view: str) -> None:
         """Moves a browser's camera to a view of the body."""

@@ -90,7 +90,7 @@ def test_a_browser_shows_bodies_and_what_is_chosen(folder):
 
             def canvas() -> np.ndarray:
                 box = {"x": 250, "y": 0, "width": 400, "height": 800}
-                shot = page.screenshot(clip=box, timeout=120_000)
+                shot = page.screenshot(clip=box, timeout=180_000)
                 return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"), int)
 
             def wait_for(condition) -> np.ndarray:
@@ -103,12 +103,18 @@ def test_a_browser_shows_bodies_and_what_is_chosen(folder):
 
             first = wait_for(lambda picture: np.ptp(picture) > 60)
             # The label of the body is on the panel, and follows the slider.
-            page.get_by_text("fitted to the keypoints").wait_for(timeout=60_000)
+            page.get_by_text("fitted to the keypoints").wait_for(timeout=180_000)
             viewer.choose(body=2)
-            page.get_by_text("sample 1 of 4").wait_for(timeout=60_000)
-            wait_for(lambda picture: np.abs(picture - first).max() > 60)
+            page.get_by_text("sample 1 of 4").wait_for(timeout=180_000)
+            chosen = wait_for(lambda picture: np.abs(picture - first).max() > 60)
+            # What is drawn beside the body goes away again.
+            ghosts = page.get_by_label("samples as ghosts")
+            ghosts.check(timeout=180_000)
+            wait_for(lambda picture: np.abs(picture - chosen).mean() > 0.5)
+            ghosts.uncheck(timeout=180_000)
+            wait_for(lambda picture: np.abs(picture - chosen).mean() < 0.1)
             viewer.choose(person=1)
-            page.get_by_text("too tall").wait_for(timeout=60_000)
+            page.get_by_text("too tall").wait_for(timeout=180_000)
             outside = [
                 url for url in page.requests
                 if not url.startswith((address, "data:", "blob:", "ws:"))

@@ -44,7 +44,9 @@ def cube_meshes(count: int = 5) -> np.ndarray:
     return CUBE + 0.1 * np.arange(count)[:, None, None]
 
 
-def write_some_table(path, schema: type, people: int = 2, **changes):
+def write_some_table(
+    path, schema: type, people: int = 2, provenance: dict | None = None, **changes
+):
     """Writes a table with numbers that mean nothing, of the right shapes."""
     generator = np.random.default_rng(1)
     sizes = {**_SIZES, "P": people, "N": 3}
@@ -57,5 +59,5 @@ def write_some_table(path, schema: type, people: int = 2, **changes):
     columns |= changes
     path.parent.mkdir(parents=True, exist_ok=True)
     checked = checked_columns(path, schema, columns)
-    write_table(path, {}, [], checked.items())
+    write_table(path, provenance or {}, [], checked.items())
     return read_table(path, schema)[0]

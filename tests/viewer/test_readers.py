@@ -40,6 +40,7 @@ def test_results_of_the_demo(tmp_path):
     assert [p.name for p in second.pictures] == ["a_overlay.png", "a_person2_sheet.png"]
     assert [p.name for p in tenth.pictures] == ["a_overlay.png"]
     assert second.verdict == ""
+    assert (second.body, second.body_sha256) == ("open", "1" * 64)
     np.testing.assert_allclose(second.cameras[0].intrinsics, result.intrinsics)
     assert read_people(tmp_path / "a_person2.npz")[0].name == "a_person2"
 
@@ -54,11 +55,14 @@ def test_a_table_of_fits(tmp_path):
         track_id=np.array(["", ""]),
         photo=np.array(["a.jpg", "a.jpg"]),
         frame=np.array([-1, -1]),
+        provenance={"body": "a.npz", "body_sha256": "2" * 64},
     )
     (tmp_path / "overlays").mkdir()
     (tmp_path / "overlays" / "000001_before_after.png").touch()
     people = read_people(tmp_path)
     assert [person.verdict for person in people] == ["", "tall"]
+    assert [person.body for person in people] == ["a.npz", "a.npz"]
+    assert people[0].body_sha256 == "2" * 64
     assert [len(person.pictures) for person in people] == [0, 1]
     person = people[1]
     assert kinds(person) == [FIT, MODE] + [SAMPLE] * 4

@@ -8,6 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.body_files import read_body
+from prohmr_jax.inference.person_keys import tree_sha256
 from prohmr_jax.rendering.colors import BODY_BLUE, BODY_PINK
 from prohmr_jax.viewer.people import (
     FIT,
@@ -87,6 +88,14 @@ def test_another_body_model_is_refused(posed):
     other = dataclasses.replace(bodies(FIT, 0), betas=np.zeros((1, 7)))
     with pytest.raises(InputError, match="10 shape coefficients, not 7"):
         posed(person_of(other), [other])
+
+
+def test_results_of_another_body_are_refused(posed):
+    own = tree_sha256(read_body("open"))
+    stated = {"body": "mine.npz", "body_sha256": "0" * 64}
+    posed.require_body_of([person_of(), person_of(body="open", body_sha256=own)])
+    with pytest.raises(InputError, match="^open: is not the body 'mine.npz'"):
+        posed.require_body_of([person_of(), person_of(**stated)])
 
 
 @pytest.mark.parametrize(
