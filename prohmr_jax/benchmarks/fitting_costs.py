@@ -33,7 +33,12 @@ def turn_costs(model: FittingModel, people: People, rounds: int) -> tuple[float,
       rounds: number of rounds of timing.
     """
     start, data = keypoint_problem(model, people.context, people.betas, people.view)
-    settings = Settings(max_steps=TURNS, patience=10**6, gradient_tolerance=0.0)
+    settings = Settings(
+        max_steps=TURNS,
+        patience=10**6,
+        gradient_tolerance=0.0,
+        people_at_once=len(people.betas),
+    )
     arguments = bind_keypoints(model), start, data, settings
     turns = int(np.max(minimise_batch(*arguments).evaluations))
     seconds = timed({"loop": lambda: minimise_batch(*arguments)}, rounds)["loop"]

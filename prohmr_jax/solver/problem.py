@@ -68,6 +68,9 @@ class Settings:
     """Number of pairs of steps and gradient changes that L-BFGS remembers. None means
     all of them, as two square matrices over the unknowns, which is affordable for up to
     one or two thousand unknowns."""
+    people_at_once: int | None = None
+    """Number of people whose objectives `minimise_batch` evaluates together; None lets
+    it choose."""
 
 
 @struct.dataclass
