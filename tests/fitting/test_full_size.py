@@ -134,7 +134,7 @@ def test_objective_and_gradient_do_not_depend_on_the_size(model, people):
         np.testing.assert_allclose(loss, losses[:size], rtol=1e-5)
         apart, whole = flat(slope) - flat(slopes)[:size], flat(slopes)[:size]
         norm = lambda a: np.linalg.norm(a, axis=1)  # noqa: E731
-        assert np.all(norm(apart) < 1e-5 * norm(whole))
+        assert np.all(norm(apart) < 5e-5 * norm(whole))
 
 
 def test_ends_do_not_depend_on_the_size(shipped):
