@@ -135,6 +135,8 @@ def read_held_out_clips(
     }
     arrays = read_npz(path, expected)
     poses, lengths = arrays["axis_angle"].astype(np.float32), arrays["num_frames"]
+    if not len(lengths):
+        raise InputError(path, "holds no clip")
     if lengths.min(initial=1) < 1 or lengths.sum() != len(poses):
         raise InputError(path, f"num_frames does not add up to {len(poses)} poses")
     parts = np.split(poses, np.cumsum(lengths)[:-1])

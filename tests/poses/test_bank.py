@@ -77,3 +77,9 @@ def test_faulty_held_out_files_are_refused(tmp_path):
 def test_bank_type_counts_its_poses():
     empty = PoseBank(np.zeros((3, 24, 3)), np.zeros(3, np.uint8), ("one",))
     assert len(empty) == 3
+
+
+def test_a_file_without_clips_is_one_line(tmp_path):
+    write_held_out_clips(tmp_path / "none.npz", [])
+    with pytest.raises(InputError, match="holds no clip"):
+        read_held_out_clips(tmp_path / "none.npz")
