@@ -55,11 +55,11 @@ def get_config() -> ConfigDict:
     config.data_weight = 0.1
     # Standard deviations of the acceleration of joints relative to the pelvis, and of
     # the pelvis, m/s^2; smaller ones smooth more.
-    config.joint_acceleration = 5.0
-    config.place_acceleration = 2.0
+    config.joint_acceleration = 10.0
+    config.place_acceleration = 4.0
     # Standard deviation of the velocity of feet that stand, m/s; smaller ones hold them
     # more.
-    config.foot_velocity = 0.1
+    config.foot_velocity = 0.05
     # Whether bodies are fitted to the detected hips.
     config.use_hips = False
     config.max_steps = 300

@@ -51,11 +51,11 @@ class TrackFitSettings:
     """Whether tracks are fitted; otherwise each frame has its own mode."""
     data_weight: float = 0.1
     """Weight of the data term, relative to the published one."""
-    joint_acceleration: float = 5.0
+    joint_acceleration: float = 10.0
     """See `TrackWeights.joints`."""
-    place_acceleration: float = 2.0
+    place_acceleration: float = 4.0
     """See `TrackWeights.place`."""
-    foot_velocity: float = 0.1
+    foot_velocity: float = 0.05
     """See `TrackWeights.feet`."""
     use_hips: bool = False
     """Whether bodies are fitted to the detected hips."""
