@@ -55,11 +55,13 @@ def costs_of_two_devices():
         return process.submit(measure_costs, plan).result()
 
 
+@pytest.mark.slow
 def test_devices_exchange_gradients_statistics_and_scalars_alone(costs_of_two_devices):
     costs, least = costs_of_two_devices
     assert least.gradients <= costs.exchanged_bytes <= least.total
 
 
+@pytest.mark.slow
 def test_sending_anything_twice_is_found_out(costs_of_two_devices):
     _, least = costs_of_two_devices
     smallest = min(least.gradients, least.statistics)

@@ -137,6 +137,7 @@ def test_objective_and_gradient_do_not_depend_on_the_size(model, people):
         assert np.all(norm(apart) < 5e-5 * norm(whole))
 
 
+@pytest.mark.slow
 def test_ends_do_not_depend_on_the_size(shipped):
     """Most people end alike; rounding leads some to another minimum.
 
