@@ -4,8 +4,11 @@ All checks are given a `GoldenFile`.
 """
 
 import dataclasses
+import fnmatch
 import functools
+import io
 import json
+import lzma
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +18,8 @@ import numpy as np
 
 from prohmr_jax.errors import InputError
 
+_COMPRESSED = ".xz"
+_DAMAGED = zipfile.BadZipFile, lzma.LZMAError
 
 class GoldenFile:
     """Holds the entries of one file by name, and remembers how each was used.
@@ -121,23 +126,28 @@ class GoldenDirectory:
         """
         if not self.path.is_dir():
             raise InputError(self.path, "is not a directory")
-        return sorted(p.name for p in self.path.glob(pattern) if p.is_file())
+        files = (path for path in self.path.iterdir() if path.is_file())
+        names = {path.name.removesuffix(_COMPRESSED) for path in files}
+        return sorted(fnmatch.filter(names, pattern))
 
     def open(self, name: str) -> GoldenFile:
         """Returns a file with its entries.
 
         These are the arrays of an `.npz` file, the entries of a `.json` file, and the
-        bytes of any other file as the entry "content".
+        bytes of any other file as the entry "content". A file can also be compressed by
+        xz, and has the ending `.xz` then.
 
         Raises:
           InputError: the file is missing or damaged.
         """
         path = self.path / name
+        if not path.exists() and path.with_name(name + _COMPRESSED).exists():
+            path = path.with_name(name + _COMPRESSED)
         try:
             return GoldenFile(self, name, _read_entries(path))
         except OSError as error:
             raise InputError(path, error.strerror or "is not an npz file") from error
-        except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        except (ValueError, EOFError, KeyError, *_DAMAGED) as error:
             raise InputError(path, f"cannot be read: {error}") from error
 
     @functools.cached_property
@@ -156,12 +166,16 @@ class GoldenDirectory:
 
 
 def _read_entries(path: Path) -> dict[str, Any]:
-    if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as arrays:
+    is_compressed = path.suffix == _COMPRESSED
+    source = io.BytesIO(lzma.decompress(path.read_bytes())) if is_compressed else path
+    kind = path.with_suffix("").suffix if is_compressed else path.suffix
+    if kind == ".npz":
+        with np.load(source, allow_pickle=False) as arrays:
             return {key: arrays[key] for key in arrays.files}
-    if path.suffix == ".json":
-        return dict(_flatten(json.loads(path.read_text())))
-    return {"content": path.read_bytes()}
+    content = source.getvalue() if is_compressed else path.read_bytes()
+    if kind == ".json":
+        return dict(_flatten(json.loads(content)))
+    return {"content": content}
 
 
 def _flatten(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
