@@ -105,6 +105,8 @@ def _encode_mp4v(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "video.mp4"
+        # FFmpeg reads this once, and would print messages of its own from then on.
+        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
         code = cv2.VideoWriter_fourcc(*"mp4v")
         writer = cv2.VideoWriter(str(path), code, frame_rate, size[::-1])
         if not writer.isOpened():
