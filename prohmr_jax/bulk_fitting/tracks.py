@@ -16,6 +16,7 @@ from scipy.spatial.transform import Rotation
 from prohmr_jax.bulk_fitting.tables import FitTable, read_table
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.array_checks import Expected
+from prohmr_jax.files.motion import amass
 from prohmr_jax.files.npz import read_npz
 from prohmr_jax.inference.results import PersonResult, read_result
 
@@ -80,7 +81,8 @@ def read_tracks(path: str | os.PathLike, which: str) -> list[Track]:
         in one frame.
     """
     path = Path(path)
-    files = sorted(path.glob("*.npz"), key=lambda f: _natural(f.name))
+    files = [f for f in path.glob("*.npz") if not f.name.endswith(amass.ENDING)]
+    files.sort(key=lambda f: _natural(f.name))
     if path.is_dir() and (path / "fits.npz").is_file():
         path = path / "fits.npz"
     if path.is_dir():

@@ -18,7 +18,7 @@ from prohmr_jax.bulk_fitting.tracks import Track, read_tracks
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.body_files import read_body
 from prohmr_jax.files.meshes import CAMERA_TO_Y_UP
-from prohmr_jax.files.motion.amass import write_amass
+from prohmr_jax.files.motion import amass
 from prohmr_jax.files.motion.bvh import write_bvh
 from prohmr_jax.files.motion.joint_tables import write_csv, write_trc
 from prohmr_jax.files.motion.movement import Movement, Skeleton, movement_from_camera
@@ -129,7 +129,7 @@ def _write(
     writers = {
         "glb": (".glb", lambda path: write_skinned_glb(path, movement)),
         "bvh": (".bvh", lambda path: write_bvh(path, movement)),
-        "amass": ("_amass.npz", lambda path: write_amass(path, movement)),
+        "amass": (amass.ENDING, lambda path: amass.write_amass(path, movement)),
         "trc": (".trc", lambda path: write_trc(path, names, joints, rate)),
         "csv": (
             ".csv",

@@ -188,3 +188,14 @@ def test_another_body_is_refused(tmp_path):
     with pytest.raises(InputError, match="shape coefficients"):
         run_export(config)
     assert not (tmp_path / "out").exists()
+
+
+def test_movements_that_were_exported_before_are_no_results(tmp_path):
+    write_fits(
+        tmp_path / "person1.npz",
+        frame=np.arange(3),
+        track_id=np.full(3, "1"),
+        source=np.full(3, "a.mp4"),
+    )
+    np.savez(tmp_path / "track_1_amass.npz", poses=np.zeros((3, 72)))
+    assert [len(track.frames) for track in read_tracks(tmp_path, "fit")] == [3]

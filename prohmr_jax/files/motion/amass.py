@@ -18,6 +18,9 @@ Y_UP_TO_Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 # Joints of SMPL+H without those of the fingers, and all of its joints.
 _NUM_BODY_JOINTS, _NUM_JOINTS, _NUM_BETAS = 22, 52, 16
 
+ENDING = "_amass.npz"
+"""How names of these files end, by which they are told from results."""
+
 
 def write_amass(path: str | os.PathLike, movement: Movement) -> None:
     """Writes `trans`, `poses`, `betas`, `mocap_framerate` and `gender`.
