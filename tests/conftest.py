@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import jax
+import jaxlib.version
 import jaxtyping
 import numpy as np
 import pytest
@@ -94,13 +95,16 @@ jaxtyping.install_import_hook(
 
 # Most of the suite's time is compilation, of programs that run once or twice. Without
 # optimisation, and with the older code generator for fusions, it takes less than half.
-os.environ["XLA_FLAGS"] = " ".join(
-    [
-        os.environ.get("XLA_FLAGS", ""),
-        "--xla_backend_optimization_level=0",
-        "--xla_cpu_use_fusion_emitters=false",
-    ]
-)
+# XLA ends the process at a flag that it does not know, so that versions which may have
+# dropped the flags get none.
+if jaxlib.version.__version_info__ < (0, 12):
+    os.environ["XLA_FLAGS"] = " ".join(
+        [
+            os.environ.get("XLA_FLAGS", ""),
+            "--xla_backend_optimization_level=0",
+            "--xla_cpu_use_fusion_emitters=false",
+        ]
+    )
 # What one test compiled need not be compiled by the next, nor by the next run.
 _CACHE = Path(__file__).parents[1] / ".pytest_cache" / "jax"
 jax.config.update("jax_compilation_cache_dir", str(_CACHE))
