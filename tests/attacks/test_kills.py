@@ -5,6 +5,7 @@ nothing may be there twice, and the results have the bytes of a run that was lef
 `PROHMR_KILLS` is the number of kills of each command (13 by default).
 """
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -148,12 +149,13 @@ def run(arguments, output: pathlib.Path, kill_at: int, delay_s: float) -> int | 
         changes, before = changes + (now != before), now
         if changes >= kill_at:
             time.sleep(delay_s)
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            if process.returncode == -signal.SIGKILL:
-                return None
+            with contextlib.suppress(ProcessLookupError):  # It ended by itself.
+                os.killpg(process.pid, signal.SIGKILL)
+            break
         time.sleep(0.002)
     _, said = process.communicate()
+    if process.returncode == -signal.SIGKILL:
+        return None
     assert process.returncode == 0, said[-3000:]
     assert "Traceback" not in said
     return changes
