@@ -5,6 +5,7 @@ together, so that frames of one number show one moment.
 """
 
 import dataclasses
+import hashlib
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ _EXPECTED = {
     "xy": Expected(("people", len(BODY_25), 2)),
     "confidence": Expected(("people", len(BODY_25))),
     "frames": Expected(("frames",), "integer"),
+    "video_sha256": Expected((), "text"),
 }
 
 
@@ -170,6 +172,8 @@ def _people_of_camera(
     arrays = read_npz(path, _EXPECTED)
     if list(arrays["frames"]) != list(frames):
         raise InputError(path, "holds the detections of other frames; remove it")
+    if arrays["video_sha256"] != _sha256(video):
+        raise InputError(path, "holds the detections of another video; remove it")
     xy, confidence = arrays["xy"].astype(np.float64), arrays["confidence"]
     if camera.lens is not None and not camera.lens.is_pinhole:
         xy, has_place = undistort_points(camera.lens, xy)
@@ -206,8 +210,14 @@ def _detect(
         "xy": np.reshape([p.xy for p in people], (-1, len(BODY_25), 2)),
         "confidence": np.reshape([p.confidence for p in people], (-1, len(BODY_25))),
         "frames": np.array(frames),
+        "video_sha256": np.array(_sha256(video)),
     }
     write_npz(path, arrays)
+
+
+def _sha256(video: Video) -> str:
+    with video.path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _matched(rig: CameraRig, views: Sequence[PeopleOfView]) -> list[Keypoints2D]:

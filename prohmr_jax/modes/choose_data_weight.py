@@ -22,7 +22,7 @@ from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.files.body_files import read_body
 from prohmr_jax.models.prohmr import prepare
 from prohmr_jax.models.spec import build_model
-from prohmr_jax.modes.config_checks import require_words
+from prohmr_jax.modes.config_checks import require_keypoint_model, require_words
 from prohmr_jax.modes.evaluate_keypoints import people_of_clips
 from prohmr_jax.poses.bank import read_held_out_clips
 from prohmr_jax.poses.mocap.splits import Split
@@ -42,7 +42,9 @@ def run(config: ml_collections.ConfigDict) -> float:
     """
     require_words(config, {"conditions": tuple(CONDITIONS)})
     require_words(config, {"splits": tuple(split.value for split in Split)})
-    spec, variables = load_weights(config.checkpoint or KEYPOINT_WEIGHTS)
+    weights_path = config.checkpoint or KEYPOINT_WEIGHTS
+    spec, variables = load_weights(weights_path)
+    require_keypoint_model(weights_path, spec)
     model, body = prepare(build_model(spec), variables), read_body(config.body)
     if model.flow is None:
         raise InputError("config.checkpoint", "has no distribution to weigh against")

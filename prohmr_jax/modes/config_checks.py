@@ -3,10 +3,12 @@
 ml_collections checks the types of values, and not their ranges.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.detection_formats.joint_orders import DETECTED_SETS
+from prohmr_jax.models.spec import KEYPOINTS, ModelSpec
 
 INPUT_WORDS = {"exif": ("honour", "ignore"), "format": ("", *DETECTED_SETS)}
 """Words that every config with photos and detections allows, by key."""
@@ -30,6 +32,35 @@ def require_words(config: Mapping, words: Mapping[str, Sequence[str]]) -> None:
             if word not in allowed:
                 expected = " or ".join(f'"{word}"' for word in allowed)
                 raise InputError(f"config.{key}", f'"{word}" is not {expected}')
+
+
+def require_some(config: Mapping, *keys: str) -> None:
+    """Refuses empty tuples, with which a run would measure nothing.
+
+    Args:
+      config: the config.
+      *keys: keys whose values are tuples.
+
+    Raises:
+      InputError: a tuple is empty; the message names `config.key`.
+    """
+    for key in keys:
+        if not config[key]:
+            raise InputError(f"config.{key}", "is empty, so that nothing is measured")
+
+
+def require_keypoint_model(path: str | os.PathLike, spec: ModelSpec) -> None:
+    """Refuses weights of a model that sees photos where keypoints are its input.
+
+    Args:
+      path: path of the weights, for the message.
+      spec: what the weights belong to.
+
+    Raises:
+      InputError: the model sees photos.
+    """
+    if spec.encoder != KEYPOINTS:
+        raise InputError(path, "is a model of photos, and one of keypoints is needed")
 
 
 def require_least(config: Mapping, least: Mapping[str, float]) -> None:

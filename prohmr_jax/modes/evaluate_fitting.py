@@ -35,7 +35,11 @@ from prohmr_jax.files.body_hash import BodyIdentity, read_identified_body
 from prohmr_jax.fitting.smplify import GaussianMixture, GenericFlow
 from prohmr_jax.models.prohmr import PreparedProHMR, prepare
 from prohmr_jax.models.spec import build_model
-from prohmr_jax.modes.config_checks import require_words
+from prohmr_jax.modes.config_checks import (
+    require_keypoint_model,
+    require_some,
+    require_words,
+)
 from prohmr_jax.poses.bank import HeldOutClip, read_held_out_clips
 from prohmr_jax.poses.mocap.splits import Split, action_of
 from prohmr_jax.priors.gaussian_mixture import load_pose_prior
@@ -170,6 +174,7 @@ def markdown_rows(
 
 def _load(path: str | pathlib.Path, body: BodyIdentity) -> PreparedProHMR:
     spec, variables = load_weights(path)
+    require_keypoint_model(path, spec)
     warn_of_other_body(path, body)
     return prepare(build_model(spec), variables)
 
@@ -201,6 +206,7 @@ def run(config: ml_collections.ConfigDict) -> str:
     """
     splits = tuple(split.value for split in Split)
     require_words(config, {"conditions": tuple(CONDITIONS), "splits": splits})
+    require_some(config, "conditions", "data_weights")
     models = _fitted_models(config)
     clips = read_held_out_clips(config.held_out, config.splits)
     labels, poses = spread_people(clips, config.people_per_split)

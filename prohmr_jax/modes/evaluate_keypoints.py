@@ -30,6 +30,7 @@ from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.files.body_hash import read_identified_body
 from prohmr_jax.models.prohmr import prepare
 from prohmr_jax.models.spec import build_model
+from prohmr_jax.modes.config_checks import require_keypoint_model
 from prohmr_jax.poses.bank import HeldOutClip, read_held_out_clips
 from prohmr_jax.poses.mocap.splits import Split, action_of
 from prohmr_jax.priors.gaussian_mixture import load_pose_prior
@@ -90,6 +91,7 @@ def run(config: ml_collections.ConfigDict) -> list[ConditionReport]:
     """
     weights = pathlib.Path(config.checkpoint or KEYPOINT_WEIGHTS)
     spec, variables = load_weights(weights)
+    require_keypoint_model(weights, spec)
     body, identity = read_identified_body(config.body)
     warn_of_other_body(weights, identity)
     model = prepare(build_model(spec), variables)

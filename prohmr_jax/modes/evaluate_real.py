@@ -52,7 +52,11 @@ from prohmr_jax.files.images import write_png
 from prohmr_jax.geometry.extrinsics import Extrinsics
 from prohmr_jax.models.prohmr import prepare
 from prohmr_jax.models.spec import build_model
-from prohmr_jax.modes.config_checks import require_least
+from prohmr_jax.modes.config_checks import (
+    require_keypoint_model,
+    require_least,
+    require_some,
+)
 from prohmr_jax.priors.detector_errors import load_detector_errors
 from prohmr_jax.priors.gaussian_mixture import load_pose_prior
 from prohmr_jax.rendering.contact_sheet import contact_sheet
@@ -68,6 +72,7 @@ _LIMBS = np.array(LIMBS_12.positions_in(BODY_25))
 _HIPS = np.array(LIMBS_12.indices("left_hip", "right_hip"))
 # A view is measured if it shows so many joints, and if so many are located.
 _LEAST_SEEN, _LEAST_LOCATED = 6, 8
+_LEAST_SAMPLES = 2
 _LEAST = {
     "seed": 0, "frame_step": 1, "max_frames": 0, "best_of": 1, "data_weights": 0,
     "max_steps": 1, "batch_size": 1, "pictures": 0,
@@ -85,6 +90,10 @@ def run(config: ml_collections.ConfigDict) -> FootageReport:
         the report not be written.
     """
     require_least(config, _LEAST)
+    require_some(config, "best_of", "data_weights")
+    if max(config.best_of) < _LEAST_SAMPLES:
+        what = f"needs {_LEAST_SAMPLES} samples or more, to measure a distribution"
+        raise InputError("config.best_of", what)
     models = _models(config)
     output = pathlib.Path(config.output)
     people = film_people(
@@ -132,6 +141,7 @@ def _models(config: ml_collections.ConfigDict) -> FootageModels:
     body, identity = read_identified_body(config.body)
     path = config.checkpoint or KEYPOINT_WEIGHTS
     spec, variables = load_weights(path)
+    require_keypoint_model(path, spec)
     warn_of_other_body(path, identity)
     model = prepare(build_model(spec), variables)
     if model.flow is None:

@@ -19,13 +19,13 @@ from prohmr_jax.rendering.color_bar import spread_scale
 from prohmr_jax.rendering.colors import spread_color
 
 MAX_PEOPLE = 8
-"""As many people of a run have bodies and pictures on its page; it stays small."""
+"""Largest number of people with bodies and pictures on a page, which keeps it small."""
 MAX_BODIES = 9
-"""As many bodies of each person are on a page, the first ones."""
+"""Largest number of bodies of a person on a page; the first ones are taken."""
 _MAX_PICTURE_PX = 1600
 _JPEG_QUALITY = 85
 _INT16 = 32767
-# Bars of the table are as long for the spread at the end of the scale.
+# Length of a bar of the table for the spread at the end of the scale.
 _BAR_REM = 7.0
 
 

@@ -33,7 +33,7 @@ from prohmr_jax.viewer.people import (
 )
 
 MAX_PEOPLE = 500
-"""As many people of a table are shown, the first ones."""
+"""Largest number of people of a table that are shown; the first ones are taken."""
 _LOG = logging.getLogger(__name__)
 _TABLES = ("views.npz", "fits.npz")
 _OVERLAYS = "overlays"

@@ -30,9 +30,9 @@ PLAIN, BY_SPREAD, BY_LIKELIHOOD = "plain", "spread", "likelihood"
 VIEWS = ("camera", "side", "back", "top")
 """Names of the views of `look_from`."""
 MAX_GHOSTS = 12
-"""As many bodies are shown at once."""
+"""Largest number of bodies that are shown at once."""
 _spread = jax.jit(spread)
-# As many bodies are posed at a time, so that one program serves any number.
+# Number of bodies that are posed at a time, so that one program serves any number.
 _AT_ONCE = 8
 # Distance of the views from the body, in heights of the body.
 _AWAY = 2.0

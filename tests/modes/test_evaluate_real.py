@@ -1,5 +1,6 @@
 """Footage is measured end to end: people whom three cameras of a room film."""
 
+import hashlib
 import json
 
 import cv2
@@ -12,6 +13,7 @@ from prohmr_jax.errors import InputError
 from prohmr_jax.evaluation.footage import film_people
 from prohmr_jax.fitting import keypoints, multiview_fusion, multiview_joint
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
+from prohmr_jax.modes.config_checks import require_keypoint_model
 from prohmr_jax.modes.evaluate_real import run
 from prohmr_jax.solver.problem import Minimum
 from prohmr_jax.weights.weight_files import save_weights
@@ -40,7 +42,7 @@ def write_footage(folder, size=SIZE):
         writer.release()
 
 
-def write_detections(folder, frames=range(FRAMES)):
+def write_detections(folder, footage, frames=range(FRAMES)):
     """Writes what the detector would have seen: one person per frame, exactly."""
     people = bodies()[: len(frames)]
     for view, name in enumerate(NAMES):
@@ -51,6 +53,9 @@ def write_detections(folder, frames=range(FRAMES)):
             xy=shown_by(RIG, view, people),
             confidence=np.ones(people.shape[:2]),
             frames=np.array(frames),
+            video_sha256=hashlib.sha256(
+                (footage / "videos" / f"{name}.mp4").read_bytes()
+            ).hexdigest(),
         )
 
 
@@ -63,7 +68,7 @@ def stay(objective, initial, data, settings):
 
 def test_people_are_matched_over_the_cameras(tmp_path):
     write_footage(tmp_path / "room")
-    write_detections(tmp_path / "detections", range(0, FRAMES, 2))
+    write_detections(tmp_path / "detections", tmp_path / "room", range(0, FRAMES, 2))
     people = film_people(tmp_path / "room", tmp_path / "detections", None, 2, 0)
     assert people.names == NAMES
     assert people.num_frames == len(people) == 2
@@ -72,6 +77,31 @@ def test_people_are_matched_over_the_cameras(tmp_path):
     np.testing.assert_allclose(people.keypoints.xy, expected, atol=1e-6)
     with pytest.raises(InputError, match="detections of other frames; remove it"):
         film_people(tmp_path / "room", tmp_path / "detections", None, 1, 0)
+    with (tmp_path / "room" / "videos" / "left.mp4").open("ab") as stream:
+        stream.write(b"\0" * 8)
+    with pytest.raises(InputError, match="detections of another video; remove it"):
+        film_people(tmp_path / "room", tmp_path / "detections", None, 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"best_of": ()}, "config.best_of: is empty"),
+        ({"best_of": (1,)}, "config.best_of: needs 2 samples"),
+        ({"data_weights": ()}, "config.data_weights: is empty"),
+    ],
+)
+def test_settings_that_measure_nothing(change, message):
+    config = get_config()
+    config.update(change)
+    with pytest.raises(InputError, match=message):
+        run(config.lock())
+
+
+def test_a_model_of_photos_is_refused():
+    require_keypoint_model("a.npz", ModelSpec())
+    with pytest.raises(InputError, match="a.npz: is a model of photos"):
+        require_keypoint_model("a.npz", ModelSpec(encoder="resnet50"))
 
 
 def test_footage_that_cannot_be_measured(tmp_path):
@@ -86,7 +116,7 @@ def test_the_report(tmp_path, monkeypatch):
     for room in (keypoints, multiview_fusion, multiview_joint):
         monkeypatch.setattr(room, "minimise_batch", stay)
     write_footage(tmp_path / "room")
-    write_detections(tmp_path / "out" / "detections")
+    write_detections(tmp_path / "out" / "detections", tmp_path / "room")
     weights = tmp_path / "prohmr.npz"
     spec = ModelSpec(**TINY, flow_batch_norm=False, flow_affine=True)
     save_weights(weights, spec, init_variables(build_model(spec), jax.random.key(0)))
