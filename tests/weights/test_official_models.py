@@ -1,6 +1,7 @@
 """Official state dicts: every name has its place, and values come back unchanged."""
 
 import json
+import lzma
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +19,7 @@ from prohmr_jax.weights.official_models import (
 )
 from tests.support.paths import GOLDENS
 
-TABLES = GOLDENS / "param_tables.json"
+TABLES = GOLDENS / "param_tables.json.xz"
 SMALL = ModelSpec(
     encoder="resnet18",
     context_features=512,
@@ -31,7 +32,7 @@ SMALL = ModelSpec(
 
 @pytest.fixture(scope="module")
 def official_table():
-    return json.loads(TABLES.read_text())["ProHMR"]
+    return json.loads(lzma.decompress(TABLES.read_bytes()))["ProHMR"]
 
 
 @pytest.fixture(scope="module")
