@@ -52,6 +52,7 @@ MODES = {
     "evaluate_images": Mode("modes.evaluate_images"),
     "evaluate_fitting": Mode("modes.evaluate_fitting"),
     "evaluate_plausibility": Mode("modes.evaluate_plausibility"),
+    "evaluate_detector": Mode("modes.evaluate_detector"),
     "evaluate_real": Mode("modes.evaluate_real"),
     "evaluate_video": Mode("modes.evaluate_video"),
     "render_people": Mode("modes.render_people"),

@@ -14,7 +14,6 @@ COCO_SIGMAS = np.array(
         0.107, 0.107, 0.087, 0.087, 0.089, 0.089,
     ]
 )  # fmt: skip
-_FEWEST_JOINTS = 3
 
 
 def object_similarity(
@@ -23,10 +22,11 @@ def object_similarity(
     counted: Bool[np.ndarray, "*b 17"],
     area: Float[np.ndarray, "*b"],
     tolerance: float | Float[np.ndarray, "*b"] = 1.0,
+    fewest: int = 3,
 ) -> Float[np.ndarray, "*b"]:
     """Returns COCO's object keypoint similarity of pairs, in [0, 1].
 
-    It is 0 where fewer than three joints count.
+    It is 0 where too few joints count.
 
     Args:
       xy: joints (COCO_17), pixels.
@@ -34,6 +34,7 @@ def object_similarity(
       counted: which joints are compared.
       area: area that distances are relative to, square pixels.
       tolerance: factor of COCO's standard deviations.
+      fewest: least number of joints that must count.
     """
     distance = np.sum((xy - other_xy) ** 2, axis=-1)
     sigma = 2.0 * COCO_SIGMAS * np.asarray(tolerance)[..., None]
@@ -41,7 +42,7 @@ def object_similarity(
     near = np.exp(-distance / (2.0 * variance))
     count = np.sum(counted, axis=-1)
     mean = np.sum(near * counted, axis=-1) / np.maximum(count, 1)
-    return np.where(count >= _FEWEST_JOINTS, mean, 0.0)
+    return np.where(count >= fewest, mean, 0.0)
 
 
 def box_area(box: Float[np.ndarray, "*b 4"]) -> Float[np.ndarray, "*b"]:
