@@ -22,6 +22,14 @@ from prohmr_jax.structs import Camera, Keypoints2D
 
 # The vertical axis of the body frame, which points up.
 _UP = 1
+_SHOULDERS, _LEGS = (
+    np.array(
+        skeleton.BODY_25.indices(
+            *(f"{s}_{p}" for p in parts for s in ("left", "right"))
+        )
+    )
+    for parts in (("shoulder",), ("hip", "knee", "ankle"))
+)
 
 
 @struct.dataclass
@@ -44,6 +52,9 @@ class Measures:
     """Side of the person's box at the depth of the body, metres."""
     box_px: Float[Array, "*b"]
     """Side of the person's box, pixels of the photo."""
+    part_of_body: Bool[Array, "*b"]
+    """Whether the box is that of a part of the body, such as a head, and may be small:
+    keypoints are seen, but not both a shoulder and a hip, knee or ankle."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +71,8 @@ class Limits:
     stature_m: tuple[float, float]
     """Least and greatest stature."""
     box_m: tuple[float, float]
-    """Least and greatest side of the box at the depth of the body."""
+    """Least and greatest side of the box at the depth of the body; the least holds for
+    boxes of whole bodies alone."""
     min_box_px: float
     """Least side of the box."""
 
@@ -114,6 +126,8 @@ def measure(
     """
     num_joints = keypoints.confidence.shape[-1]
     seen = keypoints.confidence > MIN_CONFIDENCE
+    whole = seen[..., _SHOULDERS].any(-1) & seen[..., _LEGS].any(-1)
+    part_of_body = seen.any(-1) & ~whole
     if not use_hips:
         seen &= ~np.isin(np.arange(num_joints), skeleton.HIPS_44)
     count = jnp.sum(seen, axis=-1)
@@ -130,6 +144,7 @@ def measure(
         stature_m=stature(body, betas),
         box_m=depth * box_size / jnp.mean(camera.focal_length, axis=-1),
         box_px=box_size,
+        part_of_body=part_of_body,
     )
 
 
@@ -182,10 +197,12 @@ class _Check:
     words: str  # with a place for a value
     low: float
     high: float
+    may_be_small: np.ndarray | bool = False  # bodies whose lower bound is 0
 
     @property
     def holds(self) -> np.ndarray:
-        return (self.low <= self.values) & (self.values <= self.high)
+        low = np.where(self.may_be_small, np.minimum(self.low, 0.0), self.low)
+        return (low <= self.values) & (self.values <= self.high)
 
     def text(self, index: tuple[int, ...]) -> str:
         if self.high == np.inf:
@@ -220,6 +237,7 @@ def _checks(values: Measures, limits: Limits) -> list[_Check]:
             values.box_m,
             "the box would be {:.2f} m wide at the body's distance",
             *limits.box_m,
+            may_be_small=values.part_of_body,
         ),
         _Check(
             values.box_px, "the box is {:.1f} pixels wide", limits.min_box_px, np.inf

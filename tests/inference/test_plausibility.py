@@ -23,7 +23,7 @@ from prohmr_jax.inference.plausibility import (
     stature,
 )
 from prohmr_jax.inference.results import PersonResult, schema_members
-from prohmr_jax.skeleton import HIPS_44
+from prohmr_jax.skeleton import BODY_25, HIPS_44
 from prohmr_jax.structs import Camera, Keypoints2D, SmplParams
 
 LIMITS = Limits(
@@ -42,6 +42,7 @@ GOOD = Measures(
     stature_m=1.7,
     box_m=1.8,
     box_px=300.0,
+    part_of_body=False,
 )
 
 
@@ -49,7 +50,12 @@ def measures(shape=(), **changes) -> Measures:
     """Measures of good bodies with some of them changed."""
     values = vars(GOOD) | changes
     return Measures(
-        **{n: np.broadcast_to(np.float32(v), shape) for n, v in values.items()}
+        **{
+            n: np.broadcast_to(
+                np.asarray(v, bool if n == "part_of_body" else "f4"), shape
+            )
+            for n, v in values.items()
+        }
     )
 
 
@@ -179,6 +185,30 @@ def test_someone_without_keypoints_is_judged_by_the_rest():
     assert judge(measures(reprojection_percent=np.nan), LIMITS).plausible
     small = measures(reprojection_percent=np.nan, box_px=1.0)
     assert not judge(small, LIMITS).plausible
+
+
+def test_the_box_of_a_part_of_the_body_may_be_small():
+    boxes = measures((4,), box_m=[0.2, 0.2, -0.1, 3.5], part_of_body=[1, 0, 1, 1])
+    assert judge(boxes, LIMITS).plausible.tolist() == [True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("seen", "is_part"),
+    [
+        (("nose", "left_eye", "left_ear"), True),
+        (("nose", "left_shoulder", "right_shoulder", "left_wrist"), True),
+        (("left_knee", "left_ankle", "left_heel"), True),
+        (("left_shoulder", "right_hip"), False),
+        (("right_shoulder", "left_ankle"), False),
+        ((), False),  # only a box is known, which is that of the person
+    ],
+)
+def test_a_shoulder_and_a_leg_make_a_whole_body(tiny_body, people, seen, is_part):
+    confidence = np.zeros((2, 44), np.float32)
+    confidence[:, list(BODY_25.indices(*seen))] = 0.9
+    keypoints = Keypoints2D(np.nan_to_num(people.keypoints.xy), confidence)
+    measured = measure(tiny_body, **vars(people.replace(keypoints=keypoints)))
+    assert measured.part_of_body.tolist() == [is_part] * 2
 
 
 def test_results_of_another_body_are_implausible():

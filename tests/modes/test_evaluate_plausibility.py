@@ -38,7 +38,8 @@ LIMITS = Limits(5.0, -100.0, 4.0, (1.2, 2.2), (0.5, 3.0), 10.0)
 def measures(error) -> Measures:
     error = np.asarray(error, np.float32)
     values = (0.0, 1.0, 4.0, 1.7, 1.8, 300.0)
-    return Measures(error, *(np.full(error.shape, v, np.float32) for v in values))
+    numbers = (np.full(error.shape, v, np.float32) for v in values)
+    return Measures(error, *numbers, np.zeros(error.shape, bool))
 
 
 def test_one_implausible_view_makes_a_person_implausible():
