@@ -2,9 +2,15 @@
 
 Every writer of the project ends here. The standard library has no such function, and
 the package `atomicwrites` is no longer maintained and does not write directories.
+
+What is not complete has a hidden name that follows from the name of the target, and is
+locked while its writer lives. So the next writer of the same target takes what a killed
+one has left behind, and never what belongs to a writer that lives.
 """
 
 import contextlib
+import fcntl
+import hashlib
 import os
 import secrets
 import shutil
@@ -34,17 +40,17 @@ def write_atomically(
     target = Path(os.path.realpath(path))
     with _write_errors_named(path):
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = _temporary_beside(target)
-        try:
-            with temporary.open("xb") as stream:
+        temporary, stream = _temporary_file(target)
+        with stream:  # closing it releases the lock
+            try:
                 write(stream)
                 stream.flush()
                 os.fsync(stream.fileno())
-            temporary.replace(target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
+                temporary.replace(target)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    temporary.unlink()
+                raise
 
 
 def make_directory_atomically(
@@ -66,14 +72,16 @@ def make_directory_atomically(
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise InputError(path, "is there already and would be overwritten")
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = _temporary_beside(target)
-        temporary.mkdir()
+        temporary, lock = _temporary_directory(target)
         try:
             fill(temporary)
             temporary.replace(target)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
+        finally:
+            if lock is not None:
+                os.close(lock)
 
 
 def require_writable(folder: str | os.PathLike) -> None:
@@ -113,13 +121,63 @@ def require_writable_file(path: str | os.PathLike) -> None:
         raise type(error)(path, error.what) from error
 
 
-def _temporary_beside(target: Path) -> Path:
-    """Returns an unused hidden path in the same folder.
+# The paths lie in the folder of the target, because only within one file system is a
+# rename atomic.
+def _temporary_file(target: Path) -> tuple[Path, BinaryIO]:
+    """Returns the path of an empty hidden file beside the target, open and locked."""
+    path = target.with_name(_hidden_name(target.name))
+    with contextlib.suppress(OSError):
+        # The file of a killed writer may be there; its content goes after the lock.
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+        stream = os.fdopen(os.open(path, flags, 0o666), "wb")
+        if _lock(stream.fileno(), path):
+            stream.truncate(0)
+            return path, stream
+        stream.close()
+    path = target.with_name(_hidden_name(secrets.token_hex()))
+    return path, path.open("xb")
 
-    Only within one file system is a rename atomic, so the system's temporary folder
-    will not do.
+
+def _temporary_directory(target: Path) -> tuple[Path, int | None]:
+    """Returns the path of an empty hidden folder beside the target, and its lock.
+
+    The lock is a file descriptor, or None where the folder cannot be locked.
     """
-    return target.parent / f".{secrets.token_hex(8)}.tmp"
+    path = target.with_name(_hidden_name(target.name))
+    with contextlib.suppress(OSError):
+        path.mkdir(exist_ok=True)
+        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        if _lock(lock, path):
+            for entry in list(path.iterdir()):
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry, ignore_errors=True)
+                else:
+                    entry.unlink()
+            if not any(path.iterdir()):
+                return path, lock
+        os.close(lock)
+    path = target.with_name(_hidden_name(secrets.token_hex()))
+    path.mkdir()
+    return path, None
+
+
+def _hidden_name(text: str) -> str:
+    """Returns the name of a hidden file, the same for the same text."""
+    return f".{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:16]}.tmp"
+
+
+def _lock(descriptor: int, path: Path) -> bool:
+    """Returns whether a file or folder could be locked and is still at its path.
+
+    The system releases the lock when the process ends, however it ends. Between opening
+    and locking, another writer may have completed the file and moved it to its target.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        here = os.stat(path, follow_symlinks=False)
+    except OSError:
+        return False
+    return os.path.samestat(os.fstat(descriptor), here)
 
 
 @contextlib.contextmanager

@@ -25,6 +25,9 @@ from prohmr_jax.files.atomic import write_atomically
 
 # The largest array of a real file takes 50 MB: 300 shape directions in float64.
 _MAX_MEMBER_BYTES = 1 << 28
+# Tables of bodies shrink to a half or so. An archive that unpacks to more than both of
+# these is made to fill the memory.
+_MAX_TOTAL_BYTES, _MAX_TIMES_PACKED = 1 << 30, 100
 
 ReadObjects = Callable[[BinaryIO], np.ndarray]
 
@@ -59,6 +62,7 @@ def read_npz(
         zipfile.ZipFile(path) as archive,
     ):
         members = {info.filename: info for info in archive.infolist()}
+        reader.check_total(members, expected)
         arrays = {}
         for name, want in expected.items():
             info = members.get(f"{name}.npy")
@@ -146,6 +150,20 @@ class _Reader:
     checker: Checker
     read_objects: ReadObjects | None
     max_bytes: int
+
+    def check_total(
+        self, members: Mapping[str, zipfile.ZipInfo], names: Iterable[str]
+    ) -> None:
+        """Raises InputError if arrays would take far more memory than the file."""
+        total = sum(
+            members[f"{name}.npy"].file_size
+            for name in names
+            if f"{name}.npy" in members
+        )
+        packed = os.path.getsize(self.checker.path)
+        if total > max(_MAX_TOTAL_BYTES, _MAX_TIMES_PACKED * packed):
+            what = f"{packed} bytes claim to unpack to {total}"
+            raise self._fault(f"is no sound archive: its {what}")
 
     def read(
         self,

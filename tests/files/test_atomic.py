@@ -134,6 +134,85 @@ def test_a_directory_that_cannot_be(tmp_path):
         make_directory_atomically(tmp_path / "file" / "d", lambda path: None)
 
 
+_KILLED = """
+import os, sys
+from prohmr_jax.files.atomic import make_directory_atomically, write_atomically
+
+def write(stream):
+    stream.write(b"a long half")
+    stream.flush()
+    os._exit(9)
+
+def fill(path):
+    (path / "sub").mkdir()
+    (path / "sub" / "a").write_text("half")
+    (path / "b").symlink_to(sys.argv[1])
+    os._exit(9)
+
+if sys.argv[2] == "file":
+    write_atomically(sys.argv[1] + "/a.bin", write)
+else:
+    make_directory_atomically(sys.argv[1] + "/d", fill)
+"""
+
+
+@pytest.mark.parametrize("kind", ["file", "directory"])
+def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path, kind):
+    (tmp_path / "kept").write_text("x")
+    done = subprocess.run([sys.executable, "-c", _KILLED, str(tmp_path), kind])
+    assert done.returncode == 9
+    assert len(os.listdir(tmp_path)) == 2
+    # The next writer of another file leaves it, since that file's writer may come.
+    write_atomically(tmp_path / "other", lambda stream: stream.write(b"y"))
+    assert len(os.listdir(tmp_path)) == 3
+    if kind == "file":
+        write_atomically(tmp_path / "a.bin", lambda stream: stream.write(b"new"))
+        assert (tmp_path / "a.bin").read_bytes() == b"new"
+        assert sorted(os.listdir(tmp_path)) == ["a.bin", "kept", "other"]
+    else:
+        target = tmp_path / "d"
+        make_directory_atomically(target, lambda path: (path / "c").write_text("z"))
+        assert os.listdir(target) == ["c"]
+        assert sorted(os.listdir(tmp_path)) == ["d", "kept", "other"]
+
+
+def test_two_writers_of_one_target_do_not_meet(tmp_path):
+    path, folder = tmp_path / "a.bin", tmp_path / "d"
+
+    def write(stream):
+        stream.write(b"first")
+        stream.flush()
+        write_atomically(path, lambda inner: inner.write(b"second"))
+        assert path.read_bytes() == b"second"
+
+    write_atomically(path, write)
+    assert path.read_bytes() == b"first"
+
+    def fill(outer):
+        (outer / "first").touch()
+        make_directory_atomically(folder, lambda inner: (inner / "second").touch())
+        assert os.listdir(outer) == ["first"]
+
+    with pytest.raises(InputError, match="cannot be written: Directory not empty"):
+        make_directory_atomically(folder, fill)
+    assert os.listdir(folder) == ["second"]
+    assert sorted(os.listdir(tmp_path)) == ["a.bin", "d"]
+
+
+def test_a_link_in_the_place_of_the_hidden_file_is_not_followed(tmp_path):
+    (tmp_path / "kept").write_text("x")
+
+    def write(stream):
+        hidden = next(tmp_path.glob(".*.tmp"))
+        hidden.unlink()
+        hidden.symlink_to(tmp_path / "kept")
+        write_atomically(tmp_path / "a", lambda inner: inner.write(b"y"))
+        stream.write(b"z")
+
+    write_atomically(tmp_path / "a", write)
+    assert (tmp_path / "kept").read_text() == "x"
+
+
 def test_what_can_be_written_is_found_out_without_a_trace(tmp_path):
     (tmp_path / "file").write_text("old")
     require_writable(tmp_path)

@@ -147,6 +147,21 @@ def test_cut_or_damaged_anywhere_it_is_an_input_error(tmp_path, save):
     assert refused > 300
 
 
+def test_an_archive_that_unpacks_to_far_more_than_its_size_is_refused(tmp_path):
+    """The members are small; only their directory claims sizes, as a bomb's would."""
+    path = tmp_path / "a.npz"
+    write_npz(path, {name: np.zeros((4, 3)) for name in ("v", "w", "x")})
+    with zipfile.ZipFile(path, "a") as out:
+        for info in out.infolist():
+            info.file_size = 400 << 20
+        out.writestr("more", "")
+    expected = {name: Expected(("V", 3)) for name in ("v", "w", "x")}
+    with pytest.raises(InputError, match=r"bytes claim to unpack to 1258291200$"):
+        read_npz(path, expected, max_member_bytes=1 << 40)
+    # The claim of one array alone is within the limit.
+    assert not read_npz(path, ONE, max_member_bytes=1 << 40)["v"].any()
+
+
 def test_claims_are_checked_before_memory_is_taken(tmp_path):
     path = tmp_path / "a.npz"
     header = member(np.zeros((4, 3)))
