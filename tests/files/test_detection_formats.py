@@ -172,6 +172,79 @@ def vitpose(names, *frames: dict) -> dict:
     return {"keypoints": frames, "skeleton": skeleton}
 
 
+POSETRACK = ("nose", "head_bottom", "head_top", *COCO_17.names[3:])
+CROWDPOSE = (*COCO_17.names[5:], "head", "neck")
+
+
+@pytest.mark.parametrize("names", [POSETRACK, CROWDPOSE, CROWDPOSE[::-1]])
+def test_categories_of_annotations_name_the_joints(read, names):
+    """PoseTrack has as many joints as COCO, of which two are others."""
+    values = joints(len(names))
+    values[:, 2] = 2
+    person = {"image_id": 3, "category_id": 1, "track_id": 4,
+              "keypoints": values.ravel().tolist()}  # fmt: skip
+    stranger = {**person, "category_id": 2}
+    image = {"id": 3, "file_name": "v/8.jpg", "frame_id": 8}
+    numbers = [str(number) for number in range(len(names))]
+    categories = [{"id": 1, "keypoints": list(names)}, {"id": 2, "keypoints": numbers}]
+    file = {"images": [image], "annotations": [person, stranger],
+            "categories": categories}  # fmt: skip
+    found = read(file)
+    first = found.people[0]
+    assert (first.frame, first.track_id, first.image_name) == (8, "4", "v/8.jpg")
+    values[:, 2] = 1
+    check(first.keypoints, values, names)
+    # Numbers are no names of joints: the order is told by how many there are.
+    if len(names) == len(COCO_17):
+        check(found.people[1].keypoints, values, COCO_17.names)
+    else:
+        assert "has 14 joints instead of" in found.left_out[0].reason
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.title() for word in rest)
+
+
+@pytest.mark.parametrize("form", ["TensorFlow.js", "PoseNet", "Roboflow"])
+def test_joints_that_are_objects_have_names(read, form):
+    values = joints(17)
+    rows = list(zip(COCO_17.names, values.tolist(), strict=True))[::-1][:-2]
+    if form == "PoseNet":
+        people = [{"keypoints": [
+            {"part": _camel(n), "position": {"x": x, "y": y}, "score": c}
+            for n, (x, y, c) in rows]}]  # fmt: skip
+    else:
+        key = {"TensorFlow.js": "name", "Roboflow": "class"}[form]
+        people = [{"keypoints": [
+            {key: n.replace("_", "-"), "x": x, "y": y, "score": c}
+            for n, (x, y, c) in rows]}]  # fmt: skip
+    (person,) = read({"predictions": people} if form == "Roboflow" else people).people
+    names = [name for name, _ in rows]
+    check(person.keypoints, np.array([row for _, row in rows]), names)
+
+
+def test_a_picture_of_nobody_is_no_fault(read):
+    values = joints(17)
+    x, y, c = values.T.tolist()
+    person = {"name": "person", "keypoints": {"x": x, "y": y, "visible": c}}
+    (one,) = read({"a.jpg": [person], "b.jpg": [], "c.jpg": None}).people
+    assert one.image_name == "a.jpg"
+    check(one.keypoints, values, COCO_17.names)
+
+
+def test_torchvision_of_several_pictures(read):
+    pictures = [
+        {"keypoints": [np.c_[joints(17, n)[:, :2], np.ones(17)].tolist()],
+         "keypoints_scores": [joints(17, n)[:, 2].tolist()], "scores": [0.9]}
+        for n in range(2)
+    ]  # fmt: skip
+    people = read([*pictures, {"keypoints": [], "keypoints_scores": []}]).people
+    assert [person.frame for person in people] == [0, 1]
+    for n, person in enumerate(people):
+        check(person.keypoints, joints(17, n), COCO_17.names)
+
+
 def test_easy_vitpose_has_rows_before_columns(read):
     values = joints(25)
     (person,) = read(vitpose(VITPOSE_25, {"0": values})).people

@@ -12,6 +12,7 @@ from prohmr_jax.errors import InputError, one_line
 from prohmr_jax.files.detection_formats.array_dumps import (
     array_dump_people,
     is_array_dump,
+    is_list_of_dumps,
 )
 from prohmr_jax.files.detection_formats.coco import coco_people, is_coco
 from prohmr_jax.files.detection_formats.easy_vitpose import (
@@ -108,6 +109,8 @@ def _people(
     path: str | os.PathLike, content: object, depth: int
 ) -> list[RawPerson] | None:
     """Returns the people of one or several pictures, or None in an unknown format."""
+    if is_list_of_dumps(content) and depth:
+        return _people_by_frame(path, content, depth - 1)
     for is_format, people in _FORMATS:
         if is_format(content):
             return people(path, content)
@@ -155,12 +158,14 @@ def _people_by_name(
     path: str | os.PathLike, pictures: dict, depth: int
 ) -> list[RawPerson] | None:
     """Returns the people of pictures by name, or None in an unknown format."""
-    people = []
+    people, is_known = [], False
     for name, picture in pictures.items():
-        in_picture = _people(path, picture, depth) if picture else None
+        # A picture of nobody is no fault beside others.
+        in_picture = _people(path, picture, depth) if picture else []
         if in_picture is None:
             return None
+        is_known = is_known or bool(picture)
         frame = whole_number(name)
         fields = picture_fields(name) if frame is None else {"frame": frame}
         people += [dataclasses.replace(person, **fields) for person in in_picture]
-    return people if pictures else None
+    return people if is_known else None

@@ -28,6 +28,11 @@ def is_array_dump(content: object) -> bool:
     return isinstance(content, dict) and bool(_people(content))
 
 
+def is_list_of_dumps(content: object) -> bool:
+    """Returns whether the content of a file lists such arrays, one for each picture."""
+    return isinstance(content, list) and any(is_array_dump(item) for item in content)
+
+
 def array_dump_people(path: str | os.PathLike, content: dict) -> list[RawPerson]:
     """Returns the people of a file, in its order.
 

@@ -71,8 +71,8 @@ def flat_values(
 
     Args:
       joints: any JSON; in a sound file one of: a flat list of x, y, confidence; rows of
-        these, or of x and y with `scores`; objects with "x", "y" and a confidence; or
-        an object of the lists "x", "y" and "visible".
+        these, or of x and y with `scores`; objects with "x", "y" (or a "position" that
+        has them) and a confidence; or an object of the lists "x", "y" and "visible".
       scores: confidence of each joint, for rows of x and y; None where they are in the
         rows. Rows of x and y without any confidence have confidence 1.
       columns: columns of x, y and confidence in each row.
@@ -114,6 +114,8 @@ def _columns_as_rows(joints: Mapping[str, object]) -> tuple[object, object]:
 def _row(joint: object, score: object, columns: Sequence[int]) -> list | None:
     """Returns x, y and confidence of one joint, or None if it has another form."""
     if isinstance(joint, dict):
+        if isinstance(joint.get("position"), dict):  # PoseNet
+            joint = {**joint, **joint["position"]}
         keys = [key for key in _CONFIDENCE_KEYS if key in joint]
         if not {"x", "y"} <= set(joint):
             return None

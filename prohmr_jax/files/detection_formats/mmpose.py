@@ -13,6 +13,7 @@ from prohmr_jax.files.detection_formats.raw import (
     MMPOSE,
     RawPerson,
     list_of_objects,
+    names_of_objects,
     our_names,
     picture_fields,
     picture_size,
@@ -88,7 +89,7 @@ def _person(
     return RawPerson(
         flat_values(joints, scores),
         MMPOSE,
-        names,
+        names_of_objects(joints) or names,
         **(picture_fields(described[0]) if described else {}),
         frame=frame,
         track_id=track_of(person),

@@ -5,6 +5,7 @@ All modules of `detection_formats` return `RawPerson`s, and use the helpers belo
 
 import dataclasses
 import os
+import re
 from collections.abc import Mapping
 
 from prohmr_jax.errors import InputError
@@ -25,6 +26,9 @@ _ALIASES = {
     "hip": "mid_hip", "pelvis": "mid_hip", "thorax": "neck",
     "left_foot_index": "left_big_toe", "right_foot_index": "right_big_toe",
 }  # fmt: skip
+# Keys under which objects that are joints have their names: TensorFlow.js, its PoseNet,
+# Roboflow.
+_NAME_KEYS = ("name", "part", "class", "class_name", "label")
 # Keys under which programs write the size of the picture.
 _WIDTH_KEYS = ("width", "image_width", "imageWidth", "canvas_width")
 _HEIGHT_KEYS = ("height", "image_height", "imageHeight", "canvas_height")
@@ -88,9 +92,36 @@ def our_names(
 
 
 def our_name(name: str) -> str:
-    """Returns the name of a joint as BODY_25 spells it."""
-    name = name.lower().replace(" ", "_")
+    """Returns the name of a joint as BODY_25 spells it; "leftEye" is "left_eye"."""
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])|[ -]", "_", name).lower()
     return _ALIASES.get(name, name)
+
+
+def stated_names(names: object) -> tuple[str, ...] | None:
+    """Returns joint names that a file may state, spelt as in BODY_25, or None.
+
+    Names of which most are unknown are another program's own, and do not count.
+
+    Args:
+      names: any JSON; in a sound file a list of the names.
+    """
+    if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
+        return None
+    ours = tuple(our_name(name) for name in names)
+    known = len(set(ours) & set(BODY_25.names))
+    return ours if 2 * known > len(ours) else None
+
+
+def names_of_objects(joints: object) -> tuple[str, ...] | None:
+    """Returns the names of joints that are objects with a name each, or None.
+
+    Args:
+      joints: any JSON; `{"x", "y", "score", "name"}` of TensorFlow.js, for instance.
+    """
+    if not isinstance(joints, list) or not all(isinstance(j, dict) for j in joints):
+        return None
+    key = next((key for key in _NAME_KEYS if joints and key in joints[0]), None)
+    return stated_names([joint.get(key) for joint in joints]) if key else None
 
 
 def list_of_objects(path: str | os.PathLike, items: object, what: str) -> list[dict]:
@@ -148,6 +179,8 @@ def picture_id(value: object) -> str | None:
     Args:
       value: the file's JSON value, such as COCO's `image_id`.
     """
+    if type(value) is float and value.is_integer():
+        value = int(value)
     return str(value) if type(value) in (int, str) and value != "" else None
 
 
