@@ -189,16 +189,16 @@ def test_categories_of_annotations_name_the_joints(read, names):
     categories = [{"id": 1, "keypoints": list(names)}, {"id": 2, "keypoints": numbers}]
     file = {"images": [image], "annotations": [person, stranger],
             "categories": categories}  # fmt: skip
-    found = read(file)
-    first = found.people[0]
+    detections = read(file)
+    first = detections.people[0]
     assert (first.frame, first.track_id, first.image_name) == (8, "4", "v/8.jpg")
     values[:, 2] = 1
     check(first.keypoints, values, names)
     # Numbers are no names of joints: the order is told by how many there are.
     if len(names) == len(COCO_17):
-        check(found.people[1].keypoints, values, COCO_17.names)
+        check(detections.people[1].keypoints, values, COCO_17.names)
     else:
-        assert "has 14 joints instead of" in found.left_out[0].reason
+        assert "has 14 joints instead of" in detections.left_out[0].reason
 
 
 def _camel(name: str) -> str:
