@@ -150,6 +150,21 @@ class Hypotheses:
 
 
 @struct.dataclass
+class SkeletonHypotheses:
+    """Holds K skeletons per input from the distribution that a lifter predicts.
+
+    Index 0 of K is the mode (z = 0); the others are random samples.
+    """
+
+    z: Float[Array, "*b K D"]
+    """Latent vectors of the flow."""
+    joints: Float[Array, "*b K J 3"]
+    """Joints, metres, camera axes, relative to the pelvis, which is none of them."""
+    log_prob: Float[Array, "*b K"]
+    """Natural logarithm of the density at `joints`, nats."""
+
+
+@struct.dataclass
 class LiftingBatch:
     """Holds the input and the labels of the keypoint-conditioned model."""
 

@@ -1,6 +1,7 @@
 """Converts official ProHMR weights, or a ResNet of torchvision, without PyTorch.
 
 python tools/convert_checkpoint.py prohmr_resnet50.pt weights/prohmr
+python tools/convert_checkpoint.py proskeleton.pt weights/lifter
 python tools/convert_checkpoint.py resnet50-0676ba61.pth weights/resnet50
 """
 

@@ -11,7 +11,7 @@ from prohmr_jax.models.resnet import max_pool
 from prohmr_jax.parity.golden import GoldenDirectory, GoldenFile
 from prohmr_jax.parity.recipe import recipe_model
 from prohmr_jax.parity.report import VALUES, Report
-from prohmr_jax.weights.official_layers import resnet_to_official
+from prohmr_jax.weights.official_layers import encoder_to_official
 from prohmr_jax.weights.official_models import BACKBONE_PREFIX
 
 # Looser tolerance: statistics of few positions in few images amplify rounding.
@@ -112,7 +112,7 @@ def _check_training(case, report, encoder, variables) -> None:
     features, updated = _train(encoder, variables, jnp.asarray(images))
     options = {"tolerance": BATCH_STATISTICS, "reason": _AMPLIFIED}
     report.compare(case, "train/out/feats", features, **options)
-    ours = resnet_to_official(updated["batch_stats"])
+    ours = encoder_to_official(updated["batch_stats"])
     prefix = f"train/after_sd/{BACKBONE_PREFIX}"
     for key in case.keys(prefix):
         name = key.removeprefix(prefix)

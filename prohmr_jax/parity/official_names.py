@@ -6,10 +6,12 @@ import re
 import numpy as np
 
 from prohmr_jax.models.flow import ConditionalGlow
+from prohmr_jax.models.skeleton_lifter import LifterSpec, build_lifter
 from prohmr_jax.parity.golden import GoldenFile
 from prohmr_jax.parity.recipe import FULL_SIZE, flow_shapes
 from prohmr_jax.parity.report import Report
 from prohmr_jax.weights.official_layers import is_layout_buffer
+from prohmr_jax.weights.official_lifter import lifter_shapes
 from prohmr_jax.weights.official_models import FLOW_PREFIX, is_dropped, official_shapes
 
 _GLOW = re.compile(r"ConditionalGlow_(\d+)_(\d+)_(\d+)_(\d+)(?:_ctx(\d+))?")
@@ -26,9 +28,11 @@ def check_param_tables(case: GoldenFile, report: Report) -> None:
             _check_flow(case, report, f"{table}/", flow)
         elif table == "ProHMR":
             _check_flow(case, report, f"{table}/{FLOW_PREFIX}", ConditionalGlow())
-            _check_model(case, report, f"{table}/")
+            _check_model(case, report, f"{table}/", official_shapes(FULL_SIZE))
         elif table == "ProSkeleton":
-            report.postpone(case, case.keys(f"{table}/"), "skeleton lifting")
+            flow = build_lifter(LifterSpec()).flow
+            _check_flow(case, report, f"{table}/{FLOW_PREFIX}", flow)
+            _check_model(case, report, f"{table}/", lifter_shapes(LifterSpec()))
 
 
 def _check_flow(
@@ -58,9 +62,10 @@ def _check_flow(
                            reason="shape and kind")  # fmt: skip
 
 
-def _check_model(case: GoldenFile, report: Report, prefix: str) -> None:
+def _check_model(
+    case: GoldenFile, report: Report, prefix: str, shapes: dict[str, tuple[int, ...]]
+) -> None:
     """Compares all entries but those of the flow, which were compared before."""
-    shapes = official_shapes(FULL_SIZE)
     ours = {name for name in shapes if not name.startswith(FLOW_PREFIX)}
     table = {
         key.removeprefix(prefix): case.golden(key)

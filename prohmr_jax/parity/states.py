@@ -136,7 +136,7 @@ def compare_gradients(
     prefix: str,
     ours: dict[str, np.ndarray],
     *,
-    zero: str | None = None,
+    zero: str | tuple[str, ...] | None = None,
 ) -> None:
     """Compares gradients by official name.
 
@@ -145,8 +145,8 @@ def compare_gradients(
       report: collects the rows.
       prefix: first part of the entries' names.
       ours: official name -> our gradient.
-      zero: end of the names whose gradient is zero in exact arithmetic, if any. The
-        official ones are rounding noise there, and ours must be as small.
+      zero: end or ends of the names whose gradient is zero in exact arithmetic, if any.
+        The official ones are rounding noise there, and ours must be as small.
     """
     for key in case.keys(prefix):
         name = key.removeprefix(prefix)

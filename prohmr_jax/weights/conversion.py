@@ -4,6 +4,7 @@
 """
 
 import dataclasses
+import functools
 import hashlib
 import os
 from collections.abc import Callable, Mapping
@@ -16,11 +17,12 @@ from prohmr_jax.files.pickles.machine import quoted
 from prohmr_jax.files.state_dicts import StateDict, read_state_dict
 from prohmr_jax.weights.known_models import known_model, without_wrappers
 from prohmr_jax.weights.official_body import body_of_checkpoint
+from prohmr_jax.weights.official_layers import is_layout_buffer
+from prohmr_jax.weights.official_lifter import is_lifter, lifter_from_official
 from prohmr_jax.weights.official_models import (
     BACKBONE_PREFIX,
     BODY_PREFIX,
     CLASSIFIER_PREFIX,
-    is_layout_buffer,
     prohmr_from_official,
     resnet_from_torchvision,
 )
@@ -78,8 +80,8 @@ def convert_checkpoint(
     """Converts a file of weights into a weights directory; see `weight_files`.
 
     Args:
-      source: weights of the official ProHMR or of a ResNet of torchvision, written by
-        `torch.save` or as safetensors.
+      source: weights of the official ProHMR, of its variant that lifts skeletons, or of
+        a ResNet of torchvision, written by `torch.save` or as safetensors.
       target: directory to make. It holds a model, which `load_weights` reads, or an
         encoder, which `load_starting_encoder` reads.
 
@@ -97,20 +99,11 @@ def convert_checkpoint(
         examples = ", ".join(map(quoted, list(state.arrays)[:3]))
         raise InputError(source, f"is neither a ProHMR nor a ResNet: it has {examples}")
     weights = _float32(source, state.arrays)
-    convert = prohmr_from_official if is_prohmr else resnet_from_torchvision
     try:
-        converted = convert(weights)
+        model, body, save = _converted(weights, state.arrays)
     except (TypeError, ValueError) as error:  # a model raises these for wrong sizes
         raise InputError(source, str(error)) from error
-    if is_prohmr:
-        spec, _, _ = converted
-        body = body_of_checkpoint(state.arrays)
-        model = f"a ProHMR on {spec.encoder}, with its discriminator"
-        save_weights_directory(target, *converted, body)
-    else:
-        body = None
-        model = f"a {converted[0]}, to start training from"
-        save_encoder_weights(target, *converted)
+    save(target)
     with open(source, "rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     counts = {
@@ -118,6 +111,45 @@ def convert_checkpoint(
     }
     dropped = {rule: count for rule, count in counts.items() if count}
     return Conversion(state, sha256, model, body, dropped)
+
+
+def _converted(
+    weights: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray]
+) -> tuple[str, BodyIdentity | None, Callable[[str | os.PathLike], None]]:
+    """Returns what a model is, its body, and a function that writes it to a directory.
+
+    Args:
+      weights: official name -> array, float32 but for what will be left out.
+      arrays: the same arrays, of the types in the file.
+
+    Raises:
+      ValueError: an entry is missing, unknown or of another shape; it is named.
+    """
+    if is_lifter(weights):
+        spec, variables = lifter_from_official(weights)
+        save = functools.partial(
+            save_weights_directory,
+            spec=spec,
+            variables=variables,
+            discriminator_params={},
+        )
+        return "a ProHMR that lifts skeletons", None, save
+    if not any(name.startswith(BACKBONE_PREFIX) for name in weights):
+        name, variables = resnet_from_torchvision(weights)
+        save = functools.partial(
+            save_encoder_weights, encoder=name, variables=variables
+        )
+        return f"a {name}, to start training from", None, save
+    spec, variables, discriminator_params = prohmr_from_official(weights)
+    body = body_of_checkpoint(arrays)
+    save = functools.partial(
+        save_weights_directory,
+        spec=spec,
+        variables=variables,
+        discriminator_params=discriminator_params,
+        body=body,
+    )
+    return f"a ProHMR on {spec.encoder}, with its discriminator", body, save
 
 
 def _bare_state(source: str | os.PathLike) -> StateDict:

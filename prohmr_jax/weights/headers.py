@@ -18,8 +18,9 @@ from prohmr_jax.files.body_hash import BodyIdentity
 from prohmr_jax.files.json_text import read_json
 from prohmr_jax.files.npz import read_npz
 from prohmr_jax.files.state_dicts import is_state_dict, read_state_dict
-from prohmr_jax.models.spec import ModelSpec, build_model
+from prohmr_jax.models.spec import ModelSpec
 from prohmr_jax.weights.known_models import known_model
+from prohmr_jax.weights.model_kinds import KINDS, Spec, kind_key
 
 SPEC_FILE = "model.json"
 FORMAT_VERSION = 1
@@ -29,14 +30,14 @@ _MOST_LAYERS, _LARGEST_SIZE = 64, 1 << 16
 _LOG = logging.getLogger(__name__)
 
 
-def model_header(spec: ModelSpec, body: BodyIdentity | None) -> dict:
+def model_header(spec: Spec, body: BodyIdentity | None) -> dict:
     """Returns what weights of a whole model say of themselves, see `read_header`.
 
     Args:
       spec: describes the model.
       body: the body that the weights are trained on; None where it is not known.
     """
-    header = {"model": dataclasses.asdict(spec)}
+    header = {kind_key(spec): dataclasses.asdict(spec)}
     if body is not None:
         header["body"] = dataclasses.asdict(body)
     return header
@@ -56,8 +57,9 @@ def read_header(path: pathlib.Path) -> dict:
     """Returns what weights of any form say of themselves.
 
     Returns:
-      A table with the key "encoder" (a name), or with "model" (the fields of a
-      `ModelSpec`) and, unless it is not known, "body" (the fields of a `BodyIdentity`).
+      A table with the key "encoder" (a name), or with a key of `model_kinds.KINDS` (the
+      fields of the description, such as a `ModelSpec`) and, unless it is not known,
+      "body" (the fields of a `BodyIdentity`).
 
     Raises:
       InputError: there are no weights, or their header is damaged or of another
@@ -106,26 +108,35 @@ def _header_of(path: pathlib.Path, header: object) -> dict:
     return header
 
 
-def spec_from_header(path: pathlib.Path, header: Mapping) -> ModelSpec:
+def spec_from_header(
+    path: pathlib.Path, header: Mapping, kind: type[Spec] = ModelSpec
+) -> Spec:
     """Returns the description of the model that a header holds.
 
     Args:
       path: where the header was read; named in errors.
       header: as `read_header` returns it.
+      kind: class of the description.
 
     Raises:
-      InputError: the header describes an encoder alone, or no model that can be built.
+      InputError: the header describes an encoder alone, a model of another kind, or no
+        model that can be built.
     """
     if "encoder" in header:
         raise InputError(path, "holds an encoder only, to start a training from")
+    key = kind_key(kind)
+    for other in KINDS.keys() - {key}:
+        if other in header and key not in header:
+            words = KINDS[other].words, KINDS[key].words
+            raise InputError(path, "holds {}, not {}".format(*words))
     try:
-        fields = header["model"]
+        fields = header[key]
         lists = {name: tuple(v) for name, v in fields.items() if isinstance(v, list)}
-        spec = ModelSpec(**{**fields, **lists})
+        spec = kind(**{**fields, **lists})
         wrong = [name for name in fields if not _is_sound(spec, name)]
         if wrong:
             raise InputError(path, f"describes a model with an impossible {wrong[0]}")
-        build_model(spec)
+        KINDS[key].build(spec)
     except InputError as error:
         fault = error.what if error.path == str(path) else str(error)
         raise InputError(path, fault) from None
@@ -134,9 +145,9 @@ def spec_from_header(path: pathlib.Path, header: Mapping) -> ModelSpec:
     return spec
 
 
-def _is_sound(spec: ModelSpec, name: str) -> bool:
+def _is_sound(spec: Spec, name: str) -> bool:
     """Returns whether a field has the type of its default, and a size that can be."""
-    value, default = getattr(spec, name), getattr(ModelSpec, name)
+    value, default = getattr(spec, name), getattr(type(spec), name)
     if isinstance(default, tuple):
         numbers = isinstance(value, tuple) and all(
             type(v) in (int, float) for v in value
@@ -151,13 +162,17 @@ def _is_sound(spec: ModelSpec, name: str) -> bool:
     return type(value) is not int or 0 <= value <= largest
 
 
-def read_spec(directory: pathlib.Path) -> ModelSpec:
+def read_spec(directory: pathlib.Path, kind: type[Spec] = ModelSpec) -> Spec:
     """Returns the description of the model of a training or weights directory.
+
+    Args:
+      directory: a training or weights directory.
+      kind: class of the description.
 
     Raises:
       InputError: see `read_header` and `spec_from_header`.
     """
-    return spec_from_header(directory / SPEC_FILE, read_header(directory))
+    return spec_from_header(directory / SPEC_FILE, read_header(directory), kind)
 
 
 def trained_body(path: str | os.PathLike) -> BodyIdentity | None:

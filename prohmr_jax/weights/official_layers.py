@@ -63,17 +63,18 @@ def under(state: State, prefix: str) -> dict[str, np.ndarray]:
     }
 
 
-def resnet_from_official(state: State) -> dict:
-    """Returns `{params, batch_stats}` of a `ResNet`.
+def encoder_from_official(state: State) -> dict:
+    """Returns `{params, batch_stats}` of a `ResNet` or of a `SkeletonEncoder`.
 
     Args:
-      state: torchvision's name -> array, without the classifier.
+      state: name within the encoder -> array; for a ResNet, torchvision's names without
+        the classifier.
     """
     return unflatten_dict(_from_torch(under(state, "")))
 
 
-def resnet_to_official(tree: Mapping) -> dict[str, np.ndarray]:
-    """Returns one collection of a `ResNet` as torchvision's name -> array."""
+def encoder_to_official(tree: Mapping) -> dict[str, np.ndarray]:
+    """Returns one collection of an encoder as name within the encoder -> array."""
     return _to_torch(flatten_dict(tree))
 
 

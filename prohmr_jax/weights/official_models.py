@@ -7,7 +7,7 @@ and the classifier of an ImageNet network (`fc.*`).
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
@@ -21,14 +21,22 @@ from prohmr_jax.weights.official_layers import (
     State,
     discriminator_from_official,
     discriminator_to_official,
+    encoder_from_official,
+    encoder_to_official,
     flow_from_official,
     flow_to_official,
     head_from_official,
     head_to_official,
     is_layout_buffer,
-    resnet_from_official,
-    resnet_to_official,
     under,
+)
+from prohmr_jax.weights.official_sizes import (
+    array_shape,
+    array_size,
+    count,
+    flow_sizes,
+    require_entries,
+    without_memory,
 )
 
 BACKBONE_PREFIX = "backbone."
@@ -39,7 +47,7 @@ BODY_PREFIX = "smpl."
 CLASSIFIER_PREFIX = "fc."
 # Our name of each part, the prefix of its official names, and its conversion to them.
 _PARTS = (
-    ("encoder", BACKBONE_PREFIX, resnet_to_official),
+    ("encoder", BACKBONE_PREFIX, encoder_to_official),
     ("flow", FLOW_PREFIX, flow_to_official),
     ("head", HEAD_PREFIX, head_to_official),
 )
@@ -67,9 +75,9 @@ def prohmr_from_official(state: State) -> tuple[ModelSpec, dict, dict]:
       ValueError: an entry is missing, unknown or of another shape; it is named.
     """
     spec = _spec_of(state)
-    _require_entries(state, official_shapes(spec), is_dropped)
+    require_entries(state, official_shapes(spec), is_dropped)
     parts = {
-        "encoder": resnet_from_official(under(state, BACKBONE_PREFIX)),
+        "encoder": encoder_from_official(under(state, BACKBONE_PREFIX)),
         "flow": flow_from_official(state, spec.context_features, FLOW_PREFIX),
         "head": head_from_official(under(state, HEAD_PREFIX)),
     }
@@ -117,7 +125,7 @@ def official_shapes(spec: ModelSpec) -> dict[str, tuple[int, ...]]:
         discriminator = Discriminator().init(key, body_pose, betas)
         return init_variables(build_model(spec), key), discriminator["params"]
 
-    views = _views(jax.eval_shape(init, jax.random.key(0)))
+    views = without_memory(jax.eval_shape(init, jax.random.key(0)))
     return {name: view.shape for name, view in prohmr_to_official(*views).items()}
 
 
@@ -135,66 +143,19 @@ def resnet_from_torchvision(state: State) -> tuple[str, dict]:
     init = lambda: module.init(jax.random.key(0), module.example_input())  # noqa: E731
     shapes = {
         entry: view.shape
-        for tree in _views(jax.eval_shape(init)).values()
-        for entry, view in resnet_to_official(tree).items()
+        for tree in without_memory(jax.eval_shape(init)).values()
+        for entry, view in encoder_to_official(tree).items()
     }
     is_classifier = lambda entry: entry.startswith(CLASSIFIER_PREFIX)  # noqa: E731
     kept = {entry: a for entry, a in state.items() if not is_classifier(entry)}
-    _require_entries(kept, shapes, is_layout_buffer)
-    return name, resnet_from_official(kept)
-
-
-def _views(tree):
-    """Returns abstract arrays as views of one zero, which have shapes and no memory."""
-    return jax.tree.map(lambda s: np.broadcast_to(np.float32(0), s.shape), tree)
-
-
-def _require_entries(
-    state: State, shapes: Mapping[str, tuple[int, ...]], dropped: Callable[[str], bool]
-) -> None:
-    missing = [name for name in shapes if name not in state]
-    unknown = [name for name in state if name not in shapes and not dropped(name)]
-    if missing or unknown:
-        faults = {"has no entry": missing, "unknown entry": unknown}
-        raise ValueError("; ".join(_first_few(f, n) for f, n in faults.items() if n))
-    for name, shape in shapes.items():
-        actual = _shape(state, name)
-        if actual != shape:
-            raise ValueError(f"entry {name!r} has shape {actual}, not {shape}")
-
-
-def _first_few(fault: str, names: list[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"{fault} {', '.join(map(repr, names[:3]))}{more}"
-
-
-def _shape(state: State, name: str) -> tuple[int, ...]:
-    if name not in state:
-        raise ValueError(f"has no entry {name!r}")
-    return np.shape(state[name])
-
-
-def _size(state: State, name: str, axis: int) -> int:
-    shape = _shape(state, name)
-    if axis >= len(shape):
-        raise ValueError(f"entry {name!r} has shape {shape}")
-    return shape[axis]
-
-
-def _count(state: State, pattern: str) -> int:
-    """Returns how many different texts the group of a pattern matches in names.
-
-    Args:
-      state: official name -> array.
-      pattern: regular expression with one group, matched at the start of a name.
-    """
-    return len({match[1] for name in state if (match := re.match(pattern, name))})
+    require_entries(kept, shapes, is_layout_buffer)
+    return name, encoder_from_official(kept)
 
 
 def _resnet_of(state: State) -> str:
     """Returns the name of a ResNet, told by the number and kind of its blocks."""
     bottleneck = any(re.match(r"layer1\.\d+\.conv3\.", name) for name in state)
-    stages = tuple(_count(state, rf"layer{n}\.(\d+)\.") for n in range(1, 5))
+    stages = tuple(count(state, rf"layer{n}\.(\d+)\.") for n in range(1, 5))
     for name, layout in RESNETS.items():
         if layout == (bottleneck, stages):
             return name
@@ -203,26 +164,17 @@ def _resnet_of(state: State) -> str:
 
 def _spec_of(state: State) -> ModelSpec:
     """Returns the description of a whole model, with sizes read off the shapes."""
-    transforms = FLOW_PREFIX + "_transform._transforms."
-    net = transforms + "2.transform_net."
-    numbered = re.escape(transforms) + r"(\d+)\.transform_net\."
-    blocks = re.escape(net) + r"blocks\.(\d+)\."
     head = HEAD_PREFIX + "layers.0.weight"
     means = {
         name: tuple(float(v) for v in np.ravel(state[HEAD_PREFIX + name]))
         for name in ("init_betas", "init_cam")
-        if _shape(state, HEAD_PREFIX + name)
+        if array_shape(state, HEAD_PREFIX + name)
     }
     return ModelSpec(
         encoder=_resnet_of(under(state, BACKBONE_PREFIX)),
-        context_features=_size(state, head, 1),
-        flow_layers=_count(state, numbered),
-        flow_blocks=_count(state, blocks),
-        flow_hidden=_size(state, net + "initial_layer.weight", 0),
-        flow_batch_norm=any(
-            name.startswith(net) and "batch_norm" in name for name in state
-        ),  # fmt: skip
-        head_hidden=_size(state, head, 0),
+        context_features=array_size(state, head, 1),
+        **flow_sizes(state, FLOW_PREFIX),
+        head_hidden=array_size(state, head, 0),
         num_betas=len(means["init_betas"]),
         mean_betas=means["init_betas"],
         mean_camera=means["init_cam"],

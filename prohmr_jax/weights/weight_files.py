@@ -26,7 +26,7 @@ from prohmr_jax.files.array_checks import Expected
 from prohmr_jax.files.atomic import make_directory_atomically
 from prohmr_jax.files.body_hash import BodyIdentity
 from prohmr_jax.files.npz import read_npz, write_npz
-from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
+from prohmr_jax.models.spec import ModelSpec
 from prohmr_jax.weights.headers import (
     SPEC_FILE,
     header_text,
@@ -35,6 +35,7 @@ from prohmr_jax.weights.headers import (
     read_spec,
     spec_from_header,
 )
+from prohmr_jax.weights.model_kinds import Spec, abstract_variables
 from prohmr_jax.weights.state_names import with_current_names
 from prohmr_jax.weights.storage_errors import storage_errors_as_input_errors
 
@@ -43,7 +44,7 @@ STATES = "states"
 
 def save_weights(
     path: str | os.PathLike,
-    spec: ModelSpec,
+    spec: Spec,
     variables: Mapping,
     dtype=np.float16,
     body: BodyIdentity | None = None,
@@ -113,7 +114,9 @@ def _write_file(path, header: Mapping, variables: Mapping, dtype) -> None:
     write_npz(path, {"header": np.array(header_text(header)), **arrays})
 
 
-def load_weights(path: str | os.PathLike) -> tuple[ModelSpec, dict]:
+def load_weights(
+    path: str | os.PathLike, kind: type[Spec] = ModelSpec
+) -> tuple[Spec, dict]:
     """Returns the description and the variables of a whole model.
 
     The variables are `{params, batch_stats, mean_params}`, NumPy, float32. Those of a
@@ -121,18 +124,21 @@ def load_weights(path: str | os.PathLike) -> tuple[ModelSpec, dict]:
 
     Args:
       path: a weights file, a weights directory or a training directory.
+      kind: class of the model's description.
 
     Raises:
       InputError: the weights are missing, damaged, of another format version, of an
-        encoder alone, or do not fit the model that they describe.
+        encoder alone, of another kind of model, or do not fit the model that they
+        describe.
     """
     path = pathlib.Path(path)
     if path.is_dir():
-        spec = read_spec(path)
-        expected = _abstract_variables(spec)
+        spec = read_spec(path, kind)
+        expected = abstract_variables(spec)
         return spec, evaluated_variables(path, restore_state(path), expected)
-    spec = spec_from_header(path, read_header(path))
-    return spec, {"batch_stats": {}, **read_arrays(path, _abstract_variables(spec))}
+    spec = spec_from_header(path, read_header(path), kind)
+    arrays = read_arrays(path, abstract_variables(spec))
+    return spec, {"batch_stats": {}, "mean_params": {}, **arrays}
 
 
 def read_arrays(path: pathlib.Path, expected: Mapping) -> dict:
@@ -154,7 +160,7 @@ def read_arrays(path: pathlib.Path, expected: Mapping) -> dict:
 
 def save_weights_directory(
     directory: str | os.PathLike,
-    spec: ModelSpec,
+    spec: Spec,
     variables: Mapping,
     discriminator_params: Mapping,
     body: BodyIdentity | None = None,
@@ -248,17 +254,12 @@ def evaluated_variables(
     variables = {
         "params": state["average_params"] or state["params"],
         "batch_stats": state["batch_stats"] or {},
-        "mean_params": state["mean_params"],
+        "mean_params": state["mean_params"] or {},
     }
     if jax.tree.map(jnp.shape, variables) != jax.tree.map(jnp.shape, expected):
         raise InputError(directory, f"its weights do not fit its {SPEC_FILE}")
     require_finite(directory, variables)
     return jax.tree.map(np.asarray, variables)
-
-
-def _abstract_variables(spec: ModelSpec) -> dict:
-    """Returns the shapes and types of a model's variables, computing none."""
-    return jax.eval_shape(lambda: init_variables(build_model(spec), jax.random.key(0)))
 
 
 def require_finite(path: pathlib.Path, tree: Mapping) -> None:
