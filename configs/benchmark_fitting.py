@@ -25,4 +25,9 @@ def get_config() -> ConfigDict:
     config.batches = (1, 4, 16, 64, 256, 1024)
     # Markdown file to write; empty for none.
     config.output = ""
+    # JSON file of this run's ratios to write; empty for none.
+    config.ratios = ""
+    # JSON file of the ratios of an earlier run: a run in which one of them is smaller
+    # by more than a fifth fails. Those that ship are in `prohmr_jax/benchmarks/`.
+    config.gate = ""
     return config

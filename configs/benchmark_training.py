@@ -48,4 +48,9 @@ def get_config() -> ConfigDict:
     config.compiled_devices = 2
     # Markdown file to write; empty for none.
     config.output = ""
+    # JSON file of this run's ratios to write; empty for none.
+    config.ratios = ""
+    # JSON file of the ratios of an earlier run: a run in which one of them is smaller
+    # by more than a fifth fails. Those that ship are in `prohmr_jax/benchmarks/`.
+    config.gate = ""
     return config

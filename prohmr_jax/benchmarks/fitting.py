@@ -4,6 +4,7 @@ The naive solver runs twice: to the objective at which ours ends, if it reaches 
 to its own end. All run in turn, round after round.
 """
 
+import collections
 import dataclasses
 import functools
 import logging
@@ -30,6 +31,7 @@ from prohmr_jax.benchmarks.fitting_people import (
     with_vertices,
 )
 from prohmr_jax.benchmarks.naive import NaiveFit
+from prohmr_jax.benchmarks.ratios import keep_ratios, read_ratios, require_ratios
 from prohmr_jax.benchmarks.timing import machine, publish, timed
 from prohmr_jax.files.body_files import read_body_arrays
 from prohmr_jax.files.markdown import table
@@ -49,8 +51,6 @@ from prohmr_jax.solver.problem import Minimum, Settings
 _LOG = logging.getLogger(__name__)
 _SMPL_VERTICES = 6890
 _POSE_SIGMA = 0.15
-# Seconds of the official implementation, for orientation: torch 2.13 on two cores.
-_OFFICIAL = {"1 person": 13.4, "32 people": 38.1, "4 views": 10.1}
 # Settings with which ours goes as far down as the naive solver at its own end, with as
 # long a memory.
 _TO_THE_END = Settings(memory=100, loss_tolerance=1e-7, patience=15)
@@ -144,8 +144,8 @@ def _first_call(run: Callable[[], Any]) -> tuple[Any, float]:
     return result, time.perf_counter() - start
 
 
-def compare(case: Case, rounds: int) -> dict[str, str]:
-    """Returns the column of a case in the report: cells by the name of the row.
+def compare(case: Case, rounds: int) -> tuple[dict[str, str], dict[str, float]]:
+    """Returns a case's column of the report, by the name of the row, and its ratios.
 
     Args:
       case: the work.
@@ -163,39 +163,36 @@ def compare(case: Case, rounds: int) -> dict[str, str]:
     seconds = timed(work, rounds, compiled=True)
     to_end = seconds.get("naive to its end", seconds["naive"])
     end = int(ended.iterations) - 1
+    ratios = {
+        f"{case.name}: naive": seconds["naive"] / seconds["ours"],
+        f"{case.name}: naive to its end": to_end / seconds["ours"],
+    }
     turns, naive_turns = int(np.max(minimum.evaluations)), int(theirs.evaluations[last])
     cells = {
         "": case.name,
         "seconds": f"{seconds['ours']:.2f}",
         "seconds, naive": f"{seconds['naive']:.2f}",
-        "ratio": f"**{seconds['naive'] / seconds['ours']:.1f}**",
+        "ratio": f"**{ratios[f'{case.name}: naive']:.1f}**",
         "objective": f"{ours:.6g}",
         "objective, naive": f"{theirs.losses[last]:.6g}"
         + (" (reached)" if reached else " (its end)"),
         "evaluations": f"{np.mean(minimum.evaluations):.0f} (at most {turns})",
         "evaluations, naive": f"{naive_turns}",
         "seconds, naive to its end": f"{to_end:.2f}",
-        "ratio to its end": f"**{to_end / seconds['ours']:.1f}**",
+        "ratio to its end": f"**{ratios[f'{case.name}: naive to its end']:.1f}**",
         "objective, naive at its end": f"{ended.losses[end]:.6g}",
         "evaluations, naive to its end": f"{int(ended.evaluations[end])}",
         "ms per evaluation": f"{1e3 * seconds['ours'] / turns:.1f}",
         "ms per evaluation, naive": f"{1e3 * seconds['naive'] / naive_turns:.1f}",
         "compilation, seconds": f"{max(first - seconds['ours'], 0.0):.1f}",
         "compilation, naive": f"{max(naive_first - seconds['naive'], 0.0):.1f}",
-        "official, seconds": f"{_OFFICIAL.get(case.name.split(',')[0], np.nan):.1f}",
     }
     _LOG.info("; ".join(" ".join(cell) for cell in cells.items()))
-    return cells
+    return cells, ratios
 
 
-def comparison(cases: Sequence[Case], rounds: int) -> list[str]:
-    """Returns the table of cases, one column each, as lines of Markdown.
-
-    Args:
-      cases: pieces of work.
-      rounds: number of rounds of timing.
-    """
-    columns = [compare(case, rounds) for case in cases]
+def comparison(columns: Sequence[dict[str, str]]) -> list[str]:
+    """Returns the table of cases, one column each, as lines of Markdown."""
     header, *rows = (
         [name, *(column[name] for column in columns)] for name in columns[0]
     )
@@ -205,8 +202,7 @@ def comparison(cases: Sequence[Case], rounds: int) -> list[str]:
         "The naive solver is stopped as soon as its objective is not above ours, which "
         "it could not know by itself. To its end it runs as the official solver does, "
         "until 20 iterations gain nothing. An evaluation computes the objective and "
-        "its gradient for everybody, and the milliseconds are those of one evaluation. "
-        "The official seconds are of torch 2.13 on two cores, measured elsewhere.",
+        "its gradient for everybody, and the milliseconds are those of one evaluation.",
     ]
 
 
@@ -217,8 +213,10 @@ def run(config: ml_collections.ConfigDict) -> str:
       config: see `configs/benchmark_fitting.py`.
 
     Raises:
-      InputError: the body cannot be read, or the report not be written.
+      InputError: the body cannot be read, the report not be written, or a ratio fell
+        by more than `config.gate` allows.
     """
+    earlier = read_ratios(config.mode, config.gate)
     arrays = with_vertices(read_body_arrays(config.body), _SMPL_VERTICES)
     subject = make_subject(*recipe_weights(config.seed, _POSE_SIGMA), arrays)
     people = functools.partial(subject.people, seed=config.seed)
@@ -227,16 +225,20 @@ def run(config: ml_collections.ConfigDict) -> str:
     views = people(config.views)
     cases.append(views_case(subject, views, limit))
     cases.append(views_case(subject, views, limit, _TO_THE_END, ", to the end"))
+    columns, ratios = zip(*(compare(c, config.rounds) for c in cases), strict=True)
     largest = people(max(config.batches))
     lines = [
         machine(),
         "",
-        *comparison(cases, config.rounds),
+        *comparison(columns),
         "",
         *by_batch(subject, largest, config.batches, config.rounds),
     ]
     report = "\n".join(lines) + "\n"
     publish(report, config.output)
+    ratios = dict(collections.ChainMap(*reversed(ratios)))
+    keep_ratios(config.mode, ratios, config.ratios)
+    require_ratios(ratios, earlier, config.gate)
     return report
 
 

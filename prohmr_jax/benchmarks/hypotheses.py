@@ -14,6 +14,7 @@ import numpy as np
 from prohmr_jax import skeleton
 from prohmr_jax.benchmarks.naive import dense_body, dense_mesh
 from prohmr_jax.benchmarks.packages import other_packages
+from prohmr_jax.benchmarks.ratios import keep_ratios, read_ratios, require_ratios
 from prohmr_jax.benchmarks.timing import machine, publish, timed
 from prohmr_jax.body import BodyModel, body_joints, body_mesh, make_body_model
 from prohmr_jax.files.body_files import BodyArrays, read_body_arrays
@@ -169,15 +170,19 @@ def run(config: ml_collections.ConfigDict) -> str:
       config: see `configs/benchmark.py`.
 
     Raises:
-      InputError: the body cannot be read, or the report not be written.
+      InputError: the body cannot be read, the report not be written, or a ratio fell
+        by more than `config.gate` allows.
     """
+    earlier = read_ratios(config.mode, config.gate)
     arrays = read_body_arrays(config.body) if config.body else synthetic_body()
     flow = ConditionalGlow(features=POSE_FEATURES)
-    rows = []
+    rows, ratios = [], {}
 
     def add_row(work: str, seconds: float, other: str, other_seconds: float) -> None:
-        ratio = f"{other_seconds / seconds:.2f}"
-        rows.append((work, f"{seconds:.4f}", other, f"{other_seconds:.4f}", ratio))
+        ratios[f"{work}: {other}"] = ratio = other_seconds / seconds
+        rows.append(
+            (work, f"{seconds:.4f}", other, f"{other_seconds:.4f}", f"{ratio:.2f}")
+        )
         _LOG.info("%s", ", ".join(rows[-1]))
 
     for images, hypotheses in config.sampling:
@@ -205,4 +210,6 @@ def run(config: ml_collections.ConfigDict) -> str:
     ]
     report = "\n".join(lines) + "\n"
     publish(report, config.output)
+    keep_ratios(config.mode, ratios, config.ratios)
+    require_ratios(ratios, earlier, config.gate)
     return report

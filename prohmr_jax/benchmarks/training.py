@@ -4,6 +4,7 @@ The report covers the step and its parts, the input pipeline, several devices, a
 the compiled step costs. Seconds are medians and do not include compilation.
 """
 
+import collections
 import contextlib
 import dataclasses
 import logging
@@ -28,6 +29,7 @@ from prohmr_jax.benchmarks.input_pipeline import (
     images_per_second,
     write_photos,
 )
+from prohmr_jax.benchmarks.ratios import keep_ratios, read_ratios, require_ratios
 from prohmr_jax.benchmarks.step_costs import resnet_multiply_adds, step_flops
 from prohmr_jax.benchmarks.timing import machine, publish, timed
 from prohmr_jax.data.dataset_reader import Source
@@ -40,10 +42,17 @@ from prohmr_jax.training.objective import Objective
 
 _LOG = logging.getLogger(__name__)
 _CROP_PX = 256
-# Seconds of the official implementation at the default sizes, for orientation: torch
-# 2.13 on two cores of such a machine, measured separately from ours.
-_OFFICIAL_STEP, _OFFICIAL_ENCODER = "2.94", "2.14"
 _MATMUL = 2048
+
+
+@dataclasses.dataclass(frozen=True)
+class _Section:
+    """Holds a part of the report."""
+
+    text: str
+    """Markdown of the part."""
+    ratios: dict[str, float]
+    """Ratios that a later run is compared with; larger is better."""
 
 
 def run(config: ml_collections.ConfigDict) -> str:
@@ -53,9 +62,10 @@ def run(config: ml_collections.ConfigDict) -> str:
       config: see `configs/benchmark_training.py`.
 
     Raises:
-      InputError: the body cannot be read, there is no such encoder, or the report
-        cannot be written.
+      InputError: the body cannot be read, there is no such encoder, the report
+        cannot be written, or a ratio fell by more than `config.gate` allows.
     """
+    earlier = read_ratios(config.mode, config.gate)
     spec = ModelSpec(**config.model)
     objective = Objective(
         weights=LossTerms(**config.loss_weights),
@@ -68,7 +78,7 @@ def run(config: ml_collections.ConfigDict) -> str:
         flow_hidden=config.devices.flow_hidden,
         input_size=config.devices.input_size,
     )
-    sections = [machine()]
+    sections = [_Section(machine(), {})]
     with tempfile.TemporaryDirectory() as folder:
         directory, count = pathlib.Path(folder), config.pipeline.photos
         photos = write_photos(directory / "photos", count)
@@ -91,13 +101,18 @@ def run(config: ml_collections.ConfigDict) -> str:
             lambda: _compiled(full, spec, config.compiled_devices),
         ):
             sections.append(section())
-            _LOG.info("%s", sections[-1])
-    report = "\n\n".join(sections) + "\n"
+            _LOG.info("%s", sections[-1].text)
+    report = "\n\n".join(section.text for section in sections) + "\n"
     publish(report, config.output)
+    ratios = dict(collections.ChainMap(*(section.ratios for section in sections)))
+    keep_ratios(config.mode, ratios, config.ratios)
+    require_ratios(ratios, earlier, config.gate)
     return report
 
 
-def _steps(plan: StepPlan, spec: ModelSpec, encoder_batch: int, rounds: int) -> str:
+def _steps(
+    plan: StepPlan, spec: ModelSpec, encoder_batch: int, rounds: int
+) -> _Section:
     """Times the step, the encoder and a plain product of matrices, in turn."""
     model, side = build_model(spec), spec.input_size
     prepared = prepare(model, init_variables(model, jax.random.key(0)))
@@ -118,19 +133,21 @@ def _steps(plan: StepPlan, spec: ModelSpec, encoder_batch: int, rounds: int) -> 
     forward = 2 * encoder_batch * resnet_multiply_adds(model.encoder, side)
     rows = [
         (f"training step, {people} photos", seconds["step"],
-         step_flops(model, people, side, samples), _OFFICIAL_STEP),
-        (f"encoder, {encoder_batch} photos", seconds["encoder"], forward,
-         _OFFICIAL_ENCODER),
-        (f"{_MATMUL}^3 product", seconds["product"], 2 * _MATMUL**3, ""),
+         step_flops(model, people, side, samples)),
+        (f"encoder, {encoder_batch} photos", seconds["encoder"], forward),
+        (f"{_MATMUL}^3 product", seconds["product"], 2 * _MATMUL**3),
     ]  # fmt: skip
+    rates = [flops / duration / 1e9 for _, duration, flops in rows]
+    ratios = {
+        "rate of the training step: plain product": rates[0] / rates[-1],
+        "rate of the encoder: plain product": rates[1] / rates[-1],
+    }
     title = f"{spec.encoder}, {side} px, {spec.encoder_dtype}, in turn:\n\n"
-    return title + table(
-        ("work", "seconds", "GFLOP/s", "official, another day"),
-        (
-            (work, f"{duration:.3f}", f"{flops / duration / 1e9:.0f}", official)
-            for work, duration, flops, official in rows
-        ),
+    cells = (
+        (work, f"{duration:.3f}", f"{rate:.0f}")
+        for (work, duration, _), rate in zip(rows, rates, strict=True)
     )
+    return _Section(title + table(("work", "seconds", "GFLOP/s"), cells), ratios)
 
 
 def _pipeline(
@@ -140,25 +157,28 @@ def _pipeline(
     batch_size: int,
     side_px: int,
     num_batches: int,
-) -> str:
+) -> _Section:
     """Measures reading, decoding, cropping and augmenting, one source after another."""
     width, height = PHOTO_SIZE
-    rows = []
+    rows, rates = [], []
     for name, source in ((f"photos {width} x {height}", photos),
                          (f"crops of {_CROP_PX}", crops)):  # fmt: skip
         for number in workers:
             rate, per_core = images_per_second(
                 source, batch_size, side_px, number, num_batches
             )
+            rates.append(rate)
             worked = "" if number else f"{per_core:.0f}"
             rows.append((name, number, f"{rate:.0f}", worked))
     header = ("read from", "workers", "images/s", "images per second of a core")
-    return f"Input pipeline, to {side_px} px:\n\n" + table(header, rows)
+    text = f"Input pipeline, to {side_px} px:\n\n" + table(header, rows)
+    ratio = rates[len(workers)] / rates[0]
+    return _Section(text, {"images/s from crops: from photos": ratio})
 
 
 def _devices(
     plan: StepPlan, spec: ModelSpec, counts: tuple[int, ...], rounds: int
-) -> str:
+) -> _Section:
     """Times one global batch on more and more devices of the same cores, in turn."""
     with contextlib.ExitStack() as stack:
         processes = {n: stack.enter_context(forced_devices(n)) for n in counts}
@@ -177,13 +197,15 @@ def _devices(
         f"{spec.encoder}, {spec.input_size} px, {people} photos in all, on devices "
         "that share the cores, in turn:\n\n"
     )
-    return title + table(
+    text = title + table(
         ("devices", "seconds per step", f"over {counts[0]}"),
         ((n, f"{s:.3f}", f"{s / first:.2f}") for n, s in seconds.items()),
     )
+    ratio = first / seconds[str(counts[-1])]
+    return _Section(text, {f"step on {counts[-1]} devices: {counts[0]}": ratio})
 
 
-def _compiled(plan: StepPlan, spec: ModelSpec, devices: int) -> str:
+def _compiled(plan: StepPlan, spec: ModelSpec, devices: int) -> _Section:
     """Compares the full-size step, compiled for several devices, with the counts."""
     with forced_devices(devices) as process:
         costs, least = process.submit(measure_costs, plan).result()
@@ -202,6 +224,7 @@ def _compiled(plan: StepPlan, spec: ModelSpec, devices: int) -> str:
          f"{mega(costs.argument_bytes)}, temporaries {mega(costs.temporary_bytes)}",
          ""),
     ]  # fmt: skip
-    return f"Compiled for {devices} devices, each {people} photos:\n\n" + table(
+    text = f"Compiled for {devices} devices, each {people} photos:\n\n" + table(
         ("per device", "compiled", "counted", "compiled / counted"), rows
     )
+    return _Section(text, {"FLOP counted: compiled": counted / costs.flops})
