@@ -60,6 +60,7 @@ MODES = {
     "benchmark": Mode("benchmarks.hypotheses"),
     "benchmark_fitting": Mode("benchmarks.fitting", keeps_programs=False),
     "benchmark_training": Mode("benchmarks.training"),
+    "benchmark_accelerator": Mode("benchmarks.accelerator"),
 }
 # Config files of users may still have an old name.
 RENAMED_MODES = {

@@ -216,7 +216,7 @@ def run(config: ml_collections.ConfigDict) -> str:
       InputError: the body cannot be read, the report not be written, or a ratio fell
         by more than `config.gate` allows.
     """
-    earlier = read_ratios(config.mode, config.gate)
+    earlier = read_ratios("benchmark_fitting", config.gate)
     arrays = with_vertices(read_body_arrays(config.body), _SMPL_VERTICES)
     subject = make_subject(*recipe_weights(config.seed, _POSE_SIGMA), arrays)
     people = functools.partial(subject.people, seed=config.seed)
@@ -237,7 +237,7 @@ def run(config: ml_collections.ConfigDict) -> str:
     report = "\n".join(lines) + "\n"
     publish(report, config.output)
     ratios = dict(collections.ChainMap(*reversed(ratios)))
-    keep_ratios(config.mode, ratios, config.ratios)
+    keep_ratios("benchmark_fitting", ratios, config.ratios)
     require_ratios(ratios, earlier, config.gate)
     return report
 

@@ -173,7 +173,7 @@ def run(config: ml_collections.ConfigDict) -> str:
       InputError: the body cannot be read, the report not be written, or a ratio fell
         by more than `config.gate` allows.
     """
-    earlier = read_ratios(config.mode, config.gate)
+    earlier = read_ratios("benchmark", config.gate)
     arrays = read_body_arrays(config.body) if config.body else synthetic_body()
     flow = ConditionalGlow(features=POSE_FEATURES)
     rows, ratios = [], {}
@@ -210,6 +210,6 @@ def run(config: ml_collections.ConfigDict) -> str:
     ]
     report = "\n".join(lines) + "\n"
     publish(report, config.output)
-    keep_ratios(config.mode, ratios, config.ratios)
+    keep_ratios("benchmark", ratios, config.ratios)
     require_ratios(ratios, earlier, config.gate)
     return report

@@ -65,7 +65,7 @@ def run(config: ml_collections.ConfigDict) -> str:
       InputError: the body cannot be read, there is no such encoder, the report
         cannot be written, or a ratio fell by more than `config.gate` allows.
     """
-    earlier = read_ratios(config.mode, config.gate)
+    earlier = read_ratios("benchmark_training", config.gate)
     spec = ModelSpec(**config.model)
     objective = Objective(
         weights=LossTerms(**config.loss_weights),
@@ -105,7 +105,7 @@ def run(config: ml_collections.ConfigDict) -> str:
     report = "\n\n".join(section.text for section in sections) + "\n"
     publish(report, config.output)
     ratios = dict(collections.ChainMap(*(section.ratios for section in sections)))
-    keep_ratios(config.mode, ratios, config.ratios)
+    keep_ratios("benchmark_training", ratios, config.ratios)
     require_ratios(ratios, earlier, config.gate)
     return report
 

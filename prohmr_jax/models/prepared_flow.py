@@ -6,6 +6,9 @@ context. Only matrix products and rectifiers remain for each hypothesis. Results
 with those of `ConditionalGlow` to rounding.
 """
 
+import functools
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +17,6 @@ from jaxtyping import Array, Float
 
 from prohmr_jax.models.flow import standard_normal_log_prob
 from prohmr_jax.models.flow_layers import MAX_LOG_SCALE
-from prohmr_jax.models.layers import HIGHEST
 
 
 @struct.dataclass
@@ -86,6 +88,10 @@ class PreparedFlow:
     """Steps in the direction from data to noise."""
     unsplit: tuple[int, ...] = struct.field(pytree_node=False)
     """Permutation that brings the halves of the last step into the order of z."""
+    precision: str = struct.field(pytree_node=False, default="highest")
+    """Precision of all products, as `jax.numpy.matmul` names it. "highest" is float32;
+    "TF32_TF32_F32" and "BF16_BF16_F32" are faster on GPUs that have them, and less
+    exact."""
 
     @property
     def features(self) -> int:
@@ -116,17 +122,18 @@ def project_context(
       context: contexts; `[*b, 1, C]` for values `[*b, K, D]`, so that hypotheses share
         them. None for a flow without context.
     """
+    matmul = _product(flow)
     hidden, log_scales = [], []
     log_det = jnp.zeros(() if context is None else context.shape[:-1])
     for step in flow.steps:
         projected = step.context_bias
         if step.context is not None:
-            projected = projected + _matmul(context, step.context)
+            projected = projected + matmul(context, step.context)
         hidden.append(projected)
         log_det = log_det + step.log_det
         log_scale = None
         if step.scale is not None:
-            raw = _matmul(context, step.scale) + step.scale_bias
+            raw = matmul(context, step.scale) + step.scale_bias
             log_scale = MAX_LOG_SCALE * jnp.tanh(raw / MAX_LOG_SCALE)
             log_det = log_det + jnp.sum(log_scale, axis=-1)
         log_scales.append(log_scale)
@@ -143,12 +150,13 @@ def forward(
       x: data.
       context: projected contexts, which broadcast against the rows.
     """
+    matmul = _product(flow)
     for step, hidden, log_scale in _steps(flow, context):
-        x = _matmul(x, step.linear) + step.linear_bias
+        x = matmul(x, step.linear) + step.linear_bias
         kept, moved = _halves(step, x)
         if log_scale is not None:
             moved = moved * jnp.exp(log_scale)
-        moved = moved + _shift(step, kept, hidden)
+        moved = moved + _shift(matmul, step, kept, hidden)
         x = jnp.concatenate([kept, moved], axis=-1)
     z = x[..., flow.unsplit]
     return z, jnp.broadcast_to(context.log_det, z.shape[:-1])
@@ -164,14 +172,15 @@ def inverse(
       z: noise.
       context: projected contexts, which broadcast against the rows.
     """
+    matmul = _product(flow)
     x = z[..., np.argsort(flow.unsplit)]
     for step, hidden, log_scale in reversed(_steps(flow, context)):
         kept, moved = _halves(step, x)
-        moved = moved - _shift(step, kept, hidden)
+        moved = moved - _shift(matmul, step, kept, hidden)
         if log_scale is not None:
             moved = moved * jnp.exp(-log_scale)
         x = jnp.concatenate([kept, moved], axis=-1)
-        x = _matmul(x, step.linear_inverse) + step.linear_inverse_bias
+        x = matmul(x, step.linear_inverse) + step.linear_inverse_bias
     return x, jnp.broadcast_to(-context.log_det, x.shape[:-1])
 
 
@@ -200,18 +209,18 @@ def _halves(step: PreparedStep, x):
     return x[..., :identity], x[..., identity:]
 
 
-def _matmul(x, matrix):
-    return jnp.matmul(x, matrix, precision=HIGHEST)
+def _product(flow: PreparedFlow) -> Callable[[Array, Array], Array]:
+    return functools.partial(jnp.matmul, precision=flow.precision)
 
 
-def _shift(step: PreparedStep, kept, hidden):
+def _shift(matmul, step: PreparedStep, kept, hidden):
     """Returns the shift from the kept features and the projected context."""
-    h = _matmul(kept, step.initial) + hidden
+    h = matmul(kept, step.initial) + hidden
     for block in step.blocks:
         branch = jax.nn.relu(h * block.gain + block.offset)
-        branch = jax.nn.relu(_matmul(branch, block.first) + block.first_bias)
+        branch = jax.nn.relu(matmul(branch, block.first) + block.first_bias)
         if block.second is not None:
-            h = h + _matmul(branch, block.second) + block.second_bias
+            h = h + matmul(branch, block.second) + block.second_bias
     return (
-        _matmul(h, step.out_residual) + _matmul(branch, step.out_hidden) + step.out_bias
+        matmul(h, step.out_residual) + matmul(branch, step.out_hidden) + step.out_bias
     )

@@ -118,3 +118,23 @@ def test_lowers_for_accelerators_and_does_not_recompile(rng, function):
         values(rng, 2, 5)
     )
     assert exported.platforms == ("tpu", "cuda")
+
+
+def test_a_lower_precision_reaches_every_product(rng):
+    """Lowered for a GPU, since a CPU computes in float32 whatever is asked for."""
+    flow = GLOWS["glow, affine"]
+    folded = prepared(flow).replace(precision="TF32_TF32_F32")
+    z, context = values(rng, 2), contexts(flow, rng, 2)
+
+    def sampled(folded, z, context):
+        projected = prepared_flow.project_context(folded, context)
+        return prepared_flow.sample(folded, z, projected)
+
+    lowered = jax.export.export(jax.jit(sampled), platforms=["cuda"])
+    products = [
+        line
+        for line in lowered(folded, z, context).mlir_module().splitlines()
+        if "stablehlo.dot_general" in line
+    ]
+    assert len(products) > 10
+    assert [p for p in products if "lhs_precision_type = tf32" not in p] == []
