@@ -73,7 +73,7 @@ def get_config() -> ConfigDict:
         }
     )
 
-    # Formats of the mesh files that are written.
+    # Formats of the mesh files that are written, among "glb", "obj" and "ply".
     config.meshes = ("glb", "obj")
     # Pictures that are written: an overlay for each photo, a sheet for each person, and
     # a page with both for the whole run, report.html, on which bodies can be turned.

@@ -1,4 +1,4 @@
-"""Writes fitted bodies as files of movement: GLB, BVH, AMASS, TRC, CSV.
+"""Writes bodies as files of movement (GLB, BVH, AMASS, TRC, CSV) and as meshes.
 
 python -m prohmr_jax.main --config configs/export.py --config.input=outputs/fit
 python -m prohmr_jax.main --config configs/export.py --config.input=X_person0.npz
@@ -23,6 +23,8 @@ def get_config() -> ConfigDict:
     config.hypothesis = "fit"
     # Frames per second. Frames that are missing are filled in from their neighbours.
     config.frame_rate = 30.0
+    # Movement: "glb", "bvh", "amass", "trc" and "csv". Meshes, one file for each frame:
+    # "obj" and "ply".
     config.formats = ("glb", "bvh", "amass", "trc", "csv")
     # The body that the input was made with.
     config.body = "open"

@@ -54,6 +54,7 @@ MODES = {
     "evaluate_plausibility": Mode("modes.evaluate_plausibility"),
     "evaluate_detector": Mode("modes.evaluate_detector"),
     "evaluate_real": Mode("modes.evaluate_real"),
+    "evaluate_real_video": Mode("modes.evaluate_real_video"),
     "evaluate_video": Mode("modes.evaluate_video"),
     "render_people": Mode("modes.render_people"),
     "measure_detector": Mode("modes.measure_detector"),

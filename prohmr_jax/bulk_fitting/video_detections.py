@@ -14,6 +14,7 @@ from prohmr_jax.detection.detector import Detector
 from prohmr_jax.detection.photo_people import people_in_frame
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.array_checks import Expected
+from prohmr_jax.files.detections import Detection
 from prohmr_jax.files.videos import Video, VideoFrame
 from prohmr_jax.skeleton import BODY_25
 from prohmr_jax.structs import Keypoints2D
@@ -35,6 +36,7 @@ class VideoDetector:
         *,
         min_score: float,
         smallest: float,
+        search_every: int,
         frames_per_part: int,
     ):
         """Keeps how people are detected; nothing is loaded yet.
@@ -43,10 +45,12 @@ class VideoDetector:
           load: loads the detector, once, when the first frame needs it.
           min_score: people below it are left out.
           smallest: see `detect_people`.
+          search_every: every so many frames are searched for new people, and each frame
+            in which somebody who was known is not found again.
           frames_per_part: number of frames that are kept together.
         """
         self._load, self._min_score, self._smallest = load, min_score, smallest
-        self._frames_per_part = frames_per_part
+        self._search_every, self._frames_per_part = search_every, frames_per_part
 
     def __call__(
         self, video: Video, parts: RunFolder, progress: Callable[[int], Any]
@@ -107,13 +111,7 @@ class VideoDetector:
             progress(1)
             if not frame.is_new:
                 continue
-            people = people_in_frame(
-                self._load(),
-                frame.image,
-                min_score=self._min_score,
-                smallest=self._smallest,
-                known=known,
-            ).people
+            people = self._people(frame, known)
             number += [frame.number] * len(people)
             xy += [person.keypoints.xy for person in people]
             confidence += [person.keypoints.confidence for person in people]
@@ -128,3 +126,21 @@ class VideoDetector:
             "xy": np.array(xy, np.float32).reshape(-1, joints, 2),
             "confidence": np.array(confidence, np.float32).reshape(-1, joints),
         }
+
+    def _people(
+        self, frame: VideoFrame, known: Keypoints2D | None
+    ) -> tuple[Detection, ...]:
+        """Returns the people of a frame, which is searched if that is due."""
+        look = functools.partial(
+            people_in_frame,
+            self._load(),
+            frame.image,
+            min_score=self._min_score,
+            smallest=self._smallest,
+            known=known,
+        )
+        if known is not None and frame.number % self._search_every:
+            people = look(search=False).people
+            if len(people) >= len(known.xy):
+                return people
+        return look().people

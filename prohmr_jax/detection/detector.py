@@ -130,6 +130,7 @@ def detect_people(
     smallest: float = SMALLEST_PERSON,
     min_score: float = MIN_SCORE,
     known: Keypoints2D | None = None,
+    search: bool = True,
 ) -> list[DetectedPerson]:
     """Returns the people in a photo, the surest first; none is an empty list.
 
@@ -143,6 +144,8 @@ def detect_people(
       min_score: people below it are left out.
       known: [m, 17], people of the frame before in a video. They are looked for where
         they were, also if multipose does not propose them again.
+      search: whether others are searched for. Without it only people near the known
+        ones are found, in half of the time or less.
 
     Returns:
       Of each person the keypoints of COCO_17 and a tight box in pixels of the photo,
@@ -161,9 +164,13 @@ def detect_people(
         raise ValueError(f"an image of {image.dtype} {image.shape} is no uint8 RGB")
     if not image.size:
         raise ValueError(f"an image of {image.shape} has no pixels")
-    candidates = find_candidates(detector.look_at_people, image, smallest)
-    if known is not None and len(known.confidence):
-        candidates = _with_known(candidates, known)
+    is_somebody_known = known is not None and len(known.confidence) > 0
+    if search or not is_somebody_known:
+        candidates = find_candidates(detector.look_at_people, image, smallest)
+        if is_somebody_known:
+            candidates = _with_known(candidates, known)
+    else:
+        candidates = _sought(known)
     if not len(candidates.score):
         return []
     people = refine_people(detector, image, candidates)
@@ -175,11 +182,8 @@ def detect_people(
 
 
 def _with_known(candidates: DetectedPerson, known: Keypoints2D) -> DetectedPerson:
-    """Returns candidates [n] and those of the known people who are none of them.
-
-    The score of known people is 0, so that they are only kept where thunder sees them.
-    """
-    people = _person(known)
+    """Returns candidates [n] and those of the known people who are none of them."""
+    people = _sought(known)
     joined = DetectedPerson(
         Keypoints2D(
             np.concatenate([candidates.keypoints.xy, people.keypoints.xy]),
@@ -188,9 +192,18 @@ def _with_known(candidates: DetectedPerson, known: Keypoints2D) -> DetectedPerso
             ),
         ),
         np.concatenate([candidates.box, people.box]),
-        np.concatenate([candidates.score, np.zeros_like(people.score)]),
+        np.concatenate([candidates.score, people.score]),
     )
     return take(joined, without_duplicates(joined))
+
+
+def _sought(known: Keypoints2D) -> DetectedPerson:
+    """Returns known people [m] as candidates.
+
+    Their score is 0, so that they are only kept where thunder sees them.
+    """
+    people = _person(known)
+    return people.replace(score=np.zeros_like(people.score))
 
 
 def refine_people(

@@ -88,6 +88,7 @@ def people_in_frame(
     min_score: float = MIN_SCORE,
     smallest: float = SMALLEST_PERSON,
     known: Keypoints2D | None = None,
+    search: bool = True,
 ) -> Detections:
     """Returns the people that a picture shows, the surest first, who may be none.
 
@@ -98,6 +99,7 @@ def people_in_frame(
       smallest: see `detect_people`.
       known: [m, 25], people of the frame before in a video (BODY_25), whom
         `detect_people` looks for as well.
+      search: see `detect_people`.
     """
     if known is not None:
         known = Keypoints2D(known.xy[:, _COCO], known.confidence[:, _COCO])
@@ -107,6 +109,7 @@ def people_in_frame(
         min_score=min(min_score, MIN_SCORE),
         smallest=smallest,
         known=known,
+        search=search,
     )
     kept, left_out = [], []
     for index, candidate in enumerate(candidates):

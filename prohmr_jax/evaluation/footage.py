@@ -1,7 +1,7 @@
 """Reads people whom several calibrated cameras film: detected and matched over views.
 
-The mode "evaluate_real" calls `film_people`. All cameras must have been started
-together, so that frames of one number show one moment.
+The modes "evaluate_real" and "evaluate_real_video" call `film_people`. All cameras must
+have been started together, so that frames of one number show one moment.
 """
 
 import dataclasses
@@ -111,6 +111,16 @@ def film_people(
         np.stack([person.confidence for person in people]),
     )
     return FilmedPeople(np.array(numbers), stacked, rig, tuple(videos), len(frames))
+
+
+def frame_rate_of(folder: Path) -> float:
+    """Returns the frames per second of the first camera's video.
+
+    Args:
+      folder: see `film_people`.
+    """
+    videos = _videos_of_cameras(folder, read_cameras(folder))
+    return next(iter(videos.values())).frame_rate
 
 
 def photos_of_moment(folder: Path, frame: int) -> dict[str, np.ndarray]:

@@ -29,6 +29,9 @@ BONES = tuple(
 """The bones of arms and legs, pairs of indices of LIMBS_12."""
 # Joints at which a view errs by more sides of the person's box are not located.
 _MAX_ERROR = 0.05
+# A view is measured if it shows so many joints, and if so many are located.
+_LEAST_SEEN, _LEAST_LOCATED = 6, 8
+_HIPS = np.array(LIMBS_12.indices("left_hip", "right_hip"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +42,23 @@ class PseudoTruth:
     """LIMBS_12, metres, camera frames; zeros where they are not located."""
     is_located: Bool[np.ndarray, "*b N 12"]
     """Whether two views or more agree about where a joint is."""
+
+
+def is_measurable(
+    confidence: Float[np.ndarray, "*b N 12"], truth: PseudoTruth
+) -> Bool[np.ndarray, "*b N"]:
+    """Returns which views show enough joints, of which enough are located.
+
+    Args:
+      confidence: confidences of LIMBS_12 in each view; 0 where a joint is not seen.
+      truth: the located joints.
+    """
+    is_located = truth.is_located
+    return (
+        ((confidence > 0).sum(axis=-1) >= _LEAST_SEEN)
+        & (is_located.sum(axis=-1) >= _LEAST_LOCATED)
+        & is_located[..., _HIPS].all(axis=-1)
+    )
 
 
 def locate_joints(

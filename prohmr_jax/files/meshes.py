@@ -1,6 +1,6 @@
-"""Writes meshes as OBJ and GLB (glTF 2.0) files, for viewers and other programs.
+"""Writes meshes as OBJ, PLY and GLB (glTF 2.0), for viewers and other programs.
 
-Both files hold the body in the frame that viewers expect, metres with Y up: the camera
+All files hold the body in the frame that viewers expect, metres with Y up: the camera
 frame (x right, y down, z forward) is turned by pi about x, so that (x, y, z) becomes
 (x, -y, -z). The person stands upright, and the camera of the photo is at the origin and
 looks along -z.
@@ -50,6 +50,29 @@ def write_obj(
         header=f"{len(mesh.vertices)} vertices, metres, Y up",
     )
     write_atomically(path, lambda stream: stream.write(text.encode()))
+
+
+def write_ply(
+    path: str | os.PathLike,
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    vertex_colors: np.ndarray | None = None,
+) -> None:
+    """Writes a binary PLY file with smooth normals in one step.
+
+    Args:
+      path: file to write.
+      vertices: [V, 3], metres, camera frame.
+      faces: [F, 3] vertex numbers, counterclockwise as seen from outside.
+      vertex_colors: [V, 3] sRGB in [0, 1]; None for none.
+
+    Raises:
+      InputError: a vertex is NaN or infinite, a shape is wrong, or the path cannot be
+        written; an existing file is then left as it was.
+    """
+    mesh = _mesh(path, vertices, faces, vertex_colors)
+    content = trimesh.exchange.ply.export_ply(mesh, vertex_normal=True)
+    write_atomically(path, lambda stream: stream.write(content))
 
 
 def write_glb(

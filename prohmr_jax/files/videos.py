@@ -5,6 +5,7 @@ The mode "video" reads its input with `open_video`; `video_writer` writes what i
 
 import dataclasses
 import functools
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -27,6 +28,10 @@ _MAX_RATE = 1000.0
 _MAX_FRAMES = 3_000_000
 _ANIMATION = ".gif"
 _NO_PICTURES = "holds no pictures that can be read"
+# Numbers of frames that containers state are estimates in some formats. A file that
+# lacks more frames than this number, and more than this share, is taken for cut.
+_LACKING, _LACKING_SHARE = 2, 0.01
+_LOG = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +128,8 @@ def open_video(path: str | os.PathLike, frame_rate: float = 0.0) -> Video:
     """Returns a video whose pictures can be read.
 
     All time stamps are read first. Each tick of a steady clock shows the picture whose
-    time is nearest. Pictures of phones are turned upright.
+    time is nearest. Pictures of phones are turned upright. A file that is cut is read
+    as far as it goes, with a warning.
 
     Args:
       path: a video that FFmpeg reads, or a folder of pictures, whose numbers in names
@@ -205,12 +211,14 @@ def _read_times(path: Path) -> tuple[np.ndarray, float]:
     """Returns the times of all pictures, seconds, and the rate that the file states."""
     capture = _opened(path)
     stated = float(capture.get(cv2.CAP_PROP_FPS))
+    stated_number = float(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     times = []
     while capture.grab() and len(times) <= _MAX_FRAMES:
         times.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0)
     capture.release()
     if not times:
         raise InputError(path, _NO_PICTURES)
+    _warn_of_cut_file(path, len(times), stated_number)
     if not 0.1 < stated < _MAX_RATE:
         stated = _DEFAULT_RATE
     times = np.array(times)
@@ -218,6 +226,16 @@ def _read_times(path: Path) -> tuple[np.ndarray, float]:
         # Some files state no times, or wrong ones.
         times = np.arange(len(times)) / stated
     return times, stated
+
+
+def _warn_of_cut_file(path: Path, number: int, stated: float) -> None:
+    """Warns if a video has fewer frames than its container states."""
+    lacking = stated - number
+    if _LACKING < lacking < _MAX_FRAMES and lacking > _LACKING_SHARE * stated:
+        _LOG.warning(
+            "%s: only %d of the %.0f frames that the file states can be read; it seems "
+            "to be cut or damaged", path, number, stated,
+        )  # fmt: skip
 
 
 def _steady_rate(times: np.ndarray, stated: float) -> float:

@@ -26,7 +26,7 @@ from prohmr_jax.errors import InputError, OutputError, count_by_reason
 from prohmr_jax.files.assets import DEMO_PHOTO
 from prohmr_jax.files.atomic import require_writable
 from prohmr_jax.files.images import write_png
-from prohmr_jax.files.meshes import write_glb, write_obj
+from prohmr_jax.files.meshes import write_glb, write_obj, write_ply
 from prohmr_jax.files.photos import NO_PHOTO
 from prohmr_jax.geometry.boxes import MIN_CONFIDENCE
 from prohmr_jax.inference.reconstruction import Reconstructor, load_reconstructor
@@ -39,7 +39,7 @@ from prohmr_jax.modes.demo_report import DemoReport, PersonSummary
 from prohmr_jax.modes.plausible_limits import read_limits
 from prohmr_jax.rendering.sheet import MAX_GHOSTS
 
-_MESH_WRITERS = {"glb": write_glb, "obj": write_obj}
+_MESH_WRITERS = {"glb": write_glb, "obj": write_obj, "ply": write_ply}
 _LEAST = {
     "num_hypotheses": 3,  # the mode and two draws: a spread needs two samples
     "seed": 0,

@@ -41,6 +41,7 @@ from prohmr_jax.evaluation.footage_report import FootageReport, Row
 from prohmr_jax.evaluation.footage_truth import (
     LIMBS_12,
     PseudoTruth,
+    is_measurable,
     located_by,
     located_by_others,
     truth_precision,
@@ -69,9 +70,6 @@ from prohmr_jax.weights.weight_files import load_weights
 
 _LOG = logging.getLogger(__name__)
 _LIMBS = np.array(LIMBS_12.positions_in(BODY_25))
-_HIPS = np.array(LIMBS_12.indices("left_hip", "right_hip"))
-# A view is measured if it shows so many joints, and if so many are located.
-_LEAST_SEEN, _LEAST_LOCATED = 6, 8
 _LEAST_SAMPLES = 2
 _LEAST = {
     "seed": 0, "frame_step": 1, "max_frames": 0, "best_of": 1, "data_weights": 0,
@@ -106,7 +104,7 @@ def run(config: ml_collections.ConfigDict) -> FootageReport:
     xy = people.keypoints.xy[:, :, _LIMBS]
     confidence = people.keypoints.confidence[:, :, _LIMBS]
     others = located_by_others(people.rig, xy, confidence)
-    measured = _measured(confidence, others)
+    measured = is_measurable(confidence, others)
     if not measured.any():
         raise InputError(config.input, "in no view are enough joints located")
     settings = Settings(max_steps=config.max_steps)
@@ -148,16 +146,6 @@ def _models(config: ml_collections.ConfigDict) -> FootageModels:
         raise InputError(path, "holds a model without a distribution")
     return FootageModels(
         model, body, load_detector_errors(), mean_pose(load_pose_prior())
-    )
-
-
-def _measured(confidence: np.ndarray, truth: PseudoTruth) -> np.ndarray:
-    """Returns which views [*b, N] show enough joints, of which enough are located."""
-    is_located = truth.is_located
-    return (
-        ((confidence > 0).sum(axis=-1) >= _LEAST_SEEN)
-        & (is_located.sum(axis=-1) >= _LEAST_LOCATED)
-        & is_located[..., _HIPS].all(axis=-1)
     )
 
 
@@ -223,7 +211,7 @@ def _several_views(
         truth = located_by(people.rig, xy, confidence, chosen)
         inside = list(group)
         truth = PseudoTruth(truth.joints[:, inside], truth.is_located[:, inside])
-        rows = np.flatnonzero(_measured(confidence[:, inside], truth).all(axis=1))
+        rows = np.flatnonzero(is_measurable(confidence[:, inside], truth).all(axis=1))
         if not len(rows):
             continue
         keypoints = _chosen(people.keypoints, np.ix_(rows, inside))

@@ -1,4 +1,4 @@
-"""Runs the mode "export": writes bodies as files of movement for other programs.
+"""Runs the mode "export": writes bodies as files of movement, and as meshes.
 
 docs/export.md says which program opens which file, in which frame and unit.
 """
@@ -13,11 +13,11 @@ import ml_collections
 import numpy as np
 import tqdm
 
-from prohmr_jax.body import BodyModel, shape_body
+from prohmr_jax.body import BodyModel, body_mesh, shape_body
 from prohmr_jax.bulk_fitting.tracks import Track, read_tracks
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.body_files import read_body
-from prohmr_jax.files.meshes import CAMERA_TO_Y_UP
+from prohmr_jax.files.meshes import CAMERA_TO_Y_UP, write_obj, write_ply
 from prohmr_jax.files.motion import amass
 from prohmr_jax.files.motion.bvh import write_bvh
 from prohmr_jax.files.motion.joint_tables import write_csv, write_trc
@@ -25,9 +25,12 @@ from prohmr_jax.files.motion.movement import Movement, Skeleton, movement_from_c
 from prohmr_jax.files.motion.skinned_glb import write_skinned_glb
 from prohmr_jax.modes.config_checks import require_least, require_words
 from prohmr_jax.skeleton import JOINTS_44
+from prohmr_jax.structs import SmplParams
 
 _LOG = logging.getLogger(__name__)
 FORMATS = ("glb", "bvh", "amass", "trc", "csv")
+MESHES = {"obj": write_obj, "ply": write_ply}
+"""Functions that write one file for each frame."""
 
 
 def run(config: ml_collections.ConfigDict) -> list[Path]:
@@ -39,7 +42,7 @@ def run(config: ml_collections.ConfigDict) -> list[Path]:
     Raises:
       InputError: the input, the body or a key cannot be used, or a file not be written.
     """
-    require_words(config, {"formats": FORMATS})
+    require_words(config, {"formats": (*FORMATS, *MESHES)})
     require_least(config, {"frame_rate": 1e-6})
     if not config.input:
         what = "is empty; name a table of fits, a result of the demo, or a folder"
@@ -73,7 +76,7 @@ def export_tracks(
       body: body model of the tracks.
       body_name: name of the body for messages.
       output: folder of the files.
-      formats: some of `FORMATS`.
+      formats: some of `FORMATS` and `MESHES`.
       frame_rate: frames per second.
 
     Raises:
@@ -93,7 +96,11 @@ def export_tracks(
         measured = movement.measured.copy()
         measured[track.frames - track.frames[0]] = track.measured
         movement = dataclasses.replace(movement, measured=measured)
-        paths += _write(output, track, movement, formats)
+        moving = tuple(name for name in formats if name in FORMATS)
+        paths += _write(output, track, movement, moving)
+        paths += _write_meshes(
+            output, track, body, [name for name in formats if name in MESHES]
+        )
         gaps = len(movement) - int(movement.measured.sum())
         _LOG.info("%s: %d frames, %d filled in", track.name, len(movement), gaps)
     return paths
@@ -143,3 +150,35 @@ def _write(
         write(path)
         paths.append(path)
     return paths
+
+
+def _write_meshes(
+    output: Path, track: Track, body: BodyModel, formats: Sequence[str]
+) -> list[Path]:
+    """Writes a mesh for each frame of a person in each format, and returns the paths.
+
+    Meshes have the shape of their frame, and the corrections of the body model that
+    depend on the pose.
+    """
+    paths = []
+    for row, frame in enumerate(track.frames if formats else ()):
+        vertices = _vertices(
+            body,
+            *(
+                np.asarray(getattr(track, name)[row], np.float32)
+                for name in ("rotmats", "betas", "translation")
+            ),
+        )
+        number = f"_frame{frame:06d}" if len(track.frames) > 1 else ""
+        for name in formats:
+            path = output / f"{track.name}{number}.{name}"
+            MESHES[name](path, np.asarray(vertices), np.asarray(body.faces))
+            paths.append(path)
+    return paths
+
+
+@jax.jit
+def _vertices(body: BodyModel, rotmats, betas, translation):
+    """Returns the vertices [V, 3] of one body, metres, camera frame."""
+    smpl = SmplParams.from_rotmats(rotmats, betas)
+    return body_mesh(body, smpl).vertices + translation

@@ -31,7 +31,7 @@ _SHIPPED = "shipped"
 # Modes whose `output` is a folder; that of the others is a file.
 _OUTPUT_FOLDERS = (
     "demo", "fit", "multiview", "video", "export", "evaluate_images", "evaluate_real",
-    "measure_detector", "render_people",
+    "evaluate_real_video", "measure_detector", "render_people",
 )  # fmt: skip
 
 

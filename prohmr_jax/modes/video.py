@@ -7,9 +7,10 @@ are kept in `OUTPUT/parts`, from where a run that was interrupted continues.
 
 import contextlib
 import functools
+import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from prohmr_jax.bulk_fitting.video_table import write_person
 from prohmr_jax.detection.chosen_people import require_people_words
 from prohmr_jax.detection.detector import load_detector
 from prohmr_jax.errors import InputError
+from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.files.video_writer import best_codec, write_video
 from prohmr_jax.files.videos import Video, open_video
 from prohmr_jax.geometry.field_of_view import impossible_view
@@ -39,21 +41,23 @@ from prohmr_jax.solver.problem import Settings
 from prohmr_jax.tracking.follow import TrackingSettings, follow_people
 from prohmr_jax.tracking.person_tracks import PersonTrack, chosen_tracks
 
-VIDEO, PARTS = "video.mp4", "parts"
+VIDEO, PARTS, OUTPUTS = "video.mp4", "parts", "outputs/video"
+# What the video was drawn with, in the folder of parts.
+_DRAWN = "drawn.json"
 CODECS = ("", "h264", "mp4v")
 _LEAST = {
     "frame_rate": 0, "min_score": 0, "min_score_seen": 0, "smallest_person": 0.01,
-    "max_gap_s": 0, "min_length_s": 0, "num_hypotheses": 3, "seed": 0,
-    "focal_length_px": 0, "data_weight": 0, "joint_acceleration": 1e-3,
+    "search_every_s": 0, "max_gap_s": 0, "min_length_s": 0, "num_hypotheses": 3,
+    "seed": 0, "focal_length_px": 0, "data_weight": 0, "joint_acceleration": 1e-3,
     "place_acceleration": 1e-3, "foot_velocity": 1e-4, "max_steps": 1, "window": 8,
     "overlap": 0, "windows_at_once": 1, "frames_at_once": 1,
     "frames_per_part": 1, "height_px": 64,
 }  # fmt: skip
 # Keys that results depend on; those that only choose people or draw are not among them.
 _RESULT_KEYS = (
-    "frame_rate", "min_score", "min_score_seen", "smallest_person", "max_gap_s",
-    "min_length_s", "num_hypotheses", "seed", "focal_length_px", "frames_at_once",
-    "frames_per_part", "smooth", "data_weight", "joint_acceleration",
+    "frame_rate", "min_score", "min_score_seen", "smallest_person", "search_every_s",
+    "max_gap_s", "min_length_s", "num_hypotheses", "seed", "focal_length_px",
+    "frames_at_once", "frames_per_part", "smooth", "data_weight", "joint_acceleration",
     "place_acceleration", "foot_velocity", "use_hips", "max_steps", "window", "overlap",
     "windows_at_once",
 )  # fmt: skip
@@ -94,7 +98,8 @@ def run(config: ml_collections.ConfigDict) -> list[Path]:
         in the video for long enough, or the output holds a run with other settings.
     """
     _require_usable(config)
-    output, limits = Path(config.output), read_limits(config.plausible)
+    output = Path(config.output or Path(OUTPUTS) / Path(config.input).stem)
+    limits = read_limits(config.plausible)
     codec = config.codec or best_codec()
     if config.draw and codec == "mp4v" and not config.codec:
         _LOG.warning(
@@ -168,7 +173,9 @@ def run(config: ml_collections.ConfigDict) -> list[Path]:
                     config.formats,
                     video.frame_rate,
                 )
-        if config.draw and not (output / VIDEO).exists():
+        drawing = _drawing(config, codec, people)
+        drawn = output / PARTS / _DRAWN
+        if config.draw and not _is_drawn(output / VIDEO, drawn, drawing):
             with stages.stage("drawing", len(video)) as progress:
                 pictures = video_pictures(
                     video,
@@ -180,6 +187,7 @@ def run(config: ml_collections.ConfigDict) -> list[Path]:
                 )
                 counted = _counted(pictures, progress)
                 write_video(output / VIDEO, counted, video.frame_rate, codec)
+            write_atomically(drawn, lambda stream: stream.write(drawing))
     for person, table in zip(people, tables, strict=True):
         print(f"{table}: {person.describe()}")
     print("\n".join(stages.lines()))
@@ -236,6 +244,7 @@ def _tracks(
         functools.cache(load_detector),
         min_score=min(config.min_score_seen, config.min_score),
         smallest=config.smallest_person,
+        search_every=max(1, round(config.search_every_s * video.frame_rate)),
         frames_per_part=config.frames_per_part,
     )
     with stages.stage("detecting", len(video)) as progress:
@@ -253,6 +262,24 @@ def _tracks(
         what = f"has no person {config.people}, but has 0 to {len(tracks) - 1}"
         raise InputError(video.path, what)
     return chosen
+
+
+def _drawing(
+    config: ml_collections.ConfigDict, codec: str, people: Sequence[VideoPerson]
+) -> bytes:
+    """Returns everything beside the results that the drawn video depends on."""
+    drawing = {
+        "people": [person.number for person in people],
+        "height_px": config.height_px,
+        "draw_keypoints": config.draw_keypoints,
+        "codec": codec,
+    }
+    return (json.dumps(drawing) + "\n").encode()
+
+
+def _is_drawn(video: Path, drawn: Path, drawing: bytes) -> bool:
+    """Returns whether an earlier run has drawn the same video."""
+    return video.exists() and drawn.exists() and drawn.read_bytes() == drawing
 
 
 def _counted(pictures: Iterator[Any], progress: tqdm) -> Iterator[Any]:

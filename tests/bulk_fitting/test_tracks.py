@@ -2,15 +2,19 @@
 
 import dataclasses
 
+import cv2
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from prohmr_jax.body import body_mesh
 from prohmr_jax.bulk_fitting.tables import FitTable, checked_columns, write_table
 from prohmr_jax.bulk_fitting.tracks import read_tracks
 from prohmr_jax.errors import InputError
+from prohmr_jax.files.body_files import read_body
 from prohmr_jax.inference.results import PersonResult, Provenance, write_result
 from prohmr_jax.modes.export import run as run_export
+from prohmr_jax.structs import SmplParams
 from tests.support.fit_cases import config_of
 
 SIZES = {"K": 3, "S": 10, "V": 5, "F": 2}
@@ -174,6 +178,36 @@ def test_the_mode_writes_every_format(tmp_path, capsys):
     np.testing.assert_allclose(rows[1, 2:], (rows[0, 2:] + rows[2, 2:]) / 2, atol=2e-6)
     nose = (members["joints"][0, 0] + members["translation"]) * [1, -1, -1]
     np.testing.assert_allclose(rows[2, 2:5], nose, atol=1e-6)
+
+
+def test_meshes_of_any_hypothesis_are_written_for_each_frame(tmp_path):
+    rng = np.random.default_rng(5)
+    columns = write_fits(
+        tmp_path / "fits.npz",
+        frame=np.array([4, 6]),
+        track_id=np.array(["1", "1"]),
+        pose_axis_angle=rng.normal(0, 0.4, (2, 3, 24, 3)).astype("f"),
+    )
+    config = config_of(
+        "export", input=str(tmp_path), output=str(tmp_path / "out"),
+        hypothesis="2", formats=("obj", "ply"),
+    )  # fmt: skip
+    paths = run_export(config)
+    assert [path.name for path in paths] == [
+        "track_1_frame000004.obj", "track_1_frame000004.ply",
+        "track_1_frame000006.obj", "track_1_frame000006.ply",
+    ]  # fmt: skip
+    body = read_body("open")
+    rotvec = columns["pose_axis_angle"][:, 2].reshape(-1, 3)
+    rotmats = Rotation.from_rotvec(rotvec).as_matrix().reshape(2, 24, 3, 3)
+    smpl = SmplParams.from_rotmats(rotmats.astype("f"), columns["betas"])
+    vertices = np.asarray(body_mesh(body, smpl).vertices, float)
+    placed = (vertices + columns["translation"][:, None]) * [1, -1, -1]
+    for path, expected in zip(paths, np.repeat(placed, 2, axis=0), strict=True):
+        # OpenCV reads both formats with code of its own.
+        read, faces = cv2.loadMesh(str(path))[:2]
+        np.testing.assert_allclose(read.reshape(-1, 3), expected, atol=2e-5)
+        np.testing.assert_array_equal(np.reshape(faces, (-1, 3)), body.faces)
 
 
 def test_another_body_is_refused(tmp_path):

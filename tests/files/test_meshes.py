@@ -3,18 +3,19 @@
 import json
 import struct
 
+import cv2
 import numpy as np
 import pytest
 import trimesh
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.meshes import write_glb, write_obj
+from prohmr_jax.files.meshes import write_glb, write_obj, write_ply
 
 BALL = trimesh.creation.icosphere(subdivisions=3)
 VERTICES = BALL.vertices * [0.3, 0.9, 0.2] + [0.1, 0.4, 3.0]
 FACES = np.asarray(BALL.faces)
 COLORS = np.clip(np.abs(BALL.vertices), 0.05, 1)
-WRITERS = {"body.obj": write_obj, "body.glb": write_glb}
+WRITERS = {"body.obj": write_obj, "body.ply": write_ply, "body.glb": write_glb}
 
 
 @pytest.fixture(params=WRITERS)
@@ -36,11 +37,23 @@ def test_read_back_has_y_up_and_the_same_order(file):
     assert mesh.volume == pytest.approx(BALL.volume * 0.3 * 0.9 * 0.2, rel=1e-4)
 
 
+@pytest.mark.parametrize("name", ["body.obj", "body.ply"])
+def test_another_library_reads_the_same_mesh(tmp_path, name):
+    """OpenCV has readers of its own for both formats."""
+    WRITERS[name](tmp_path / name, VERTICES, FACES)
+    vertices, faces = cv2.loadMesh(str(tmp_path / name))[:2]
+    expected = VERTICES * [1, -1, -1]
+    np.testing.assert_allclose(vertices.reshape(-1, 3), expected, atol=6e-6)
+    np.testing.assert_array_equal(np.reshape(faces, (-1, 3)), FACES)
+
+
 def test_normals_are_smooth_and_point_outwards(file):
     sphere = BALL.vertices + [0, 0, 3.0]
     write(file, sphere, FACES)
     if file.suffix == ".glb":
         normals = glb_attribute(file, "NORMAL", 3)
+    elif file.suffix == ".ply":
+        normals = trimesh.load(file, process=False).vertex_normals
     else:
         lines = file.read_text().splitlines()
         normals = np.array([x.split()[1:] for x in lines if x.startswith("vn ")], float)

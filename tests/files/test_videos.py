@@ -151,11 +151,27 @@ def test_what_is_no_video_is_one_line(tmp_path, capfd, name, write, fault, look)
     assert capfd.readouterr().err == ""
 
 
-def test_a_video_that_breaks_off_is_read_to_there(video):
+def test_a_video_without_its_index_is_refused(video):
     content = video.read_bytes()
     video.write_bytes(content[: len(content) // 3])
     with pytest.raises(InputError):
         open_video(video)
+
+
+def test_a_video_that_is_cut_is_read_as_far_as_it_goes_with_a_warning(tmp_path, caplog):
+    pytest.importorskip("av")
+    path = tmp_path / "video.mp4"
+    rng = np.random.default_rng(0)
+    noise = [rng.integers(0, 255, (48, 64, 3), dtype=np.uint8) for _ in range(12)]
+    write_video(path, noise, 25.0, "h264")
+    assert len(open_video(path)) == 12
+    assert caplog.text == ""
+    content = path.read_bytes()
+    path.write_bytes(content[: int(0.6 * len(content))])
+    read = open_video(path)
+    assert 3 < len(read) < 9
+    assert len(list(read.frames())) == len(read)
+    assert f"only {len(read)} of the 12 frames" in caplog.text
 
 
 def test_the_extra_is_named_where_it_is_missing(monkeypatch):

@@ -1,5 +1,7 @@
 """Videos are followed and reconstructed end to end, and killed runs continue."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -64,7 +66,7 @@ def video(tmp_path, monkeypatch, weights):
     monkeypatch.setattr(video_detections, "people_in_frame", detect)
     monkeypatch.setattr("prohmr_jax.modes.video.load_detector", lambda: None)
 
-    def video(output="out", **changes):
+    def video(output="out", given=None, **changes):
         settings = {
             "input": str(folder),
             "output": str(tmp_path / output),
@@ -80,7 +82,7 @@ def video(tmp_path, monkeypatch, weights):
             "formats": ("bvh",),
             "codec": "mp4v",
         }
-        return run(config_of("video", **{**settings, **changes}))
+        return run(config_of("video", **{**settings, **changes, **(given or {})}))
 
     video.killed_after, video.seen, video.folder = None, seen, tmp_path
     return video
@@ -152,6 +154,26 @@ def test_a_killed_run_continues_and_gives_the_same_bytes(video, smooth):
     assert contents(video.folder / "out") == whole
     with pytest.raises(InputError, match="holds a run with another seed"):
         video(seed=1, **settings)
+
+
+def test_a_video_is_drawn_again_if_it_would_look_different(video):
+    settings = {"smooth": False, "formats": ()}
+    (path, _) = video(**settings)
+    file = path.parent / "video.mp4"
+    both, time = file.read_bytes(), file.stat().st_mtime_ns
+    video(**settings)
+    assert file.stat().st_mtime_ns == time
+    video(people="1", **settings)
+    assert file.read_bytes() != both
+    video(**settings)
+    assert file.read_bytes() == both
+
+
+def test_the_output_has_the_name_of_the_input(video, monkeypatch):
+    monkeypatch.chdir(video.folder)
+    (path, _) = video(smooth=False, formats=(), draw=False, given={"output": ""})
+    assert path == Path("outputs/video/in/person0.npz")
+    assert path.exists()
 
 
 def test_faults_are_one_line(video, monkeypatch):

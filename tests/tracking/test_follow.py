@@ -73,6 +73,38 @@ def test_who_stays_away_for_too_long_is_another_person():
     assert len(follow_people(detections(people), longer)) == 1
 
 
+@pytest.mark.parametrize("away", [8, 24])
+def test_who_walks_out_and_comes_back_keeps_the_number(rng, away):
+    """Beside the edge of the picture, where the person leaves, another one stands."""
+    leaves = 45
+    people = [person(f, 3.0 * (leaves - f)) for f in range(leaves)]
+    people += [person(f, 3.0 * (f - leaves - away)) for f in range(leaves + away, 120)]
+    people += [person(f, 110.0, 95.0) for f in range(120)]
+    tracks = follow_people(detections(people, rng), SETTINGS)
+    assert [len(track) for track in tracks] == [120, 120]
+    (walker,) = (t for t in tracks if not t.measured.all())
+    np.testing.assert_array_equal(
+        np.flatnonzero(~walker.measured), np.arange(leaves, leaves + away)
+    )
+    ends = [135, 3 * (119 - leaves - away)]
+    np.testing.assert_allclose(left_edges(walker)[[0, 119]], ends, atol=12)
+
+
+def test_three_people_who_cross_at_once_keep_their_numbers(rng):
+    speeds, starts = (5.0, 0.0, -5.0), (0.0, 225.0, 450.0)
+    people = [
+        person(frame, start + speed * frame, 100.0 + 12.0 * row)
+        for frame in range(90)
+        for row, (start, speed) in enumerate(zip(starts, speeds, strict=True))
+        # The two behind are hidden while they pass.
+        if row == 1 or not 40 <= frame < 50
+    ]
+    tracks = follow_people(detections(people, rng), SETTINGS)
+    assert [len(track) for track in tracks] == [90, 90, 90]
+    ends = [left_edges(track)[89] for track in tracks]
+    np.testing.assert_allclose(ends, [445, 225, 5], atol=12)
+
+
 def test_numbers_follow_the_order_of_appearance():
     people = [person(f, 400.0) for f in range(60)]
     people += [person(f, 100.0) for f in range(60)]
