@@ -16,16 +16,15 @@ def get_config() -> ConfigDict:
     config.mode = "video"
     # A video, or a folder of pictures whose names give the order.
     config.input = ""
-    # Folder of the results; empty for outputs/video/NAME, with the name of the input.
-    config.output = ""
+    config.output = "outputs/video"
     # Frames per second that are looked at; 0 for the rate of the video, and for 30 in
     # folders of pictures. A lower rate takes less time.
     config.frame_rate = 0.0
 
     # Time after which the whole picture is searched for people anew, seconds; 0 for
     # every frame. Between searches people are looked for where they were, which takes
-    # half the time; when one of them is not found, the frame is searched at once.
-    config.search_every_s = 0.2
+    # less time; frames are searched while somebody is missing (docs/video.md).
+    config.search_every_s = 0.0
 
     # "all", "largest" (the person who is largest in the pictures), or the people's
     # numbers, such as "0,2". Numbers follow the order in which people appear.

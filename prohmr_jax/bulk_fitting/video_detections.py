@@ -3,6 +3,7 @@
 A killed run continues after the last part. The mode "video" calls it.
 """
 
+import collections
 import functools
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -37,6 +38,7 @@ class VideoDetector:
         min_score: float,
         smallest: float,
         search_every: int,
+        remembered: int,
         frames_per_part: int,
     ):
         """Keeps how people are detected; nothing is loaded yet.
@@ -46,11 +48,13 @@ class VideoDetector:
           min_score: people below it are left out.
           smallest: see `detect_people`.
           search_every: every so many frames are searched for new people, and each frame
-            in which somebody who was known is not found again.
+            that shows fewer people than one of the frames before it.
+          remembered: number of frames before it that count for this.
           frames_per_part: number of frames that are kept together.
         """
         self._load, self._min_score, self._smallest = load, min_score, smallest
-        self._search_every, self._frames_per_part = search_every, frames_per_part
+        self._search_every, self._remembered = search_every, remembered
+        self._frames_per_part = frames_per_part
 
     def __call__(
         self, video: Video, parts: RunFolder, progress: Callable[[int], Any]
@@ -69,6 +73,7 @@ class VideoDetector:
         """
         frames: Iterator[VideoFrame] | None = None
         done: list[VideoDetections] = []
+        counts: collections.Counter[int] = collections.Counter()
         size = self._frames_per_part
         for first in range(0, len(video), size):
             last = min(first + size, len(video))
@@ -82,8 +87,11 @@ class VideoDetector:
             arrays = parts.kept(
                 name,
                 _MEMBERS,
-                functools.partial(self._detect, frames, last - first, known, progress),
+                functools.partial(
+                    self._detect, frames, last - first, known, counts.copy(), progress
+                ),
             )
+            counts.update(arrays["frame"].tolist())
             if frames is None:
                 progress(last - first)
             done.append(VideoDetections(**arrays))
@@ -102,16 +110,22 @@ class VideoDetector:
         frames: Iterator[VideoFrame],
         count: int,
         known: Keypoints2D | None,
+        counts: collections.Counter[int],
         progress: Callable[[int], Any],
     ) -> dict[str, np.ndarray]:
-        """Returns the arrays of a part: the people of the next frames."""
+        """Returns the arrays of a part: the people of the next frames.
+
+        The numbers of people in the frames before are counted, and are added to.
+        """
         number, xy, confidence = [], [], []
         for _ in range(count):
             frame = next(frames)
             progress(1)
             if not frame.is_new:
                 continue
-            people = self._people(frame, known)
+            before = range(frame.number - self._remembered, frame.number)
+            people = self._people(frame, known, max(counts[n] for n in before))
+            counts[frame.number] = len(people)
             number += [frame.number] * len(people)
             xy += [person.keypoints.xy for person in people]
             confidence += [person.keypoints.confidence for person in people]
@@ -128,9 +142,12 @@ class VideoDetector:
         }
 
     def _people(
-        self, frame: VideoFrame, known: Keypoints2D | None
+        self, frame: VideoFrame, known: Keypoints2D | None, expected: int
     ) -> tuple[Detection, ...]:
-        """Returns the people of a frame, which is searched if that is due."""
+        """Returns the people of a frame, which is searched if that is due.
+
+        Frames before show as many people as are expected.
+        """
         look = functools.partial(
             people_in_frame,
             self._load(),
@@ -139,8 +156,9 @@ class VideoDetector:
             smallest=self._smallest,
             known=known,
         )
-        if known is not None and frame.number % self._search_every:
+        is_due = frame.number % self._search_every == 0
+        if known is not None and not is_due and len(known.xy) >= expected:
             people = look(search=False).people
-            if len(people) >= len(known.xy):
+            if len(people) >= expected:
                 return people
         return look().people

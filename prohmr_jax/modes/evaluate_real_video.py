@@ -170,9 +170,9 @@ def _report(
     )
     shaking = ", ".join(f"{name} {value:.1f}" for name, value in true.items())
     rows = [
-        [camera.name, method, *(f"{getattr(of[place], n):.1f}" for n in _COLUMNS)]
+        [camera.name, method, *(f"{getattr(views[place], n):.1f}" for n in _COLUMNS)]
         for place, camera in enumerate(cameras)
-        for method, of in errors.items()
+        for method, views in errors.items()
     ]
     table = errors_table(_COLUMNS, errors, range(len(cameras)), config.seed)
     return (

@@ -65,7 +65,11 @@ def in_full(arguments: Sequence[str]) -> list[str]:
         raise InputError(rest[0], what)
     for key in _KEYS.get(word, ()):
         rest = [re.sub(rf"^--{key}(?==|$)", f"--config.{key}", x) for x in rest]
-    return ["--config", config, *([f"--config.input={path}"] if path else []), *rest]
+    short = [f"--config.input={path}"] if path else []
+    if config == _VIDEO and not any(_is_option(x, "--config.output") for x in rest):
+        # Each video has a folder of its own, where a run that was stopped continues.
+        short.append(f"--config.output=outputs/video/{Path(path).stem}")
+    return ["--config", config, *short, *rest]
 
 
 def _config_for(name: str) -> str:

@@ -41,7 +41,7 @@ from prohmr_jax.solver.problem import Settings
 from prohmr_jax.tracking.follow import TrackingSettings, follow_people
 from prohmr_jax.tracking.person_tracks import PersonTrack, chosen_tracks
 
-VIDEO, PARTS, OUTPUTS = "video.mp4", "parts", "outputs/video"
+VIDEO, PARTS = "video.mp4", "parts"
 # What the video was drawn with, in the folder of parts.
 _DRAWN = "drawn.json"
 CODECS = ("", "h264", "mp4v")
@@ -98,8 +98,7 @@ def run(config: ml_collections.ConfigDict) -> list[Path]:
         in the video for long enough, or the output holds a run with other settings.
     """
     _require_usable(config)
-    output = Path(config.output or Path(OUTPUTS) / Path(config.input).stem)
-    limits = read_limits(config.plausible)
+    output, limits = Path(config.output), read_limits(config.plausible)
     codec = config.codec or best_codec()
     if config.draw and codec == "mp4v" and not config.codec:
         _LOG.warning(
@@ -245,6 +244,7 @@ def _tracks(
         min_score=min(config.min_score_seen, config.min_score),
         smallest=config.smallest_person,
         search_every=max(1, round(config.search_every_s * video.frame_rate)),
+        remembered=max(1, round(config.max_gap_s * video.frame_rate)),
         frames_per_part=config.frames_per_part,
     )
     with stages.stage("detecting", len(video)) as progress:

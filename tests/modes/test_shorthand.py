@@ -66,7 +66,11 @@ def test_a_video_goes_to_its_config_if_there_is_one(monkeypatch, has_video):
     names = ["demo", "video"] if has_video else ["demo"]
     monkeypatch.setattr(shorthand, "shipped_names", lambda: names)
     if has_video:
-        assert in_full(["walk.mp4"])[:2] == ["--config", "video"]
+        video = ["--config", "video", "--config.input=walk.mp4"]
+        own_folder = "--config.output=outputs/video/walk"
+        assert in_full(["walk.mp4"]) == [*video, own_folder]
+        there = ["--config.output", "there"]
+        assert in_full(["walk.mp4", *there]) == [*video, *there]
     else:
         with pytest.raises(InputError, match=r"walk.mp4: is a video, which cannot be"):
             in_full(["walk.mp4"])

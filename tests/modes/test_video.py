@@ -1,7 +1,5 @@
 """Videos are followed and reconstructed end to end, and killed runs continue."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -66,7 +64,7 @@ def video(tmp_path, monkeypatch, weights):
     monkeypatch.setattr(video_detections, "people_in_frame", detect)
     monkeypatch.setattr("prohmr_jax.modes.video.load_detector", lambda: None)
 
-    def video(output="out", given=None, **changes):
+    def video(output="out", **changes):
         settings = {
             "input": str(folder),
             "output": str(tmp_path / output),
@@ -82,7 +80,7 @@ def video(tmp_path, monkeypatch, weights):
             "formats": ("bvh",),
             "codec": "mp4v",
         }
-        return run(config_of("video", **{**settings, **changes, **(given or {})}))
+        return run(config_of("video", **{**settings, **changes}))
 
     video.killed_after, video.seen, video.folder = None, seen, tmp_path
     return video
@@ -167,13 +165,6 @@ def test_a_video_is_drawn_again_if_it_would_look_different(video):
     assert file.read_bytes() != both
     video(**settings)
     assert file.read_bytes() == both
-
-
-def test_the_output_has_the_name_of_the_input(video, monkeypatch):
-    monkeypatch.chdir(video.folder)
-    (path, _) = video(smooth=False, formats=(), draw=False, given={"output": ""})
-    assert path == Path("outputs/video/in/person0.npz")
-    assert path.exists()
 
 
 def test_faults_are_one_line(video, monkeypatch):
