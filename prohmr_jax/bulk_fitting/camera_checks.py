@@ -29,8 +29,11 @@ _MIN_SHARE = 0.5
 # with spread arms, and in between.
 _SMALLEST, _LARGEST = 0.15, 4.0
 _TYPICAL = 1.2
-_UNITS = {"inches": 39.37, "centimetres": 100.0, "millimetres": 1000.0}
+_UNITS = {"feet": 3.281, "inches": 39.37, "centimetres": 100.0, "millimetres": 1000.0}
 _NO_CAMERAS = CameraRig(np.zeros((0, 3, 3)), np.zeros((0, 3, 3)), np.zeros((0, 3)))
+# Pictures end at twice the place of their middle, or a little after it where they were
+# cut.
+_BEYOND = 2.4
 # Axes of OpenGL's cameras, which look along -z with y up, in our camera axes.
 _FROM_OPENGL = np.diag([1.0, -1.0, -1.0])
 
@@ -89,10 +92,28 @@ def require_fitting_cameras(
     if not any(_some_agree(rig, sighting) for sighting in sightings):
         raise InputError(
             path,
-            "has cameras by which the views of no person show one person in one "
+            _outside(rig, sightings)
+            or "has cameras by which the views of no person show one person in one "
             "place: the cameras are others, or each view is of another person or "
             "another moment",
         )
+
+
+def _outside(rig: CameraRig, sightings: Sequence[Sighting]) -> str:
+    """Returns which K cannot be that of the pictures in which people are, or ""."""
+    for sighting in sightings:
+        seen = (sighting.confidence > _MIN_CONFIDENCE).any(axis=0)
+        for view in np.flatnonzero(seen):
+            is_seen = sighting.confidence[:, view] > _MIN_CONFIDENCE
+            x, y = sighting.xy[is_seen, view].max(axis=0)
+            middle = rig.intrinsics[sighting.cameras[view]][:2, 2]
+            if x > _BEYOND * middle[0] or y > _BEYOND * middle[1]:
+                return (
+                    "has a K that is not in pixels of these pictures: the middle would "
+                    f"be at ({middle[0]:g}, {middle[1]:g}), but people are seen up to "
+                    f"({x:.0f}, {y:.0f})"
+                )
+    return ""
 
 
 def _some_agree(rig: CameraRig, sighting: Sighting) -> bool:

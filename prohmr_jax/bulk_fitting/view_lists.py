@@ -15,6 +15,7 @@ holds one folder for each person, whose `.json` files are the person's views;
 in pixels; R and t transform the world to the camera, in metres.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -152,6 +153,7 @@ def people_of_manifest(path: Path, use_cameras: bool, given: NamedCameras) -> Pe
         person = str(entry.get("person", number))
         _require_known(path, f"person {person}", entry, _PERSON_KEYS)
         entries = [_parse_view(path, person, view, cameras) for view in views]
+        _require_different(path, person, entries)
         people.append((person, entries))
     people = _with_views(path, people)
     if use_cameras and cameras:
@@ -160,6 +162,18 @@ def people_of_manifest(path: Path, use_cameras: bool, given: NamedCameras) -> Pe
                 path, f"has cameras ({_listed(cameras)}), but no view names one of them"
             )
     return people
+
+
+def _require_different(path: Path, person: str, views: Sequence[ViewEntry]) -> None:
+    """Refuses a view that is there twice, and would count twice."""
+    places = [(os.path.normpath(view.path), view.person_index) for view in views]
+    for place, view in zip(places, views, strict=True):
+        if places.count(place) > 1:
+            raise InputError(
+                path,
+                f"person {person} has the same view twice: {view.name}, "
+                f"person_index {view.person_index}",
+            )
 
 
 def _require_known(

@@ -39,6 +39,7 @@ OPENGL_RIG = changed(OPENGL @ RIG.rotation, RIG.translation @ OPENGL)
 BAD = {
     "millimetres": (changed(translation=1000 * RIG.translation), "like millimetres"),
     "centimetres": (changed(translation=100 * RIG.translation), "like centimetres"),
+    "feet": (changed(translation=3.281 * RIG.translation), "like feet"),
     "inches": (changed(translation=39.37 * RIG.translation), "like inches"),
     "kilometres": (changed(translation=RIG.translation / 1000), "not in metres"),
     "camera to world": (RIG.inverted(), "like camera-to-world transformations;"),
@@ -71,6 +72,17 @@ def test_cameras_that_see_others_are_refused():
     )
     with pytest.raises(InputError, match="views of no person show one person"):
         require_fitting_cameras("cameras.json", moved, sightings())
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.02, 1 / 1920])
+def test_lenses_of_pictures_of_another_size_are_named(scale):
+    """K of half the size, in millimetres of the sensor, or in shares of the width."""
+    intrinsics = RIG.intrinsics * np.array([scale, scale, 1.0])[:, None]
+    # The camera looks aside, so that views do not agree at any size of the picture.
+    aside = Rotation.from_euler("x", [[0.7], [-0.7], [1.4], [-1.4]]).as_matrix()
+    rig = CameraRig(intrinsics, aside @ RIG.rotation, RIG.translation)
+    with pytest.raises(InputError, match="has a K that is not in pixels of these"):
+        require_fitting_cameras("cameras.json", rig, sightings())
 
 
 @pytest.mark.parametrize(("number", "wrong"), [(1, 0), (3, 0), (3, 2)])

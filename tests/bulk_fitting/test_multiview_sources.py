@@ -160,3 +160,15 @@ def test_manifests_name_their_cameras_and_nothing_else(folder):
         path.write_text(json.dumps(text))
         with pytest.raises(InputError, match="has an unknown key"):
             opened(path)
+
+
+def test_a_view_does_not_count_twice(folder):
+    path, content = folder / "people.json", manifest()
+    views = content["people"][0]["views"]
+    views.append({"detections": f"q/../{views[0]['detections']}", "camera": "b"})
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="person p has the same view twice: p/a_key"):
+        opened(path)
+    views[-1]["person_index"] = 1  # another person of the same file
+    path.write_text(json.dumps(content))
+    assert opened(path).max_views == 4

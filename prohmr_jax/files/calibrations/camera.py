@@ -16,6 +16,8 @@ from prohmr_jax.geometry.lenses import COMMON_COUNTS, FISHEYE_COUNT, Lens
 # Largest skew that counts as none, as a share of the focal length: the project's
 # cameras have no skew.
 _MAX_SKEW = 1e-3
+# The pixels of anamorphic pictures are up to twice as wide as high.
+_MAX_FOCAL_RATIO = 3.0
 # Pictures of fisheye lenses show more than those of other lenses.
 _MAX_FISHEYE_DEG = 170.0
 
@@ -89,6 +91,11 @@ def checked_camera(
     if not np.allclose(matrix, pinhole, atol=_MAX_SKEW * matrix[0, 0]):
         raise fault("K has a skew, or its last row is not 0 0 1")
     _require_possible_view(fault, pinhole, image_size, is_fisheye)
+    if not 1 / _MAX_FOCAL_RATIO < matrix[0, 0] / matrix[1, 1] < _MAX_FOCAL_RATIO:
+        raise fault(
+            f"K has focal lengths of {matrix[0, 0]:g} and {matrix[1, 1]:g} pixels, "
+            "which no camera has"
+        )
     lens = _lens(fault, pinhole, distortion, is_fisheye)
     arrays = (array.astype(np.float32) for array in (pinhole, turned, vector))
     return CalibratedCamera(*arrays, lens, image_size)

@@ -190,6 +190,10 @@ BAD = {
                        "camera a has coefficients of lens distortion"),
         "an unknown key": (json.dumps({"a": {**OWN, "focal": 3}}),
                            'camera a has an unknown key "focal"'),
+        "focal lengths": (
+            json.dumps({"a": {**OWN, "K": [[900, 0, 500], [0, 90, 400], [0, 0, 1]]}}),
+            "focal lengths of 900 and 90 pixels, which no camera has",
+        ),
         "a column": (json.dumps({"a": {**OWN, "t": [[0], [0], [4]]}}),
                      "t is not finite numbers of shape"),
         "a list": ("[1]", "by name"),
