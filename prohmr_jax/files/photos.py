@@ -3,6 +3,7 @@
 `detection.people_reader` looks for photos with it, in the demo and in all bulk fits.
 """
 
+import collections
 import dataclasses
 import os
 import re
@@ -58,10 +59,11 @@ class PhotoFinder:
     ) -> list[Path | None]:
         """Returns the photo of each person in a file, or None where there is none.
 
-        A person's photo is the one that the detection names, or whose number is the id
-        that the detection gives the picture, with zeros before it or without. If all
-        people of the file are in one picture, it can also be the photo of
-        `photo_named_like`. Frames of a video have no photos.
+        A person's photo is the one that the detection names, or the same with the
+        ending of another format, or the one whose number is the id that the detection
+        gives the picture, with zeros before it or without. If all people of the file
+        are in one picture, it can also be the photo of `photo_named_like`. Frames of a
+        video have no photos but one that a single frame names.
 
         Args:
           file: path of the file of detections.
@@ -80,10 +82,14 @@ class PhotoFinder:
             return [Path(self.wanted)] * len(people)
         names = {p.image_name for p in people if p.image_name}
         distinct = len({_as_path(name).name for name in names}) == len(names)
-        photos = {
-            picture: self._find(file, *picture, distinct, len(pictures) == 1)
-            for picture in pictures
-        }
+        frames_of = collections.Counter(name for name, _, _ in pictures)
+        photos = {}
+        for name, image_id, frame in pictures:
+            # A name that several frames have is not that of a photo.
+            usable = None if frame is not None and frames_of[name] > 1 else name
+            photos[name, image_id, frame] = self._find(
+                file, usable, image_id, frame, distinct, len(pictures) == 1
+            )
         return [photos[p.image_name, p.image_id, p.frame] for p in people]
 
     def photo_named_like(self, file: Path) -> Path | None:
@@ -143,16 +149,18 @@ class PhotoFinder:
         alone: bool,
     ) -> Path | None:
         """Returns the photo of one picture of a file, or None if there is none."""
-        if frame is not None:
-            return None
         places = list(_places(file.parent))
         photo = None
         if name:
             path = _as_path(name)
             photo = self._photo_at(places, path)
-            # The name can hold folders of another machine.
-            if photo is None and distinct:
-                photo = self._photo_at(places, Path(path.name))
+            # The name can hold folders of another machine, and the photo can have been
+            # written in another format since.
+            names = [path.name, *[path.stem] * is_picture_name(path)]
+            for other in names if distinct else ():
+                photo = photo or self._photo_at(places, Path(other))
+        if frame is not None:  # Numbers, and the file's name, are those of a video.
+            return photo
         if photo is None and image_id and image_id.isdecimal():
             numbers = (self._folder(place).numbered(image_id) for place in places)
             photo = next(filter(None, numbers), None)

@@ -156,8 +156,31 @@ def test_people_of_several_pictures_do_not_share_the_file_s_photo(folder):
     # Names of other folders that are alike say nothing about one photo.
     people = [detection("/p/a.jpg"), detection("/q/a.jpg")]
     assert PhotoFinder().photos_of(file, people) == [None, None]
-    # Frames of a video have no photos.
-    assert photo_of(file, detection("a.jpg", frame=0)) is None
+
+
+def test_frames_have_the_photos_that_they_name(folder):
+    folder("X.jpg", "a.jpg", "000007.jpg", "v.jpg")
+    file = folder.path / "X.json"
+    people = [detection("a.jpg", frame=0), detection("b.jpg", frame=1)]
+    photos = PhotoFinder().photos_of(file, people)
+    assert photos == [folder.path / "a.jpg", None]
+    assert photo_of(file, detection(None, "7", frame=7)) is None
+    # A name that several frames have is that of their video.
+    people = [detection("a.jpg", frame=0), detection("a.jpg", frame=1)]
+    assert PhotoFinder().photos_of(file, people) == [None, None]
+    assert photo_of(file, detection("v.mp4", frame=0)) is None
+
+
+def test_a_photo_that_is_named_may_have_another_format_now(folder):
+    folder("a.jpg", "b.png", "b.jpg", "v.jpg")
+    file = folder.path / "all.json"
+    people = [detection("d/a.png"), detection("b.png"), detection("c.png")]
+    photos = PhotoFinder().photos_of(file, people)
+    assert photos == [folder.path / "a.jpg", folder.path / "b.png", None]
+    people = [detection("v.mp4"), detection("c.png")]
+    assert PhotoFinder().photos_of(file, people) == [None, None]
+    people = [detection("p/a.png"), detection("q/a.png")]
+    assert PhotoFinder().photos_of(file, people) == [None, None]
 
 
 def test_the_photo_that_the_user_wants(folder):
