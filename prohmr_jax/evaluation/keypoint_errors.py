@@ -15,7 +15,7 @@ from flax import struct
 from jaxtyping import Array, Float
 
 from prohmr_jax import skeleton
-from prohmr_jax.body import BodyModel, body_joints
+from prohmr_jax.body import BodyModel
 from prohmr_jax.evaluation.body_errors import (
     Errors,
     body_errors,
@@ -29,17 +29,13 @@ from prohmr_jax.evaluation.distribution_errors import (
 )
 from prohmr_jax.evaluation.metrics import mpjpe, pa_mpjpe, relative_to
 from prohmr_jax.evaluation.sample_statistics import medoid_of_samples
+from prohmr_jax.evaluation.shown_people import show_person
 from prohmr_jax.geometry import cameras
-from prohmr_jax.geometry.rotations import axis_angle_to_rotmat, rotmat_to_axis_angle
+from prohmr_jax.geometry.rotations import rotmat_to_axis_angle
 from prohmr_jax.inference.predict import predict
 from prohmr_jax.models.prohmr import PreparedProHMR
-from prohmr_jax.structs import Body, Keypoints2D, SmplParams
-from prohmr_jax.synthetic.keypoint_pairs import (
-    JITTER_25,
-    KeypointPairSettings,
-    random_camera,
-    random_view,
-)
+from prohmr_jax.structs import Body, Keypoints2D
+from prohmr_jax.synthetic.keypoint_pairs import JITTER_25
 
 _NUM_25 = len(skeleton.BODY_25)
 _LIMBS = np.array(skeleton.LIMBS_25)
@@ -133,21 +129,8 @@ def person_of_pose(
       The body in camera axes (metres), the joints of BODY_25 in the plane z = 1, and
       what of them reaches the model.
     """
-    settings = KeypointPairSettings()
-    view_key, shape_key, camera_key, detector_key = jax.random.split(key, 4)
-    rotmats = axis_angle_to_rotmat(axis_angle)
-    view = random_view(view_key, settings)
-    truth = body_joints(
-        body,
-        SmplParams(
-            global_orient=jnp.matmul(view, rotmats[0], precision="highest"),
-            body_pose=rotmats[1:],
-            betas=jax.random.normal(shape_key, (body.num_betas,)),
-        ),
-    )
-    camera = random_camera(camera_key, truth.joints, settings)
-    xy = cameras.project(truth.joints, camera)[:_NUM_25]
-    return truth, xy, condition(detector_key, xy)
+    person, detector_key = show_person(key, axis_angle, body)
+    return person.body, person.xy, condition(detector_key, person.xy)
 
 
 def make_evaluation(
@@ -176,7 +159,7 @@ def make_evaluation(
     def evaluate(poses, keys) -> PersonErrors:
         keys = jax.vmap(jax.random.split)(keys)
         shown = show(keys[:, 0], poses, body)
-        return _person_errors(
+        return person_errors(
             model, body, baseline, *shown, keys[:, 1],
             num_samples=num_samples, counts=tuple(counts),
             num_limit_samples=num_limit_samples,
@@ -201,11 +184,33 @@ def people_shown(condition: Callable) -> Callable:
 @functools.partial(
     jax.jit, static_argnames=("num_samples", "counts", "num_limit_samples")
 )
-def _person_errors(
-    model, body, baseline, truth, xy, keypoints, keys, *,
-    num_samples, counts, num_limit_samples,
-) -> PersonErrors:  # fmt: skip
-    """Returns the errors of people with these joints, projections and detections."""
+def person_errors(
+    model: PreparedProHMR,
+    body: BodyModel,
+    baseline: Body,
+    truth: Body,
+    xy: Float[Array, "B 25 2"],
+    keypoints: Keypoints2D,
+    keys: jax.Array,
+    *,
+    num_samples: int,
+    counts: tuple[int, ...],
+    num_limit_samples: int = 4,
+) -> PersonErrors:
+    """Returns the errors of people with given joints, projections and detections.
+
+    Args:
+      model: prepared weights.
+      body: the body that the weights were trained on.
+      baseline: the mean pose; see `body_errors.mean_body`.
+      truth: [B], true joints, metres, camera axes.
+      xy: true joints of BODY_25 in the plane z = 1.
+      keypoints: [B, 25], what the model is given, in the same plane.
+      keys: [B], random keys of the samples.
+      num_samples: samples of each person, the mode not counted.
+      counts: numbers N of samples of which the best is reported.
+      num_limit_samples: samples whose rotations are returned.
+    """
     prediction = predict(model, body, keypoints, keys, 1 + num_samples)
     target_xy = cameras.image_to_crop(xy, prediction.box)
     mode_xy = prediction.joints_2d[:, 0, :_NUM_25]

@@ -31,7 +31,8 @@ _SHIPPED = "shipped"
 # Modes whose `output` is a folder; that of the others is a file.
 _OUTPUT_FOLDERS = (
     "demo", "fit", "multiview", "video", "export", "evaluate_images", "evaluate_real",
-    "evaluate_real_video", "measure_detector", "render_people",
+    "evaluate_real_video", "evaluate_open_benchmark", "measure_detector",
+    "render_people",
 )  # fmt: skip
 
 

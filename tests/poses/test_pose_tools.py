@@ -1,11 +1,13 @@
 """The tools of poses: the bank and the prior leave out the clips that are held out."""
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
 
 from prohmr_jax.errors import InputError
+from prohmr_jax.evaluation.open_benchmark import read_benchmark
 from prohmr_jax.poses.bank import read_held_out_clips, read_pose_bank
 from prohmr_jax.poses.mocap.cmu_expmap import EXPMAP_BONES
 from prohmr_jax.poses.mocap.splits import Split
@@ -97,10 +99,10 @@ def test_tools_name_a_missing_capture(tmp_path, capsys):
         assert capsys.readouterr().err == f"{absent}: does not exist\n"
 
 
-def test_motions_tool_writes_clips_in_splits_of_their_own(tmp_path, capsys):
-    deepmimic, climbing = tmp_path / "motions", tmp_path / "climb"
+def write_motions(deepmimic, climbing):
+    """Writes a roll of 16 frames, and two frames of somebody who climbs."""
     (climbing / "one").mkdir(parents=True)
-    deepmimic.mkdir()
+    deepmimic.mkdir(parents=True)
     rest = [1.0, 0.0, 0.0, 0.0]
     hinge_or_ball = [rest, [0.0], rest, rest, [0.0]]
     frame = [0.5, 0, 0.9, 0, *sum([rest] * 3 + 2 * hinge_or_ball, [])]
@@ -108,6 +110,11 @@ def test_motions_tool_writes_clips_in_splits_of_their_own(tmp_path, capsys):
     (deepmimic / "humanoid3d_roll.txt").write_text(text)
     rng = np.random.default_rng(0)
     np.save(climbing / "one" / "a.npy", rng.normal(size=(8, 53, 3)))
+
+
+def test_motions_tool_writes_clips_in_splits_of_their_own(tmp_path, capsys):
+    deepmimic, climbing = tmp_path / "motions", tmp_path / "climb"
+    write_motions(deepmimic, climbing)
     output = tmp_path / "other.npz"
     main = tool("make_held_out_motions").main
     folders = ["--acrobatics", str(deepmimic), "--climbing", str(climbing)]
@@ -122,3 +129,28 @@ def test_motions_tool_writes_clips_in_splits_of_their_own(tmp_path, capsys):
     assert capsys.readouterr().err == f"{deepmimic}: holds no file */*.npy\n"
     with pytest.raises(SystemExit):
         main(["--output", str(output)])
+
+
+def test_benchmark_tool_reads_the_wheels(tmp_path, capsys):
+    module = tool("make_open_benchmark")
+    content, wheels = tmp_path / "content", tmp_path / "wheels"
+    write_motions(content / module.ACROBATICS, content / module.CLIMBING)
+    (content / "pybullet_data" / "not_read.py").write_text("raise SystemExit")
+    wheels.mkdir()
+    output = str(tmp_path / "benchmark.npz")
+    arguments = ["--output", output, "--packages", str(wheels), "--people", "2"]
+    assert module.main(arguments) == 2
+    assert "holds no wheel pybullet-*.whl" in capsys.readouterr().err
+    for name, part in (
+        ("pybullet-1-any.whl", "pybullet_data"),
+        ("holosoma_retargeting-1-any.whl", "holosoma_retargeting"),
+    ):
+        with zipfile.ZipFile(wheels / name, "w") as archive:
+            for file in sorted((content / part).rglob("*.*")):
+                archive.write(file, file.relative_to(content))
+    assert module.main(arguments) == 0
+    assert "4 people in 2 parts, 11 conditions" in capsys.readouterr().out
+    assert read_benchmark(output).actions == ("roll", "roll", "climbing", "climbing")
+    (wheels / "pybullet-1-any.whl").write_bytes(b"cut")
+    assert module.main(arguments) == 2
+    assert "cannot be unpacked" in capsys.readouterr().err
