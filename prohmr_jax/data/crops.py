@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Num, UInt8
 
 from prohmr_jax.errors import InputError
+from prohmr_jax.files.decoder_messages import quiet_decoders
 from prohmr_jax.structs import Box, Crop
 
 
@@ -31,7 +32,8 @@ def decode_image(data: bytes, name: str) -> UInt8[np.ndarray, "H W 3"]:
         raise InputError(name, "is empty")
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        with quiet_decoders():
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         raise InputError(name, "is an image that cannot be decoded") from error
     if image is None:

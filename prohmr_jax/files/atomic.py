@@ -127,15 +127,18 @@ def _temporary_file(target: Path) -> tuple[Path, BinaryIO]:
     """Returns the path of an empty hidden file beside the target, open and locked."""
     path = target.with_name(_hidden_name(target.name))
     with contextlib.suppress(OSError):
-        # The file of a killed writer may be there; its content goes after the lock.
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
-        stream = os.fdopen(os.open(path, flags, 0o666), "wb")
+        stream = open(path, "wb", opener=_open_as_it_is)
         if _lock(stream.fileno(), path):
             stream.truncate(0)
             return path, stream
         stream.close()
     path = target.with_name(_hidden_name(secrets.token_hex()))
     return path, path.open("xb")
+
+
+def _open_as_it_is(path: str, flags: int) -> int:
+    """Opens a file that a killed writer may have left; nothing is removed from it."""
+    return os.open(path, (flags & ~os.O_TRUNC) | os.O_NOFOLLOW, 0o666)
 
 
 def _temporary_directory(target: Path) -> tuple[Path, int | None]:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.atomic import write_atomically
+from prohmr_jax.files.decoder_messages import quiet_decoders
 
 # Formats whose decoders are in common use, with the endings of their files' names, the
 # likeliest first. The decoders of EPS, PDF and others would start programs.
@@ -135,7 +136,7 @@ def known_formats() -> tuple[str, ...]:
 def _faults_named(path: str | os.PathLike) -> Iterator[None]:
     """Turns the many errors of decoders into an InputError that names the file."""
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), quiet_decoders():
             # Pillow warns about odd metadata, and about sizes, which are checked here.
             warnings.simplefilter("ignore")
             yield

@@ -14,6 +14,7 @@ import numpy as np
 
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.atomic import write_atomically
+from prohmr_jax.files.decoder_messages import silence_opencv
 
 # Quality of H.264, at which compression is hardly seen.
 _QUALITY = {"crf": "20", "preset": "veryfast"}
@@ -105,8 +106,7 @@ def _encode_mp4v(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "video.mp4"
-        # FFmpeg reads this once, and would print messages of its own from then on.
-        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+        silence_opencv()
         code = cv2.VideoWriter_fourcc(*"mp4v")
         writer = cv2.VideoWriter(str(path), code, frame_rate, size[::-1])
         if not writer.isOpened():

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from prohmr_jax.errors import InputError
+from prohmr_jax.files.decoder_messages import silence_opencv
 from prohmr_jax.files.images import read_image
 from prohmr_jax.files.photos import is_picture_name
 
@@ -253,11 +254,8 @@ def _steady_rate(times: np.ndarray, stated: float) -> float:
 
 
 def _opened(path: Path) -> cv2.VideoCapture:
-    # FFmpeg and OpenCV would print messages of their own on damaged files.
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    silence_opencv()
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-    cv2.utils.logging.setLogLevel(level)
     if not capture.isOpened():
         raise InputError(path, "is no video that can be read")
     return capture

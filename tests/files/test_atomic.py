@@ -17,6 +17,9 @@ from prohmr_jax.files.atomic import (
 
 def test_replaces_and_leaves_no_neighbours(tmp_path):
     path = tmp_path / "new" / "a.bin"
+    # Writers of videos and pictures ask the stream for a name.
+    write_atomically(path, lambda stream: stream.write(os.fsencode(stream.name)))
+    assert os.path.dirname(path.read_bytes()) == os.fsencode(path.parent)
     write_atomically(path, lambda stream: stream.write(b"one"))
     write_atomically(path, lambda stream: stream.write(b"two"))
     assert path.read_bytes() == b"two"
