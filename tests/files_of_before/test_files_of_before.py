@@ -2,7 +2,6 @@
 
 import functools
 import itertools
-import pathlib
 import shutil
 
 import jax
@@ -47,18 +46,18 @@ from prohmr_jax.weights.starting_weights import (
 from prohmr_jax.weights.weight_files import load_weights
 from tests.support.datasets_case import make_record, write_people
 from tests.support.image_training import WEIGHTS
+from tests.support.old_files import OLD_FILES, old_file
 
-FILES = pathlib.Path(__file__).parent
 SPEC = ModelSpec(encoder="resnet18", context_features=512)
 SmallDiscriminator = functools.partial(Discriminator, hidden_features=8)
 
 
 @pytest.mark.parametrize("name", ["keypoint_weights.npz", "weights_directory"])
 def test_weights_predict_what_they_predicted(name):
-    spec, variables = load_weights(FILES / name)
+    spec, variables = load_weights(old_file(name))
     assert (spec.encoder_width, spec.flow_hidden) == (8, 4)
     model = prepare(build_model(spec), variables)
-    with np.load(FILES / "prediction.npz") as before:
+    with np.load(OLD_FILES / "prediction.npz") as before:
         keypoints = Keypoints2D(before["xy"], before["confidence"])
         key = jax.random.key(0)
         predicted = predict(model, read_body("open"), keypoints, key, 1)
@@ -78,10 +77,10 @@ def test_a_discriminator_comes_back_under_either_name():
         jax.random.key(0), jnp.zeros((23, 3, 3)), jnp.zeros(10)
     )["params"]
     for directory in ("weights_directory", "image_training"):
-        params = load_starting_discriminator(FILES / directory, fresh)
+        params = load_starting_discriminator(old_file(directory), fresh)
         assert np.any(params["betas_fc1"]["kernel"] != fresh["betas_fc1"]["kernel"])
-    _, variables = load_weights(FILES / "weights_directory")
-    same = load_starting_model(FILES / "weights_directory", variables)
+    _, variables = load_weights(old_file("weights_directory"))
+    same = load_starting_model(old_file("weights_directory"), variables)
     jax.tree.map(np.testing.assert_array_equal, same, variables)
 
 
@@ -106,7 +105,7 @@ def small_model(axis_name=None):
 def test_a_training_goes_on_by_one_step(tmp_path, monkeypatch):
     monkeypatch.setattr(adversarial, "Discriminator", SmallDiscriminator)
     directory = tmp_path / "run"
-    shutil.copytree(FILES / "image_training", directory)
+    shutil.copytree(old_file("image_training"), directory)
     people = write_people(tmp_path / "people", [make_record(n) for n in range(6)])
     rng = np.random.default_rng(0)
 
@@ -167,7 +166,7 @@ def read_as_it_lies(directory):
 
 
 def test_a_result_of_the_demo_is_read():
-    result = read_result(FILES / "demo" / "person_person0.npz")
+    result = read_result(OLD_FILES / "demo" / "person_person0.npz")
     assert result.provenance.seed == 0
     assert (result.provenance.frame, result.provenance.track_id) == (-1, "")
     assert result.provenance.weights == "keypoint_weights.npz"
@@ -178,7 +177,7 @@ def test_a_result_of_the_demo_is_read():
 
 
 def test_a_table_of_a_bulk_fit_is_read():
-    table, provenance, left_out = read_table(FILES / "fit" / "fits.npz")
+    table, provenance, left_out = read_table(OLD_FILES / "fit" / "fits.npz")
     assert table.fit_pose_axis_angle.shape == (1, 24, 3)
     assert table.fit_loss < table.fit_start_loss
     assert table.track_id is None

@@ -69,10 +69,10 @@ from tests.support.datasets_files import official_arrays, spin_arrays
 from tests.support.demo_cases import coco, openpose, person, write_photo
 from tests.support.files_bodies import official, small
 from tests.support.files_pickling import ERAS, pickled
+from tests.support.old_files import old_file
 from tests.support.paths import ROOT
 
 _DETECTIONS = ROOT / "tests" / "files" / "detections"
-_OLD_FILES = ROOT / "tests" / "files_of_before"
 Damage = Callable[[np.random.Generator, bytes], bytes]
 
 
@@ -255,8 +255,8 @@ def _copied(*names: str, damaged: Sequence[str] = ()) -> Callable[[Path], list[P
 
     def write(folder: Path) -> list[Path]:
         for name in names:
-            copy = shutil.copytree if (_OLD_FILES / name).is_dir() else shutil.copy
-            copy(_OLD_FILES / name, folder / Path(name).name)
+            copy = shutil.copytree if old_file(name).is_dir() else shutil.copy
+            copy(old_file(name), folder / Path(name).name)
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         return [f for f in files if not damaged or f.name in damaged]
 
@@ -276,7 +276,7 @@ _IDENTITY = {"input": "a", "weights": "b"}
 
 def _write_shards(folder: Path) -> list[Path]:
     """Writes what a bulk fit that was stopped leaves behind."""
-    table, _, _ = read_table(_OLD_FILES / "fit" / "fits.npz")
+    table, _, _ = read_table(old_file("fit/fits.npz"))
     columns = {
         field.name: getattr(table, field.name) for field in dataclasses.fields(FitTable)
     }
