@@ -57,7 +57,8 @@ def run(config: ml_collections.ConfigDict) -> list[Path]:
         config.formats,
         config.frame_rate,
     )
-    print(f"{len(tracks)} people, {len(paths)} files in {output}")
+    people = "1 person" if len(tracks) == 1 else f"{len(tracks)} people"
+    print(f"{people}, {len(paths)} files in {output}")
     return paths
 
 

@@ -192,6 +192,9 @@ def run(config: ml_collections.ConfigDict) -> list[Path]:
     print("\n".join(stages.lines()))
     if config.draw:
         print(f"video: {output / VIDEO}")
+    if config.formats:
+        print(f"movement for other programs: track_N in {output}, docs/export.md")
+    print(f"to turn the bodies in a browser: prohmr-jax view {output}")
     return tables
 
 

@@ -171,7 +171,7 @@ def test_the_mode_writes_every_format(tmp_path, capsys):
         "person.glb", "person.bvh", "person_amass.npz", "person.trc", "person.csv",
     ]  # fmt: skip
     assert all(path.is_file() for path in paths)
-    assert "1 people, 5 files" in capsys.readouterr().out
+    assert "1 person, 5 files" in capsys.readouterr().out
     rows = np.loadtxt(tmp_path / "out" / "person.trc", skiprows=6)
     # Frames 10 to 12; the one between is half way.
     assert len(rows) == 3
