@@ -33,6 +33,8 @@ from prohmr_jax.tracking.person_tracks import PersonTrack
 
 # Pixels of the crop, in which the data term is measured, under the video's camera.
 _FRAME = "crop_of_image"
+# Batches of frames whose hypotheses are in memory at a time.
+_BATCHES = 4
 VIDEO = "video"
 """Name of the format of detections that tracks come from."""
 
@@ -159,12 +161,27 @@ class TrackPredictor:
         )
 
     def __call__(self, track: PersonTrack) -> TrackStart:
-        """Returns the predictions of a person in all frames of the track."""
-        people = [self._person(track, row) for row in range(len(track))]
+        """Returns the predictions of a person in all frames of the track.
+
+        The hypotheses of only some frames are in memory at a time.
+        """
+        block = _BATCHES * self._size
+        parts = [
+            self._predicted(track, range(first, min(first + block, len(track))))
+            for first in range(0, len(track), block)
+        ]
+        return TrackStart(track, *jax.tree.map(lambda *a: np.concatenate(a), *parts))
+
+    def _predicted(
+        self, track: PersonTrack, rows: range
+    ) -> tuple[Columns, PlacedMode, Keypoints2D, np.ndarray, np.ndarray]:
+        """Returns the members of `TrackStart` after the first, in some frames."""
+        people = [self._person(track, row) for row in rows]
         arrays, initial = self._initializer(people, self._size)
         placed = map_batches(self._place, (arrays, initial), self._size)
         columns = person_columns(people, arrays, initial)
-        measured = track.measured
+        measured = track.measured[rows.start : rows.stop]
+        frame = track.frame[rows.start : rows.stop]
         confidence = columns["keypoint_confidence"] * measured[:, None]
         columns |= {
             "keypoint_confidence": confidence.astype(np.float32),
@@ -172,14 +189,13 @@ class TrackPredictor:
             "log_prob": columns["log_prob"][:, :1],
             "joints": placed.joints[:, None],
             "translation": placed.camera.translation,
-            "time_s": (track.frame / self._camera.frame_rate).astype(np.float32),
+            "time_s": (frame / self._camera.frame_rate).astype(np.float32),
             "measured": measured.astype(np.int32),
             "joint_spread": placed.joint_spread,
         }
         view = initial.view.keypoints
         crop_confidence = view.confidence * measured[:, None]
-        return TrackStart(
-            track,
+        return (
             columns,
             placed,
             Keypoints2D(view.xy, crop_confidence.astype(np.float32)),

@@ -145,7 +145,7 @@ def detect_people(
       known: [m, 17], people of the frame before in a video. They are looked for where
         they were, also if multipose does not propose them again.
       search: whether others are searched for. Without it only people near the known
-        ones are found, in half of the time or less.
+        ones are found, in less time.
 
     Returns:
       Of each person the keypoints of COCO_17 and a tight box in pixels of the photo,
