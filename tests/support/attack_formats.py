@@ -8,6 +8,7 @@ stands in them.
 import contextlib
 import dataclasses
 import functools
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -18,11 +19,14 @@ import safetensors.numpy
 import scipy.sparse
 from PIL import Image
 
+from prohmr_jax.bulk_fitting.run_folder import RunFolder
 from prohmr_jax.bulk_fitting.shards import ShardWriter
 from prohmr_jax.bulk_fitting.sources import open_source
 from prohmr_jax.bulk_fitting.tables import FitTable, read_table
 from prohmr_jax.bulk_fitting.tracks import read_tracks
+from prohmr_jax.bulk_fitting.video_table import VideoTable
 from prohmr_jax.bulk_fitting.view_lists import people_of_manifest
+from prohmr_jax.bulk_fitting.view_tables import ViewsTable, WorldTable
 from prohmr_jax.data.crops import decode_image
 from prohmr_jax.data.dataset_reader import DatasetReader, Source
 from prohmr_jax.data.datasets.annotations import read_annotations
@@ -33,13 +37,17 @@ from prohmr_jax.detection.people_reader import PeopleReader, ReadingSettings
 from prohmr_jax.errors import InputError
 from prohmr_jax.evaluation.ablation_report import read_reports
 from prohmr_jax.evaluation.body_errors import Errors
+from prohmr_jax.evaluation.footage import film_people
 from prohmr_jax.evaluation.keypoint_report import ConditionReport, JointsReport
+from prohmr_jax.files.array_checks import Expected
 from prohmr_jax.files.assets import DETECTOR_ERRORS
-from prohmr_jax.files.body_files import read_body_arrays, read_mean_params
+from prohmr_jax.files.body_files import read_body, read_body_arrays, read_mean_params
 from prohmr_jax.files.calibrations.any_format import read_cameras
 from prohmr_jax.files.images import image_size, read_image
 from prohmr_jax.files.npz import write_npz
 from prohmr_jax.files.state_dicts import read_state_dict
+from prohmr_jax.files.video_writer import write_video
+from prohmr_jax.files.videos import describe_video, open_video
 from prohmr_jax.inference.results import read_result
 from prohmr_jax.poses.bank import (
     PoseBank,
@@ -58,6 +66,9 @@ from prohmr_jax.priors.gaussian_mixture import (
     load_pose_prior,
     save_pose_prior,
 )
+from prohmr_jax.viewer.people_pages import page_of_people
+from prohmr_jax.viewer.readers import read_people
+from prohmr_jax.viewer.scene import PosedBodies
 from prohmr_jax.weights.headers import trained_body
 from prohmr_jax.weights.movenet_conversion import read_tfjs_weights
 from prohmr_jax.weights.weight_files import load_weights
@@ -71,6 +82,7 @@ from tests.support.files_bodies import official, small
 from tests.support.files_pickling import ERAS, pickled
 from tests.support.old_files import old_file
 from tests.support.paths import ROOT
+from tests.support.result_cases import write_some_table
 
 _DETECTIONS = ROOT / "tests" / "files" / "detections"
 Damage = Callable[[np.random.Generator, bytes], bytes]
@@ -308,6 +320,111 @@ def _read_table(path: Path) -> None:
     read_tracks(path, "fit")
 
 
+def _pictures(count: int = 5) -> list[np.ndarray]:
+    y, x = np.mgrid[0:48, 0:64]
+    return [
+        np.stack([2 * x + 9 * n, 4 * y, x + y], -1).astype(np.uint8)
+        for n in range(count)
+    ]
+
+
+def _write_video(folder: Path) -> list[Path]:
+    write_video(folder / "a.mp4", _pictures(), 25.0, "mp4v")
+    frames = [Image.fromarray(picture) for picture in _pictures()]
+    frames[0].save(folder / "b.gif", save_all=True, append_images=frames[1:])
+    return [folder / "a.mp4", folder / "b.gif"]
+
+
+def _read_video(path: Path) -> None:
+    for read in (describe_video, lambda file: list(open_video(file).frames())):
+        with contextlib.suppress(InputError):
+            read(path)
+
+
+def _write_footage(folder: Path) -> list[Path]:
+    """Writes three videos, their calibration, and what was detected in them."""
+    names = ("cam_01", "cam_02", "cam_03")
+    lenses = {
+        name: {**_OWN_CAMERAS["c0"], "t": [float(n), 0, 4]}
+        for n, name in enumerate(names)
+    }
+    (folder / "cameras.json").write_text(json.dumps(lenses))
+    points = np.random.default_rng(0).uniform(-0.8, 0.8, (25, 3))
+    for n, name in enumerate(names):
+        seen = (points + [n, 0, 4]) @ calibrations.K.T
+        xy = np.stack([seen[:, :2] / seen[:, 2:]] * 2)
+        write_video(folder / f"{name}.mp4", _pictures(), 25.0, "mp4v")
+        content = (folder / f"{name}.mp4").read_bytes()
+        arrays = {
+            "frame": np.array([0, 1]), "xy": xy, "confidence": np.full((2, 25), 0.9),
+            "frames": np.arange(5),
+            "video_sha256": np.array(hashlib.sha256(content).hexdigest()),
+        }  # fmt: skip
+        write_npz(folder / "detections" / f"{name}.npz", arrays)
+    return [*sorted(folder.glob("*.mp4")), *sorted(folder.rglob("*.npz")),
+            folder / "cameras.json"]  # fmt: skip
+
+
+def _damage_footage(rng: np.random.Generator, content: bytes) -> bytes:
+    if content[:1] == b"{":
+        return damage.damage_json(rng, content)
+    is_archive = content[:2] == b"PK"
+    return (damage.damage_archive if is_archive else damage.damage_bytes)(rng, content)
+
+
+def _read_footage(path: Path) -> None:
+    folder = _root_of(path)
+    film_people(folder, folder / "detections", None, 1, 0)
+
+
+_PART = {"frame": Expected(("N",), "integer"), "xy": Expected(("N", 25, 2))}
+
+
+def _part_of_a_run(folder: Path) -> None:
+    def compute() -> dict[str, np.ndarray]:
+        return {"frame": np.arange(3), "xy": np.ones((3, 25, 2))}
+
+    run = RunFolder(folder / "parts", _IDENTITY, folder / "video.mp4")
+    with contextlib.closing(run):
+        run.kept("detections00000", _PART, compute)
+
+
+def _write_parts(folder: Path) -> list[Path]:
+    _part_of_a_run(folder)
+    return [folder / "parts" / name for name in ("detections00000.npz", "run.json")]
+
+
+def _write_track(folder: Path) -> list[Path]:
+    write_some_table(
+        folder / "person0.npz", VideoTable, 3, frame=np.arange(3),
+        track_id=np.full(3, "7"), provenance=_IDENTITY,
+    )  # fmt: skip
+    return [folder / "person0.npz"]
+
+
+def _write_views(folder: Path) -> list[Path]:
+    for schema in (ViewsTable, WorldTable):
+        turned = {"camera_rotation": np.tile(np.eye(3), (2, 3, 1, 1))}
+        write_some_table(
+            folder / schema.__name__ / "views.npz", schema, provenance=_IDENTITY,
+            **(turned if schema is WorldTable else {}),
+        )  # fmt: skip
+    return sorted(folder.rglob("views.npz"))
+
+
+@functools.cache
+def _posed() -> PosedBodies:
+    return PosedBodies(read_body("open"))
+
+
+def _show(path: Path) -> None:
+    """Puts the people of a folder on a page, as the mode "view" does."""
+    people = read_people(path.parent)
+    with contextlib.suppress(InputError):  # Old files are of another body.
+        _posed().require_body_of(people)
+    page_of_people(people, _posed(), "a").write(_root_of(path) / "view.html")
+
+
 def _write_bank(folder: Path) -> list[Path]:
     poses = poses_cases.random_poses(5).astype(np.float32)
     bank = PoseBank(poses, np.zeros(5, np.uint8), ("walk",))
@@ -487,6 +604,16 @@ FORMATS: dict[str, Format] = {
         _load_weights),
     "result": Format(_copied("demo/person_person0.npz"), _NPZ, read_result),
     "table": Format(_copied("fit/fits.npz"), _NPZ, _read_table),
+    "video": Format(_write_video, _BYTES, _read_video),
+    "footage of several cameras": Format(
+        _write_footage, _damage_footage, _read_footage),
+    "parts of a video's run": Format(
+        _write_parts, _damage_footage, lambda path: _part_of_a_run(_root_of(path))),
+    "person of a video": Format(_write_track, _NPZ, _read_table),
+    "person of a video in the viewer": Format(_write_track, _NPZ, _show),
+    "result in the viewer": Format(_copied("demo/person_person0.npz"), _NPZ, _show),
+    "table in the viewer": Format(_copied("fit/fits.npz"), _NPZ, _show),
+    "table of views in the viewer": Format(_write_views, _NPZ, _show),
     "shards": Format(_write_shards, _NPZ, _continue_shards),
     "pose bank": Format(_write_bank, _NPZ, read_pose_bank),
     "held-out clips": Format(_write_held_out, _NPZ, read_held_out_clips),
