@@ -16,8 +16,10 @@ from tests.support.attack_formats import FORMATS
 from tests.support.paths import ROOT
 
 # These need a second or more for each file.
-_SLOW_FORMATS = ("weights directory", "description of weights", "weights .npz",
-                 "dataset", "pose prior")  # fmt: skip
+_SLOW_FORMATS = (
+    "weights directory", "description of weights", "weights .npz", "dataset",
+    "pose prior", *(name for name in FORMATS if name.endswith(" in the viewer")),
+)  # fmt: skip
 
 
 def faults(*arguments: str) -> list[str]:
