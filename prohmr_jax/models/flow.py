@@ -155,7 +155,8 @@ class ConditionalGlow(nn.Module):
           weights: 1 for rows that count, 0 for the others; None if all of them count.
 
         Returns:
-          `{layer name: {"log_scale": [D], "shift": [D]}}`, and the noise of the data.
+          A dictionary from the names of layers to their `log_scale` [D] and `shift`
+          [D], and the noise of the data.
         """
         actnorms = {}
         weights = jnp.ones(x.shape[:-1], x.dtype) if weights is None else weights
