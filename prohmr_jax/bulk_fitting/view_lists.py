@@ -1,6 +1,6 @@
 """Lists the people of a manifest or of a folder, each with the files of their views.
 
-`multiview_sources` reads the files. A manifest is JSON:
+`multiview_sources` reads the files. A manifest is JSON::
 
   {"people": [{"person": "a",
                "views": [{"detections": "cam0/0001_keypoints.json",
