@@ -25,7 +25,7 @@ NAVIGATION = {
         "parity",
         "performance",
     ],
-    "Python": ["api/*"],
+    "Python": ["api/prohmr_jax"],
     "The project": ["../ARCHITECTURE", "../CONTRIBUTING", "../CHANGELOG"],
 }
 
@@ -45,7 +45,8 @@ extensions = [
 # Pages.
 root_doc = "README"
 include_patterns = ["*.md", "docs/**"]
-exclude_patterns = [".*", "build", "data", "outputs", "runs", "tests", "docs/conf.py"]
+exclude_patterns = [".*", "build", "data", "outputs", "runs", "tests"]
+exclude_patterns += ["docs/conf.py", "docs/api/modules.rst"]
 myst_heading_anchors = 4
 
 # Notebooks are Python files in jupytext's percent format. Every build runs them.
