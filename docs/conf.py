@@ -18,6 +18,7 @@ NAVIGATION = {
         "plausibility",
         "model_cards",
         "evaluation",
+        "open_benchmark",
         "real_footage",
         "fitting",
         "detector_errors",

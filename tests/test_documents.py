@@ -105,6 +105,18 @@ def test_links_lead_somewhere(path):
             assert anchor in slugs, target
 
 
+def test_the_navigation_of_the_site_names_every_page():
+    tree = ast.parse((ROOT / "docs" / "conf.py").read_text(encoding="utf-8"))
+    (navigation,) = (
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "NAVIGATION"
+    )
+    listed = [name for pages in navigation.values() for name in pages]
+    pages = {path.stem for path in ROOT.glob("docs/*.md")}
+    assert sorted(name for name in listed if "/" not in name) == sorted(pages)
+
+
 def make_inputs(arguments: list[str]) -> None:
     """Makes what a short command line names, which must exist."""
     for name in itertools.takewhile(lambda word: word[0] != "-", arguments):
