@@ -156,7 +156,7 @@ class _Fault:
         """Returns a value as float64; `shape` may differ by axes of length 1."""
         try:
             array = np.asarray(value, np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise self(f"does not have {what} as numbers") from None
         expected = "" if shape is None else f" of shape {shape}"
         if not np.isfinite(array).all() or (shape and array.shape != shape):

@@ -107,7 +107,7 @@ def _camera(path: Path, name: str, fields: dict[str, object]) -> CalibratedCamer
     sides = [fields.get(side) for side in ("width", "height")]
     try:
         sides = [int(float(side)) for side in sides]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         sides = []
     translation = fields["translation"]
     return checked_camera(

@@ -80,5 +80,5 @@ def _parse_camera(
 def _are_zeros(value: object) -> bool:
     try:
         return not np.any(np.asarray(value, np.float64))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False

@@ -28,7 +28,7 @@ def read_pose2sim_cameras(path: Path) -> dict[str, CalibratedCamera]:
         raise InputError(path, f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InputError(path, "is not text in UTF-8") from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # numbers of 5,000 digits as well
         raise InputError(path, f"is not TOML: {str(error)[:100]}") from error
     tables = {
         str(table.get("name", key)): table

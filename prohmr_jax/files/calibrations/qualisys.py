@@ -52,9 +52,12 @@ def _camera(path: Path, name: str, camera: ElementTree.Element) -> CalibratedCam
 
     def number(element: ElementTree.Element, key: str) -> float:
         try:
-            return float(element.get(key, ""))
+            value = float(element.get(key, ""))
         except ValueError:
-            raise InputError(path, f"camera {name} has no number {key}") from None
+            value = np.nan
+        if not np.isfinite(value):
+            raise InputError(path, f"camera {name} has no number {key}")
+        return value
 
     focal = [number(intrinsic, f"focalLength{axis}") / _SUBPIXELS for axis in "UV"]
     center = [number(intrinsic, f"centerPoint{axis}") / _SUBPIXELS for axis in "UV"]

@@ -159,6 +159,8 @@ BAD = {
                              "has 6 coefficients of distortion"),
         "29 mm": (POSE2SIM.replace("1000.0, 0.0, 500", "29.0, 0.0, 500"),
                   "29 pixels means a field of view of 173 degrees.* are 806 pixels"),
+        "digits": (POSE2SIM.replace("1000.0, 0.0, 500", "9" * 5000 + ", 0.0, 500"),
+                   "is not TOML: "),
     },
     "a.qca.txt": {
         "no XML": ("<calibration", "is not XML"),
@@ -166,6 +168,8 @@ BAD = {
         "no transform": (QUALISYS.replace("<transform", "<other"), "no transform"),
         "no number": (QUALISYS.replace('r33="-1"', 'r33="x"'),
                       "camera 1 has no number r33"),
+        "NaN": (QUALISYS.replace('bottom="809"', 'bottom="nan"'),
+                "camera 1 has no number bottom"),
         "a skew": (QUALISYS.replace('r33="-1"', 'r33="-2"'), "R is not a rotation"),
     },
     "extri.yml": {
@@ -196,6 +200,10 @@ BAD = {
         ),
         "a column": (json.dumps({"a": {**OWN, "t": [[0], [0], [4]]}}),
                      "t is not finite numbers of shape"),
+        "digits": (json.dumps({"a": {**OWN, "t": [10**400, 0, 4]}}),
+                   "camera a: does not have t as numbers"),
+        "digits of a lens": (json.dumps({"a": {**OWN, "dist": [10**400]}}),
+                             "camera a has coefficients of lens distortion"),
         "a list": ("[1]", "by name"),
     },
     "a.jpg": {"a photo": ("x", "is no calibration")},
