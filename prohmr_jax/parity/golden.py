@@ -21,6 +21,7 @@ from prohmr_jax.errors import InputError
 _COMPRESSED = ".xz"
 _DAMAGED = zipfile.BadZipFile, lzma.LZMAError
 
+
 class GoldenFile:
     """Holds the entries of one file by name, and remembers how each was used.
 

@@ -10,9 +10,16 @@ from prohmr_jax.models.skeleton_lifter import LifterSpec, build_lifter
 from prohmr_jax.parity import states
 from prohmr_jax.parity.encoders import BATCH_STATISTICS
 from prohmr_jax.parity.golden import GoldenFile
-from prohmr_jax.parity.gradients import DEEP
+from prohmr_jax.parity.gradients import (
+    STRICT,
+    Rounding,
+    compare_norm,
+    compare_zero_norm,
+    gradient_norms,
+)
 from prohmr_jax.parity.predictions import latents_of
 from prohmr_jax.parity.report import Report
+from prohmr_jax.parity.rounding import bound_rounding
 from prohmr_jax.structs import Keypoints2D
 from prohmr_jax.training.lifter_objective import (
     LiftingDraws,
@@ -78,7 +85,8 @@ def _check_mode(
     ours = lifter_to_official({"params": gradients})
     states.compare_gradients(case, report, f"{mode}/grad/", ours,
                              zero=_BIASES_BEFORE_NORM if train else None)  # fmt: skip
-    _compare_norms(case, report, f"{mode}/grad_norm/", ours, train)
+    rounding = rounding_of_lifter(task, variables, inputs)
+    _compare_norms(case, report, f"{mode}/grad_norm/", ours, train, rounding)
     _compare_buffers(case, report, f"{mode}/after_sd/",
                      lifter_to_official({"batch_stats": aux.batch_stats}))  # fmt: skip
 
@@ -122,19 +130,32 @@ def _encode(model, variables, keypoints, train: bool):
     return context
 
 
-def _compare_norms(case, report, prefix: str, ours, train: bool) -> None:
-    norms = {name: np.linalg.norm(a.astype(np.float64)) for name, a in ours.items()}
+def rounding_of_lifter(task: LiftingTask, variables, inputs) -> Rounding:
+    """Returns a function that bounds the rounding of the gradients, once.
+
+    Args: see `value_and_gradients`.
+    """
+
+    def norms(given, exact: bool):
+        _, gradients = value_and_gradients(task, *given)
+        return gradient_norms(lifter_to_official({"params": gradients}))
+
+    return functools.cache(lambda: bound_rounding(norms, (variables, inputs)))
+
+
+def _compare_norms(
+    case: GoldenFile, report: Report, prefix: str, ours, train: bool, rounding: Rounding
+) -> None:
+    norms = gradient_norms(ours)
     for key in case.keys(prefix):
         name = key.removeprefix(prefix)
         if name not in norms:
             continue
+        golden = case.golden(key)
         if train and name.endswith(_BIASES_BEFORE_NORM):
-            weight = norms[name.removesuffix("bias") + "weight"]
-            noise = max(norms[name], case.golden(key))
-            zero = noise < states.ROUNDING * max(1.0, weight)
-            report.confirm(case, key, zero, f"zero before a batch norm: {noise:.0e}")
+            compare_zero_norm(case, report, key, name, norms, golden, rounding)
         else:
-            report.compare(case, key, norms[name], DEEP)
+            compare_norm(case, report, key, name, norms[name], golden, STRICT, rounding)
 
 
 def _compare_buffers(case, report, prefix: str, ours) -> None:

@@ -145,6 +145,24 @@ class Report:
         shown = f"{tolerance:.0e}" + (" abs" if absolute else "")
         self._add(case, what, OK if good else FAIL, worst, relative, shown, reason)
 
+    def excuse(
+        self, case: GoldenFile, what: str, ours, golden, holds: bool, proof: str
+    ) -> None:
+        """Adds the row of two numbers that differ by more than is allowed.
+
+        Args:
+          case: the golden file.
+          what: name of the quantity.
+          ours: our number.
+          golden: official number.
+          holds: whether the proof explains the difference.
+          proof: the proof, with its numbers.
+        """
+        worst = abs(float(ours) - float(golden))
+        relative = worst / abs(float(golden)) if golden else np.inf
+        verdict = OK if holds else FAIL
+        self._add(case, what, verdict, worst, relative, "proof", proof)
+
     def confirm(self, case: GoldenFile, key: str, holds: bool, what: str) -> None:
         """Adds the row of an entry that must obey a law.
 

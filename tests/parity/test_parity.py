@@ -18,10 +18,10 @@ from prohmr_jax.parity import check
 from prohmr_jax.parity.check import check_directory
 from prohmr_jax.parity.golden import GoldenDirectory, GoldenFile
 from prohmr_jax.parity.gradients import RECTIFIED, STRICT, compare_gradients
+from prohmr_jax.parity.official_step import FromFeatures
 from prohmr_jax.parity.precision import double
 from prohmr_jax.parity.recipe import recipe_tensor
 from prohmr_jax.parity.report import FAIL, LATER, OK, Report
-from prohmr_jax.parity.steps import FromFeatures
 from prohmr_jax.weights.official_models import BACKBONE_PREFIX, FLOW_PREFIX
 from tests.support.image_training import tiny_model
 from tests.support.paths import GOLDENS, ROOT

@@ -32,12 +32,16 @@ def random_variables(spec: LifterSpec, seed: int = 0) -> dict:
     return jax.tree_util.tree_map_with_path(draw, shapes)
 
 
-def official_lifter(spec: LifterSpec, seed: int = 0) -> dict[str, np.ndarray]:
+def official_lifter(
+    spec: LifterSpec, variables: dict | None = None
+) -> dict[str, np.ndarray]:
     """The official state dict of a model, with some of the buffers of the layout."""
+    variables = random_variables(spec) if variables is None else variables
     layer = "flow.flow._transform._transforms"
     return {
         "initialized": np.array(True),
-        **lifter_to_official(random_variables(spec, seed)),
+        **lifter_to_official(variables),
         "backbone.fc_layers.0.fc_block.1.num_batches_tracked": np.array(5),
         f"{layer}.2.identity_features": np.arange(0, 3 * spec.output_joints, 2),
+        f"{layer}.2.transform_features": np.arange(1, 3 * spec.output_joints, 2),
     }
