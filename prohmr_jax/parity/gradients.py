@@ -53,8 +53,9 @@ MODULES = {
 }
 
 
-# Function that measures the bounds of rounding, once, when a norm is off.
-Rounding = Callable[[], RoundingBounds]
+# Function that measures the bounds of rounding when a norm is off; its argument is the
+# name of the tensor or of the module.
+Rounding = Callable[[str], RoundingBounds]
 
 
 def gradient_norms(gradients: Mapping[str, np.ndarray]) -> dict[str, float]:
@@ -101,7 +102,7 @@ def compare_norm(
     if rounding is None or off <= DEEP:
         report.measure(case, what, norm, golden, allowed.norm, reason=allowed.reason)
         return
-    explained, proof = rounding().verdict(name, float(norm), float(golden))
+    explained, proof = rounding(name).verdict(name, float(norm), float(golden))
     report.excuse(case, what, norm, golden, explained, proof)
 
 
@@ -133,7 +134,7 @@ def compare_zero_norm(
     if is_zero or rounding is None:
         report.measure(case, what, is_zero, True, reason="zero before a batch norm")
         return
-    explained, proof = rounding().verdict(name, norm, float(golden), scale=weight)
+    explained, proof = rounding(name).verdict(name, norm, float(golden), scale=weight)
     report.excuse(case, what, norm, golden, explained, proof)
 
 

@@ -142,22 +142,60 @@ class OfficialStep:
         return jax.tree.map(lambda m: m / (1.0 - self._beta1), moments)
 
     def rounding(self, state, inputs: StepInputs) -> Rounding:
-        """Returns a function that bounds the rounding of the model's gradients, once.
+        """Returns a function that bounds the rounding of the gradients of a module.
+
+        The gradients of the model and those of the discriminator are measured apart,
+        each when one of its names is asked for first.
 
         Args: see `take`.
         """
 
-        def norms(given, exact: bool) -> Norms:
-            step = self._in_float64() if exact else self
+        def of_model(given, exact: bool) -> Norms:
+            step = OfficialStep(self._case, _float64(self._model)) if exact else self
             after, _ = step.take(*given)
             gradients = jax.device_get(step.gradients(after.opt_state))
             return gradient_norms(prohmr_to_official({"params": gradients}))
 
-        return functools.cache(lambda: bound_rounding(norms, (state, inputs)))
+        def of_discriminator(given, exact: bool) -> Norms:
+            model = _float64(self._model) if exact else self._model
+            (variables, discriminator_params), inputs = given
+            (_, hypotheses), _ = train_forward(
+                model, variables, inputs.images, inputs.draws.z
+            )
+            gradients = jax.device_get(
+                adversarial_gradients(discriminator_params, hypotheses.smpl)
+            )
+            return gradient_norms(prohmr_to_official({}, gradients))
 
-    def _in_float64(self) -> "OfficialStep":
-        encoder = self._model.encoder.clone(dtype="float64")
-        return OfficialStep(self._case, self._model.clone(encoder=encoder))
+        @functools.cache
+        def bounds(is_discriminator: bool):
+            norms = of_discriminator if is_discriminator else of_model
+            return bound_rounding(norms, (state, inputs))
+
+        return lambda name: bounds(name.startswith("discriminator"))
+
+
+def _float64(model: ProHMR) -> ProHMR:
+    """Returns a model whose encoder computes in float64, as the rest does anyway."""
+    return model.clone(encoder=model.encoder.clone(dtype="float64"))
+
+
+@functools.partial(jax.jit, static_argnames="model")
+def train_forward(model: ProHMR, variables, images, z):
+    """Returns (context, hypotheses) of a training step, and the running averages.
+
+    Args:
+      model: the Flax module.
+      variables: `{params, batch_stats, mean_params}` of the model.
+      images: input of the encoder.
+      z: latents, [B, K, 144].
+    """
+
+    def forward(module: ProHMR):
+        context = module.encode(images, True)
+        return context, module.hypotheses(context, z, True)
+
+    return model.apply(variables, method=forward, mutable=["batch_stats"])
 
 
 def _model_loss(model: ProHMR, params, state: TrainState, key, inputs: StepInputs):

@@ -3,10 +3,8 @@
 import dataclasses
 import functools
 
-import jax
 import numpy as np
 
-from prohmr_jax.models.prohmr import ProHMR
 from prohmr_jax.parity.encoders import BATCH_STATISTICS
 from prohmr_jax.parity.golden import GoldenFile
 from prohmr_jax.parity.gradients import (
@@ -22,6 +20,7 @@ from prohmr_jax.parity.official_step import (
     StepInputs,
     adversarial_gradients,
     step_inputs,
+    train_forward,
 )
 from prohmr_jax.parity.predictions import compare_outputs
 from prohmr_jax.parity.recipe import recipe_model
@@ -52,7 +51,7 @@ def check_train_step(case: GoldenFile, report: Report) -> None:
     """Compares a step: outputs, terms, gradients, updates, and the initialisation."""
     model, variables, discriminator_params = recipe_model(case.directory)
     inputs = step_inputs(case, report)
-    (context, hypotheses), _ = _train_forward(
+    (context, hypotheses), _ = train_forward(
         model, variables, inputs.images, inputs.draws.z
     )
     options = {"tolerance": BATCH_STATISTICS, "reason": _AMPLIFIED}
@@ -68,15 +67,6 @@ def check_train_step(case: GoldenFile, report: Report) -> None:
     if case.keys("C/"):
         report.compare(case, "C/feats", context, **options)
         _check_first(case, report, model, variables, inputs)
-
-
-@functools.partial(jax.jit, static_argnames="model")
-def _train_forward(model: ProHMR, variables, images, z):
-    def forward(module: ProHMR):
-        context = module.encode(images, True)
-        return context, module.hypotheses(context, z, True)
-
-    return model.apply(variables, method=forward, mutable=["batch_stats"])
 
 
 def _check_step(
