@@ -45,5 +45,5 @@ def get_config() -> ConfigDict:
     # People in crops of 256 pixels that the detector looks at.
     config.detector_batch = 64
     # Markdown file, rewritten after each row; empty to print rows alone.
-    config.output = "accelerator.md"
+    config.output = ""
     return config

@@ -24,8 +24,7 @@ def get_config() -> ConfigDict:
     config.smallest_person = 0.09
     # Seed of the resamples of the confidence intervals.
     config.seed = 0
-    # Markdown file of the table, and JSON file of all detections as COCO's results,
-    # for the evaluation programs of COCO; empty for none.
-    config.output = "detector.md"
-    config.results = "detector_results.json"
+    # Folder of `report.md`, and of `results.json`: all detections as COCO's results,
+    # for the evaluation programs of COCO.
+    config.output = "outputs/detector"
     return config

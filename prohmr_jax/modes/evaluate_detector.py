@@ -67,12 +67,10 @@ def run(config: ml_collections.ConfigDict) -> dict[str, DetectionErrors]:
     joined = {name: join_errors(parts) for name, parts in errors.items()}
     text = _report(config, joined, len(present), len(pictures))
     print(text)
-    if config.output:
-        write_atomically(config.output, lambda s: s.write(f"{text}\n".encode()))
-    if config.results:
-        content = json.dumps(results)
-        write_atomically(config.results, lambda s: s.write(content.encode()))
-        _LOG.info("%s holds %d people", config.results, len(results))
+    folder, content = Path(config.output), json.dumps(results)
+    write_atomically(folder / "report.md", lambda s: s.write(f"{text}\n".encode()))
+    write_atomically(folder / "results.json", lambda s: s.write(content.encode()))
+    _LOG.info("%s holds %d people", folder / "results.json", len(results))
     return joined
 
 

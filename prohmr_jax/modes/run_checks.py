@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 
 from prohmr_jax.data.datasets.mocap import read_mocap
 from prohmr_jax.errors import InputError
+from prohmr_jax.evaluation.open_benchmark import read_benchmark
 from prohmr_jax.files.assets import IMAGE_ENCODER
 from prohmr_jax.files.atomic import require_writable, require_writable_file
 from prohmr_jax.files.body_hash import read_identified_body
@@ -31,8 +32,8 @@ _SHIPPED = "shipped"
 # Modes whose `output` is a folder; that of the others is a file.
 _OUTPUT_FOLDERS = (
     "demo", "fit", "multiview", "video", "export", "evaluate_images", "evaluate_real",
-    "evaluate_real_video", "evaluate_open_benchmark", "measure_detector",
-    "render_people",
+    "evaluate_real_video", "evaluate_open_benchmark", "evaluate_detector",
+    "measure_detector", "render_people",
 )  # fmt: skip
 
 
@@ -102,6 +103,10 @@ def _cameras(path: str) -> str:
     return f"{path}: {len(read_cameras(pathlib.Path(path)))} cameras"
 
 
+def _benchmark(path: str) -> str:
+    return f"{path}: {len(read_benchmark(path).parts)} people"
+
+
 def _existing(path: str) -> str:
     if not os.path.exists(path):
         raise InputError(path, "no such file or folder")
@@ -142,11 +147,16 @@ CHECKED_KEYS: Mapping[str, Callable[[str], str]] = {
     "pose_flow": _pose_flow,
     "mocap": _mocap,
     "cameras": _cameras,
+    "benchmark": _benchmark,
     "input": _existing,
+    "labels": _existing,
+    "images": _existing,
+    "gate": _existing,
     "codec": _encoder_of_videos,
     "model": _writable_file,
     "report": _writable_file,
     "sheet": _writable_file,
+    "ratios": _writable_file,
 }
 """How the value of a key is checked, in whichever part of a config the key is.
 

@@ -23,8 +23,9 @@ from tests.support.datasets_case import make_record, write_people
 
 # Keys whose value is a text, but no path of a file that must be there.
 WORDS = {
-    "mode", "photo", "exif", "format", "frame", "people", "method", "detector",
-    "split", "encoder", "encoder_dtype", "schedule", "hypothesis", "condition", "host",
+    "mode", "photo", "photos", "exif", "format", "frame", "people", "method", "split",
+    "detector", "encoder", "encoder_dtype", "schedule", "hypothesis", "condition",
+    "host",
 }  # fmt: skip
 # Paths that are checked, each in its own way.
 OTHERS = {"output", "directory", "dataset"}

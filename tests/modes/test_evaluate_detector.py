@@ -43,8 +43,7 @@ def config(tmp_path):
     config = get_config()
     config.labels, config.images = str(tmp_path / "labels.json"), str(tmp_path)
     config.photos = "present"
-    config.output = str(tmp_path / "report.md")
-    config.results = str(tmp_path / "results.json")
+    config.output = str(tmp_path / "output")
     return config
 
 
@@ -53,10 +52,10 @@ def test_the_labelled_portrait_is_found(config, tmp_path, capsys):
     assert errors.similarity.shape == (1,)
     assert errors.similarity[0] > 0.8
     assert errors.num_unlabelled == 0
-    report = (tmp_path / "report.md").read_text()
+    report = (tmp_path / "output" / "report.md").read_text()
     assert "1 labelled people in 1 of the 2 photos" in report
     assert report.strip() in capsys.readouterr().out
-    results = json.loads((tmp_path / "results.json").read_text())
+    results = json.loads((tmp_path / "output" / "results.json").read_text())
     assert results[0]["image_id"] == 7
     assert len(results[0]["keypoints"]) == 51
 
