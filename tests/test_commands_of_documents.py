@@ -88,7 +88,7 @@ def write_inputs(folder) -> None:
     writer = cv2.VideoWriter(
         str(folder / "walk.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 30, size
     )
-    for _ in range(12):
+    for _ in range(30):
         writer.write(photo)
     writer.release()
 
