@@ -11,8 +11,8 @@ import cv2
 import pytest
 
 from prohmr_jax.files.assets import DEMO_PHOTO
+from tests.support.documents import DOCUMENTS, commands
 from tests.support.paths import DEMO_KEYPOINTS, ROOT
-from tests.test_documents import DOCUMENTS, commands
 
 # Commands in the order in which they are run, because some read what others wrote.
 RUN = (

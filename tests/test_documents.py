@@ -4,7 +4,6 @@ import ast
 import itertools
 import pathlib
 import re
-import shlex
 import shutil
 
 import pytest
@@ -12,14 +11,10 @@ import pytest
 from prohmr_jax.main import find_mode
 from prohmr_jax.modes.command_line import read_command_line
 from prohmr_jax.modes.shorthand import COMMANDS, DOCTOR
+from tests.support.documents import DOCUMENTS, commands
 from tests.support.paths import DEMO_KEYPOINTS, ROOT
 
 PACKAGE = ROOT / "prohmr_jax"
-DOCUMENTS = sorted(
-    path
-    for pattern in ("*.md", "docs/*.md", "tests/**/*.md", "prohmr_jax/**/*.md")
-    for path in ROOT.glob(pattern)
-)
 FOLDERS = "prohmr_jax|configs|tools|tests|docs"
 
 
@@ -50,23 +45,6 @@ def exists(dotted: str) -> bool:
         return True
     module = path.parent.with_name(f"{path.parent.name}.py")
     return module.is_file() and path.name in names_in(module)
-
-
-def commands(text: str) -> list[list[str]]:
-    """Arguments of every command line of this package in a document."""
-    text = text.replace("\\\n", " ")
-    blocks = re.findall(r"```bash\n(.*?)```", text, re.S)
-    lines = [line for block in blocks for line in block.splitlines()]
-    without_blocks = re.sub(r"```.*?```", "", text, flags=re.S)
-    lines += [" ".join(c.split()) for c in re.findall(r"`([^`]+)`", without_blocks)]
-    found_in = [
-        re.search(
-            r"(?:^|&& |\()(?:python -m prohmr_jax\.main|prohmr-jax)(?: (.*))?$", x
-        )
-        for x in lines
-    ]
-    split = [shlex.split(match[1] or "", comments=True) for match in found_in if match]
-    return [arguments for arguments in split if not {"-h", "--help"} & set(arguments)]
 
 
 @each_document
