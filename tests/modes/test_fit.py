@@ -294,6 +294,7 @@ def test_two_runs_do_not_share_an_output(run, tmp_path, monkeypatch):
         run()
 
 
+@pytest.mark.slow
 def test_killed_and_restarted_it_gives_the_same_bytes(run, tmp_path, tiny_weights):
     folder = tmp_path / "many"
     folder.mkdir()
