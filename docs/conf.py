@@ -34,7 +34,7 @@ NAVIGATION = {
 NOT_IN_API = "assets benchmarks configs modes open_body parity viewer data/datasets"
 
 project = "prohmr_jax"
-author = "the authors of prohmr_jax"
+author = copyright = "the authors of prohmr_jax"
 release = __version__
 extensions = [
     "myst_nb",
