@@ -28,6 +28,6 @@ def get_config() -> ConfigDict:
     # JSON file of this run's ratios to write; empty for none.
     config.ratios = ""
     # JSON file of the ratios of an earlier run: a run in which one of them is smaller
-    # by more than a fifth fails. Those that ship are in `prohmr_jax/benchmarks/`.
+    # by more than a fifth fails.
     config.gate = ""
     return config

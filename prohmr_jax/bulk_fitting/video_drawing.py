@@ -100,8 +100,8 @@ def video_pictures(
     view = Perspective(
         tuple(np.diagonal(intrinsics)[:2].tolist()), tuple(intrinsics[:2, 2].tolist())
     )
-    joints = np.concatenate([person.joints.reshape(-1, 3) for person in people])
-    side = SideView.around(joints, (round(_SIDE_ASPECT * height_px), height_px))
+    size = round(_SIDE_ASPECT * height_px), height_px
+    side = SideView.around(joints_to_show(people), size)
     faces = np.asarray(body.faces)
     frames = video.frames()
     for first in range(0, len(video), _FRAMES):
@@ -109,6 +109,19 @@ def video_pictures(
         for frame in itertools.islice(frames, _FRAMES):
             present = shown.get(frame.number, [])
             yield frame_picture(frame.image, present, faces, view, side)
+
+
+def joints_to_show(people: Sequence[VideoPerson]) -> np.ndarray:
+    """Returns the joints that a view of all frames should hold, [N, 3], metres.
+
+    They are those of plausible bodies, if there are any: a false detection that stands
+    a hundred metres away would make everybody else small.
+    """
+    everybody = [(person.joints, person.plausible) for person in people]
+    joints, plausible = (
+        np.concatenate(parts) for parts in zip(*everybody, strict=True)
+    )
+    return (joints[plausible] if plausible.any() else joints).reshape(-1, 3)
 
 
 def _drawn(
