@@ -171,14 +171,31 @@ def detect_people(
             candidates = _with_known(candidates, known)
     else:
         candidates = _sought(known)
+    people = choose_among(detector, image, candidates, min_score)
+    return [take(people, row) for row in range(len(people.score))]
+
+
+def choose_among(
+    detector: Detector,
+    image: UInt8[np.ndarray, "H W 3"],
+    candidates: DetectedPerson,
+    min_score: float = MIN_SCORE,
+) -> DetectedPerson:
+    """Returns the people [m] among proposals [n], each once, the surest first.
+
+    Args:
+      detector: of `load_detector`.
+      image: RGB, upright.
+      candidates: proposals of `search.find_candidates`.
+      min_score: people below it are left out.
+    """
     if not len(candidates.score):
-        return []
+        return candidates
     people = refine_people(detector, image, candidates)
     people = take(people, people.score >= min_score)
     # Of two that refinement brought to one person the better one stays.
     people = take(people, without_duplicates(people))
-    order = np.argsort(-people.score, kind="stable")
-    return [take(people, row) for row in order]
+    return take(people, np.argsort(-people.score, kind="stable"))
 
 
 def _with_known(candidates: DetectedPerson, known: Keypoints2D) -> DetectedPerson:

@@ -28,7 +28,7 @@ def read_reports(path: str | os.PathLike) -> list[ConditionReport]:
     try:
         return [_report_of(fields) for fields in read_json(path)["reports"]]
     except (LookupError, TypeError, AttributeError) as error:
-        raise InputError(path, "is not a report of evaluate_keypoints") from error
+        raise InputError(path, "is not a report of an evaluation of lifting") from error
 
 
 def _report_of(fields: dict[str, Any]) -> ConditionReport:

@@ -5,7 +5,6 @@
 
 import collections
 import dataclasses
-import math
 import os
 
 import numpy as np
@@ -16,6 +15,8 @@ from prohmr_jax.files.json_text import read_json
 from prohmr_jax.skeleton import COCO_17
 
 _COUNT = len(COCO_17.names)
+# Larger numbers, which are no places or areas in pictures, would overflow.
+_LARGEST = 1e12
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +107,7 @@ def _objects(path, content: dict, key: str) -> list[dict]:
 
 def _numbers(path, where: str, values: object, count: int) -> np.ndarray:
     numbers = isinstance(values, list) and all(
-        type(v) in (int, float) and math.isfinite(v) for v in values
+        type(v) in (int, float) and abs(v) <= _LARGEST for v in values
     )
     if not numbers or len(values) != count:
         raise InputError(path, f"{where} is not a list of {count} numbers")

@@ -4,12 +4,11 @@ import json
 import logging
 from pathlib import Path
 
-import jax
 import ml_collections
 import numpy as np
 from tqdm import tqdm
 
-from prohmr_jax.detection.detector import Detector, detect_people, load_detector
+from prohmr_jax.detection.detector import choose_among, load_detector
 from prohmr_jax.detection.search import find_candidates
 from prohmr_jax.detection.types import DetectedPerson
 from prohmr_jax.errors import InputError
@@ -25,7 +24,6 @@ from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.files.images import read_image
 from prohmr_jax.files.person_labels import PictureLabels, read_person_labels
 from prohmr_jax.modes.config_checks import require_least, require_words
-from prohmr_jax.structs import Keypoints2D
 
 _LOG = logging.getLogger(__name__)
 # COCO's number of the category of people.
@@ -58,7 +56,8 @@ def run(config: ml_collections.ConfigDict) -> dict[str, DetectionErrors]:
         proposals = find_candidates(
             detector.look_at_people, image, config.smallest_person
         )
-        people = _detect(detector, image, config)
+        # All scores are kept for the results, of which programs draw curves.
+        people = choose_among(detector, image, proposals, min_score=0.0)
         errors["multipose"].append(detection_errors(picture, proposals, 0.0))
         errors["multipose and thunder"].append(
             detection_errors(picture, people, config.min_score)
@@ -92,19 +91,6 @@ def _present(config, pictures: tuple[PictureLabels, ...]) -> list[PictureLabels]
             folder, f"has no photo of a person whom {config.labels} labels"
         )
     return present
-
-
-def _detect(detector: Detector, image: np.ndarray, config) -> DetectedPerson:
-    people = detect_people(
-        detector, image, smallest=config.smallest_person, min_score=0.0
-    )
-    if not people:
-        return DetectedPerson(
-            Keypoints2D(np.zeros((0, 17, 2)), np.zeros((0, 17))),
-            np.zeros((0, 4)),
-            np.zeros(0),
-        )
-    return jax.tree.map(lambda *values: np.stack(values), *people)
 
 
 def _as_results(picture: PictureLabels, people: DetectedPerson) -> list[dict]:

@@ -56,6 +56,10 @@ class Settings:
     """Name of the weights."""
     body: str
     """The body."""
+    body_hash: str
+    """Hash of the arrays of the body."""
+    pose_prior: str
+    """File of the prior whose mean pose is measured; empty for the one that ships."""
     num_samples: int
     """Number of samples beside the mode."""
     seed: int
@@ -88,7 +92,8 @@ def run(config: ml_collections.ConfigDict) -> list[ConditionReport]:
     warn_of_other_body(path, identity)
     settings = Settings(
         VERSION, people.content_hash(), _hash_of(path), path.name, config.body,
-        config.num_samples, config.seed, __version__, jax.__version__,
+        identity.hash, config.pose_prior, config.num_samples, config.seed, __version__,
+        jax.__version__,
     )  # fmt: skip
     folder = pathlib.Path(config.output)
     _require_same_settings(folder, settings)

@@ -52,6 +52,7 @@ def test_what_was_not_measured_fails(path):
         ({"benchmark": "benchmark", "ratios": {}}, "has no ratios"),
         ({"benchmark": "benchmark", "ratios": {"a": 0}}, "no positive ratio for 'a'"),
         ({"benchmark": "benchmark", "ratios": {"a": "2"}}, "no positive ratio"),
+        ({"benchmark": "benchmark", "ratios": {"a": 10**400}}, "no positive ratio"),
     ],
 )
 def test_other_files_are_refused(tmp_path, content, fault):

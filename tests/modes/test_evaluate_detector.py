@@ -81,6 +81,8 @@ def test_absent_photos_and_empty_labels_are_named(config, tmp_path):
         ({"bbox": [1, 2, 3]}, r"annotations\[0\].bbox is not a list of 4 numbers"),
         ({"keypoints": [1, 2]}, r"keypoints is not a list of 51 numbers"),
         ({"area": -1}, r"area is -1, and must be positive"),
+        ({"area": 10**400}, r"area is not a list of 1 numbers"),
+        ({"bbox": [0, 0, float("nan"), 1]}, r"bbox is not a list of 4 numbers"),
     ],
 )
 def test_faults_of_labels_are_named(config, tmp_path, change, fault):
