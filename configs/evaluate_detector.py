@@ -14,8 +14,8 @@ def get_config() -> ConfigDict:
     # Labels in COCO's format of annotations, and the folder of the photos.
     config.labels = "person_keypoints_val2017.json"
     config.images = "val2017"
-    # "all" refuses a folder without some of the labelled photos; "present" measures
-    # the photos that are there, and says how many are not.
+    # "all" refuses a folder that lacks a labelled photo, or has one that is damaged;
+    # "present" measures the others, and says how many they are.
     config.photos = "all"
     # As for `configs/demo.py`: people of a lower score do not count.
     config.min_score = 0.35

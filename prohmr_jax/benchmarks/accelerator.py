@@ -1,7 +1,8 @@
 """Runs the mode "benchmark_accelerator": measures one device in a few minutes.
 
 Rows are written as soon as they are measured, so that a run that is cut short has
-measured something. A row that needs more memory than there is says so.
+measured something. A row that needs more memory than there is, or a precision that the
+device does not have, says so.
 """
 
 import itertools
@@ -26,11 +27,17 @@ from prohmr_jax.benchmarks.timing import machine, timed
 from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.files.body_files import read_body_arrays
 from prohmr_jax.files.markdown import table
-from prohmr_jax.modes.config_checks import require_least, require_some
+from prohmr_jax.modes.config_checks import require_least, require_some, require_words
 from prohmr_jax.parity.recipe import recipe_weights
 
 _SMPL_VERTICES = 6890
 _POSE_SIGMA = 0.15
+_PRECISIONS = ("default", "high", "highest", *jax.lax.DotAlgorithmPreset.__members__)
+# What JAX says of work that cannot be measured, and what the row says then.
+_REASONS = {
+    "RESOURCE_EXHAUSTED": "not enough memory",
+    "is not supported by dot_general": "no such precision here",
+}
 _HEADER = (
     "work", "precision", "ms", "each second", "TFLOP/s", "GB/s", "of the limit",
     "error", "MB, peak so far", "first call, s",
@@ -48,6 +55,7 @@ def run(config: ml_collections.ConfigDict) -> str:
         valid value.
     """
     require_some(config, "precisions")
+    require_words(config, {"precisions": _PRECISIONS})
     least = {"seconds": 1, "rounds": 1, "product": 1, "copied_mb": 1, "views": 1}
     require_least(config, {**least, "image_batch": 1, "detector_batch": 1})
     end = time.monotonic() + config.seconds
@@ -56,7 +64,7 @@ def run(config: ml_collections.ConfigDict) -> str:
         if time.monotonic() > end:
             left_out.append(f"{work.name} ({work.precision})")
             continue
-        rows.append(_row(work, config.rounds, best))
+        rows.append(measure_row(work, config.rounds, best))
         print(" | ".join(rows[-1]), flush=True)
         report = _report(config, rows, left_out)
         if config.output:
@@ -82,7 +90,7 @@ def _rows(config: ml_collections.ConfigDict) -> Iterator[Work]:
     )
 
 
-def _row(work: Work, rounds: int, best: dict[str, float]) -> tuple[str, ...]:
+def measure_row(work: Work, rounds: int, best: dict[str, float]) -> tuple[str, ...]:
     """Returns the cells of a row.
 
     Args:
@@ -97,15 +105,17 @@ def _row(work: Work, rounds: int, best: dict[str, float]) -> tuple[str, ...]:
         first = time.perf_counter() - start
         seconds = timed({"": work.run}, rounds, compiled=True)[""]
         error = f"{work.error():.1e}" if work.error else ""
-    except jax.errors.JaxRuntimeError as fault:
-        if "RESOURCE_EXHAUSTED" not in str(fault):
+    except (jax.errors.JaxRuntimeError, ValueError) as fault:
+        reason = next((why for text, why in _REASONS.items() if text in str(fault)), "")
+        if not reason:
             raise
-        empty = [""] * (len(_HEADER) - 3)
-        return (work.name, work.precision, "not enough memory", *empty)
+        return (work.name, work.precision, reason, *[""] * (len(_HEADER) - 3))
     rates = {work.precision: work.flops / seconds, "copy": work.moved_bytes / seconds}
     if not work.amount:
         best |= {name: rate for name, rate in rates.items() if rate}
-    shares = [rate / best[name] for name, rate in rates.items() if rate]
+    shares = [
+        rate / best[name] for name, rate in rates.items() if rate and name in best
+    ]
     each = work.amount / seconds
     each = f"{each:,.0f}" if each >= 100 else f"{each:.3g}"
     peak = (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")

@@ -50,9 +50,16 @@ def run(config: ml_collections.ConfigDict) -> dict[str, DetectionErrors]:
     present = _present(config, pictures)
     detector = load_detector()
     errors = {"multipose": [], "multipose and thunder": []}
-    results = []
+    results, num_read = [], 0
     for picture in tqdm(present, unit="photo"):
-        image = read_image(Path(config.images) / picture.file_name)
+        try:
+            image = read_image(Path(config.images) / picture.file_name)
+        except InputError as error:
+            if config.photos == "all":
+                raise
+            _LOG.warning("left out: %s", error)
+            continue
+        num_read += 1
         proposals = find_candidates(
             detector.look_at_people, image, config.smallest_person
         )
@@ -63,8 +70,12 @@ def run(config: ml_collections.ConfigDict) -> dict[str, DetectionErrors]:
             detection_errors(picture, people, config.min_score)
         )
         results += _as_results(picture, people)
+    if not num_read:
+        raise InputError(config.images, "has no photo that can be read")
     joined = {name: join_errors(parts) for name, parts in errors.items()}
-    text = _report(config, joined, len(present), len(pictures))
+    if not len(joined["multipose"].similarity):
+        raise InputError(config.images, "has no readable photo of a labelled person")
+    text = _report(config, joined, num_read, len(pictures))
     print(text)
     folder, content = Path(config.output), json.dumps(results)
     write_atomically(folder / "report.md", lambda s: s.write(f"{text}\n".encode()))

@@ -14,6 +14,7 @@ from configs.benchmark_accelerator import get_config
 from prohmr_jax.benchmarks import accelerator
 from prohmr_jax.benchmarks.accelerator_work import Work, flow_rows, limits
 from prohmr_jax.benchmarks.fitting_people import make_subject
+from prohmr_jax.errors import InputError
 from prohmr_jax.files.body_files import BodyArrays
 from tests.support.fitting_cases import FLOW, flow_weights
 from tests.support.paths import ROOT
@@ -73,6 +74,20 @@ def test_what_there_is_no_time_for_is_named(config, monkeypatch):
     report = accelerator.run(config)
     assert len(rows_of(report)) == 3
     assert "Left out for want of time: second (highest); third (highest)." in report
+
+
+def test_a_precision_that_the_device_lacks_is_named(config):
+    config.precisions = ("highest", "TF32_TF32_F32")
+    exact, absent, *_ = limits(config)
+    best = {}
+    accelerator.measure_row(exact, 1, best)
+    cells = accelerator.measure_row(absent, 1, best)
+    if jax.default_backend() == "cpu":
+        assert cells[2] == "no such precision here"
+        assert set(best) == {"highest"}
+    config.precisions = ("fast",)
+    with pytest.raises(InputError, match=r"config.precisions"):
+        accelerator.run(config)
 
 
 def test_a_fault_that_is_not_of_memory_is_not_hidden(config, monkeypatch):

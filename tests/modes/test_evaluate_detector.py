@@ -74,6 +74,21 @@ def test_absent_photos_and_empty_labels_are_named(config, tmp_path):
         run(config)
 
 
+def test_a_damaged_photo_costs_itself(config, tmp_path, caplog):
+    (tmp_path / "absent.jpg").write_bytes(b"cut")
+    assert len(run(config)["multipose"].similarity) == 1
+    assert "absent.jpg: is no image that can be read" in caplog.text
+    report = (tmp_path / "output" / "report.md").read_text()
+    assert "1 labelled people in 1 of the 2 photos" in report
+    config.photos = "all"
+    with pytest.raises(InputError, match="absent.jpg: is no image"):
+        run(config)
+    config.photos = "present"
+    (tmp_path / "a.jpg").write_bytes(b"cut")
+    with pytest.raises(InputError, match="has no photo that can be read"):
+        run(config)
+
+
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
