@@ -111,6 +111,7 @@ def test_gradients_of_weights_are_computed(subject, people):
     assert kept >= both > 1.1 * alone
 
 
+@pytest.mark.slow  # the report below runs both solvers
 @pytest.mark.parametrize("work", ["fits", "views"])
 def test_the_naive_solver_ends(subject, people, work):
     case = {"fits": benchmark.fit_case, "views": benchmark.views_case}[work](

@@ -46,6 +46,7 @@ def config_of(folder, output):
     return config
 
 
+@pytest.mark.slow
 def test_it_reports_everything_and_goes_on_where_it_was(folder, tmp_path):
     """One test, because two processes of tests would measure everything twice."""
     reports = run(config_of(folder, tmp_path))

@@ -14,7 +14,8 @@ NUMBER = 10
 METHODS = ["mean pose", "modes of single frames"]
 
 
-@pytest.mark.parametrize("single", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("single", [False, True])
 def test_the_report(tmp_path, single):
     write_footage(tmp_path / "room", number=NUMBER)
     world = bodies()[3] + 0.01 * np.arange(NUMBER)[:, None, None] * [1.0, 0.0, 0.0]

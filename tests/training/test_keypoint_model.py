@@ -26,6 +26,7 @@ from prohmr_jax.weights.weight_files import load_weights, save_weights
 from tests.support.keypoint_training import TINY, tiny_config
 
 
+@pytest.mark.slow
 def test_resumed_run_equals_the_uninterrupted_one_bit_for_bit(tmp_path):
     train(tiny_config(), tmp_path / "whole")
     # Killed after step 2: what remains is the state saved there.
