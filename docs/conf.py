@@ -10,11 +10,10 @@ from prohmr_jax import __version__
 
 # Captions of the navigation, and the pages below each of them.
 NAVIGATION = {
-    "Use it": ["start", "video", "multiview", "fit", "export"],
+    "Use it": ["start", "video", "multiview", "fit", "export", "result_files"],
     "See how": ["notebooks/*"],
     "Your own models": ["checkpoints", "training", "datasets"],
     "What to believe": [
-        "results",
         "plausibility",
         "model_cards",
         "evaluation",

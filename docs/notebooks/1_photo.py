@@ -40,7 +40,7 @@ Image.fromarray(overlay)
 Image.fromarray(draw_sheet(result, meshes, photo, num_shown=3, panel_px=260))
 
 # %% [markdown]
-# `result` holds everything: [its page](../results.md) lists the arrays, which
+# `result` holds everything: [its page](../result_files.md) lists the arrays, which
 # `prohmr_jax.inference.results` writes and reads.
 
 # %%

@@ -1,7 +1,7 @@
 """Runs the mode "demo": reconstructs people in photos, and writes bodies and pictures.
 
 For each person in the photo `X.jpg`, or in the detections `X.json`, it writes
-`X_person0.npz` (docs/results.md), the mode as `.glb` and `.obj`, and
+`X_person0.npz` (docs/result_files.md), the mode as `.glb` and `.obj`, and
 `X_person0_sheet.png`; for each photo `X_overlay.png`; and for the whole run `index.md`
 and `report.html`, the page to look at.
 Every file is written as a whole or not at all.

@@ -19,7 +19,7 @@ from prohmr_jax.inference.results import (
 )
 from tests.support.paths import ROOT
 
-DOCUMENT = ROOT / "docs" / "results.md"
+DOCUMENT = ROOT / "docs" / "result_files.md"
 SIZES = {"K": 4, "S": 10, "V": 7, "F": 5}
 ARRAYS = [field for field in dataclasses.fields(PersonResult) if field.metadata]
 
