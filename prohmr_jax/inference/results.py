@@ -1,7 +1,7 @@
 """Writes and reads results: one `.npz` archive for each person.
 
 `PersonResult` is the schema: each of its array fields is a member of the archive, and
-`array_field` declares the shape and kind. `docs/result_files.md` describes the archive to
+`array_field` declares the shape and kind. `docs/result_files.md` describes it to
 users. The demo writes results; `bulk_fitting.tables` declares its tables likewise.
 """
 

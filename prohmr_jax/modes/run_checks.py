@@ -1,7 +1,8 @@
 """Checks that a run will find what its config names, before any work starts.
 
 `main` calls `require_ready` before every mode, because some modes need a file only
-after hours; `doctor` prints the checks one by one.
+after hours; `doctor` prints the checks one by one. Readers that most runs do not need
+are imported where they are called, because importing all of them takes a second.
 """
 
 import dataclasses
@@ -12,18 +13,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 from ml_collections import ConfigDict
 
-from prohmr_jax.data.datasets.mocap import read_mocap
 from prohmr_jax.errors import InputError
-from prohmr_jax.evaluation.open_benchmark import read_benchmark
 from prohmr_jax.files.assets import IMAGE_ENCODER
 from prohmr_jax.files.atomic import require_writable, require_writable_file
 from prohmr_jax.files.body_hash import read_identified_body
-from prohmr_jax.files.calibrations.any_format import read_cameras
-from prohmr_jax.files.video_writer import require_encoder
-from prohmr_jax.files.videos import describe_video
-from prohmr_jax.poses.bank import read_held_out_clips, read_pose_bank
-from prohmr_jax.priors.gaussian_mixture import load_pose_prior
-from prohmr_jax.priors.pose_flow import load_pose_flow
 from prohmr_jax.weights.headers import read_header, spec_from_header
 from prohmr_jax.weights.weight_files import STATES
 
@@ -79,31 +72,45 @@ def _encoder_weights(path: str) -> str:
 
 
 def _pose_bank(path: str) -> str:
+    from prohmr_jax.poses.bank import read_pose_bank
+
     return f"{path}: {len(read_pose_bank(path))} poses"
 
 
 def _held_out_clips(path: str) -> str:
+    from prohmr_jax.poses.bank import read_held_out_clips
+
     return f"{path}: {len(read_held_out_clips(path))} clips"
 
 
 def _pose_prior(path: str) -> str:
+    from prohmr_jax.priors.gaussian_mixture import load_pose_prior
+
     return f"{path}: {len(load_pose_prior(path).weights_log)} Gaussians"
 
 
 def _pose_flow(path: str) -> str:
+    from prohmr_jax.priors.pose_flow import load_pose_flow
+
     load_pose_flow(path)
     return f"{path}: a flow"
 
 
 def _mocap(path: str) -> str:
+    from prohmr_jax.data.datasets.mocap import read_mocap
+
     return f"{path}: {len(read_mocap(path).poses)} poses"
 
 
 def _cameras(path: str) -> str:
+    from prohmr_jax.files.calibrations.any_format import read_cameras
+
     return f"{path}: {len(read_cameras(pathlib.Path(path)))} cameras"
 
 
 def _benchmark(path: str) -> str:
+    from prohmr_jax.evaluation.open_benchmark import read_benchmark
+
     return f"{path}: {len(read_benchmark(path).parts)} people"
 
 
@@ -113,7 +120,15 @@ def _existing(path: str) -> str:
     return f"{path} exists"
 
 
+def _video(path: str) -> str:
+    from prohmr_jax.files.videos import describe_video
+
+    return describe_video(path)
+
+
 def _encoder_of_videos(codec: str) -> str:
+    from prohmr_jax.files.video_writer import require_encoder
+
     return f"{codec}, written by {require_encoder(codec)}"
 
 
@@ -128,7 +143,6 @@ def _writable_file(path: str) -> str:
 
 
 def _dataset(directory: str, split: str) -> str:
-    # The library takes a second to import, which most runs need not spend.
     from prohmr_jax.data.dataset_reader import DatasetReader, Source
 
     people = len(DatasetReader(Source(directory, split, weight=1.0)))
@@ -183,7 +197,7 @@ def run_checks(config: ConfigDict, workdir: pathlib.Path | None = None) -> list[
     for key, value in _texts(config):
         name = key.rpartition(".")[2]
         if key == "input" and config.mode == "video":
-            checks.append(_check("config.input", describe_video, value))
+            checks.append(_check("config.input", _video, value))
         elif key == "codec" and not config.draw:
             continue
         elif name in CHECKED_KEYS and not (resumed and name in _STARTS):

@@ -8,7 +8,8 @@ A *weights file* is one `.npz` of arrays by name, float16 or float32, with the s
 description, or the name of the encoder, inside; it is what is shipped and shared.
 
 `load_weights` reads a whole model of any form. `weights.starting_weights` reads what a
-training starts from.
+training starts from. Orbax is imported where a directory is written or read, because
+that takes a large part of a second, and most programs use a weights file.
 """
 
 import os
@@ -18,7 +19,6 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 import numpy as np
-import orbax.checkpoint as ocp
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from prohmr_jax.errors import InputError
@@ -207,6 +207,8 @@ def save_encoder_weights(
 def _write_directory(
     directory: str | os.PathLike, header: Mapping, state: Mapping
 ) -> None:
+    import orbax.checkpoint as ocp
+
     def fill(path: pathlib.Path) -> None:
         text = header_text(header, indent=2) + "\n"
         (path / SPEC_FILE).write_text(text, encoding="utf-8")
@@ -226,6 +228,8 @@ def restore_state(directory: pathlib.Path) -> dict:
     Raises:
       InputError: the directory holds no complete state, or a damaged one.
     """
+    import orbax.checkpoint as ocp
+
     manager = ocp.CheckpointManager(directory.resolve() / STATES)
     with manager, storage_errors_as_input_errors(directory, "cannot be read"):
         step = manager.latest_step()

@@ -11,6 +11,9 @@ from flax import struct
 from jaxtyping import Array, Float
 
 HIGHEST = jax.lax.Precision.HIGHEST
+# The weights are always read from files. Flax traces the initialiser of each of them
+# wherever the network is traced, and random ones would take half of that time.
+KERNEL_INIT = nn.initializers.zeros
 
 # Channels at width 1 of the output of each block, and the stride of the block.
 BLOCKS = (
@@ -57,8 +60,7 @@ class DepthwiseConv(nn.Module):
     def __call__(self, x: Float[Array, "B H W C"]) -> Float[Array, "B h w C"]:
         """Returns the filtered images; the stride divides their sides, rounded up."""
         channels = x.shape[-1]
-        init = nn.initializers.variance_scaling(2.0, "fan_in", "normal", (0, 1), ())
-        kernel = self.param("kernel", init, (3, 3, channels))
+        kernel = self.param("kernel", KERNEL_INIT, (3, 3, channels))
         height, width = (-(-side // self.stride) for side in x.shape[1:3])
         padding = [
             _same_padding(side, self.stride, out)
@@ -87,7 +89,13 @@ def _same_padding(side: int, stride: int, out: int) -> tuple[int, int]:
 
 def pointwise(features: int, name: str, use_bias: bool = True) -> nn.Dense:
     """Returns a 1 x 1 convolution, which is a linear layer on the channels."""
-    return nn.Dense(features, use_bias=use_bias, precision=HIGHEST, name=name)
+    return nn.Dense(
+        features,
+        use_bias=use_bias,
+        precision=HIGHEST,
+        kernel_init=KERNEL_INIT,
+        name=name,
+    )
 
 
 class InvertedResidual(nn.Module):
@@ -130,7 +138,15 @@ class MobileNetV2(nn.Module):
         The sides of the images are multiples of 32.
         """
         stem = _scaled(STEM_CHANNELS, self.width)
-        x = nn.Conv(stem, (3, 3), (2, 2), "SAME", precision=HIGHEST, name="stem")(x)
+        x = nn.Conv(
+            stem,
+            (3, 3),
+            (2, 2),
+            "SAME",
+            precision=HIGHEST,
+            kernel_init=KERNEL_INIT,
+            name="stem",
+        )(x)
         x = nn.relu6(x)
         outputs = []
         for number, (channels, stride) in enumerate(BLOCKS):
