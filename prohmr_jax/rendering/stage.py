@@ -1,6 +1,9 @@
 """Renders bodies for comparison: at the same scale and place, from two sides."""
 
 import dataclasses
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -49,10 +52,8 @@ class Stage:
 
     def panels(self, mesh: Mesh, lights: LightRig = STUDIO) -> list[np.ndarray]:
         """Returns the views from the camera and from the side, RGB uint8 on white."""
-        return [
-            compose(self._raster(turned, lights=lights).rgba, WHITE)
-            for turned in self._views(mesh)
-        ]
+        rasters = self._rasters(self._views(mesh), lights=lights)
+        return [compose(raster.rgba, WHITE) for raster in rasters]
 
     def ghost_panels(self, solid: Mesh, ghosts: np.ndarray) -> list[np.ndarray]:
         """Returns both views of a solid mesh in front of translucent bodies.
@@ -66,11 +67,12 @@ class Stage:
         meshes = [Mesh(vertices, solid.faces, _GHOST_COLOR) for vertices in ghosts]
         views = [self._views(mesh) for mesh in meshes]
         panels = []
-        for side, turned in enumerate(self._views(solid)):
-            layers = [self._raster(view[side], rays_per_pixel=4).rgba for view in views]
-            cloud = _cloud(np.stack(layers))
-            body = self._raster(turned).rgba
-            panels.append(compose(body, compose(cloud, WHITE)))
+        for body, turned in zip(
+            self._rasters(self._views(solid)), zip(*views, strict=True), strict=True
+        ):
+            layers = self._rasters(turned, rays_per_pixel=4)
+            cloud = _cloud(np.stack([layer.rgba for layer in layers]))
+            panels.append(compose(body.rgba, compose(cloud, WHITE)))
         return panels
 
     def _views(self, mesh: Mesh) -> tuple[Mesh, Mesh]:
@@ -79,10 +81,17 @@ class Stage:
         front, side = np.stack([x, y, z], axis=1), np.stack([z, y, -x], axis=1)
         return tuple(dataclasses.replace(mesh, vertices=v) for v in (front, side))
 
-    def _raster(self, mesh: Mesh, **options) -> Raster:
+    def _rasters(self, meshes: Sequence[Mesh], **options) -> list[Raster]:
+        """Returns a picture of each mesh; they are rendered on all cores."""
         middle = (self.width - 1) / 2, (self.height - 1) / 2
         view = Orthographic((self.pixels_per_metre,) * 2, middle)
-        return render([mesh], view, (self.width, self.height), **options)
+
+        def draw(mesh: Mesh) -> Raster:
+            return render([mesh], view, (self.width, self.height), **options)
+
+        # NumPy and Embree release the interpreter's lock where they compute.
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return list(pool.map(draw, meshes))
 
 
 def _cloud(layers: np.ndarray) -> np.ndarray:
