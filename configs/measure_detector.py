@@ -26,6 +26,9 @@ def get_config() -> ConfigDict:
     config.num_views = 20_480
     config.people = 16
     config.views = 8
+    # Whether the features of the pictures are kept as well: what the network of one
+    # person sees around it, 8 kB a view, for models that look at the picture.
+    config.features = False
     # Side of the pictures, pixels.
     config.image_size = 192
     # Number of processes, each of which renders and detects chunks of its own.

@@ -229,6 +229,19 @@ class ImageTrainingBatch:
 
 
 @struct.dataclass
+class PictureFeatures:
+    """Holds what a network of pictures computes around one person, or several.
+
+    The network is MoveNet thunder, on the square around the person's keypoints.
+    """
+
+    pooled: Float[Array, "*b 1280"]
+    """Mean of the last feature map over the square."""
+    at_joints: Float[Array, "*b 17 168"]
+    """Feature map at stride 16, read at the joints of COCO_17."""
+
+
+@struct.dataclass
 class LossTerms:
     """Holds the unweighted terms of the training objective (Eq. 9) as scalars.
 

@@ -17,7 +17,7 @@ from prohmr_jax.detection.duplicates import (
 )
 from prohmr_jax.detection.resampling import square
 from prohmr_jax.detection.search import find_candidates
-from prohmr_jax.detection.types import DetectedPerson, tight_box
+from prohmr_jax.detection.types import DetectedPerson, square_around, tight_box
 from prohmr_jax.models.movenet.decoding import (
     PersonCandidates,
     decode_people,
@@ -27,12 +27,8 @@ from prohmr_jax.models.movenet.network import MoveNet
 from prohmr_jax.structs import Keypoints2D
 from prohmr_jax.weights.movenet_files import load_multipose, load_thunder
 
-# The network of one person looks at a square of this many pixels, which is so much
-# larger than the extent of the joints.
-_CROP = 256
-_MARGIN = 1.35
-# Squares of photos have at least this side, in pixels.
-_LEAST_SIDE = 4.0
+# The network of one person looks at a square of this many pixels.
+CROP_PX = 256
 # So many people are proposed in one picture of the network of several.
 _PROPOSALS = 24
 # Positions are a quarter of an input pixel too far left and up, as mirrored photos
@@ -64,22 +60,33 @@ class Detector:
     def look_at_people(self, images: UInt8[np.ndarray, "n h w 3"]) -> PersonCandidates:
         """Returns proposals [n, P] in pixels of the images; sides multiples of 32."""
         function = functools.partial(propose, self.multipose)
-        return self._in_batches(function, self.multipose_variables, images)
+        return self.in_batches(function, self.multipose_variables, images)
 
     def look_at_person(self, crops: UInt8[np.ndarray, "n 256 256 3"]) -> Keypoints2D:
         """Returns keypoints [n, 17] of the person in each crop, in its pixels."""
         function = functools.partial(read_keypoints, self.thunder)
-        return self._in_batches(function, self.thunder_variables, crops)
+        return self.in_batches(function, self.thunder_variables, crops)
 
-    def _in_batches(self, function, variables, images):
-        size = self.batch_size
-        missing = -len(images) % size
-        images = np.pad(images, [(0, missing), (0, 0), (0, 0), (0, 0)])
-        outputs = [
-            function(variables, images[start : start + size])
-            for start in range(0, len(images), size)
+    def in_batches(self, function, variables: dict, *arrays: np.ndarray):
+        """Returns a function of variables and arrays [n, ...], batch by batch.
+
+        Args:
+          function: returns a pytree of arrays with a leading axis, and is compiled for
+            one size of batches.
+          variables: of a network.
+          *arrays: NumPy arrays of the same leading axis; the last batch is filled up.
+        """
+        size, number = self.batch_size, len(arrays[0])
+        missing = -number % size
+        padded = [
+            np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1))
+            for array in arrays
         ]
-        join = lambda *parts: np.concatenate(parts)[: len(images) - missing]  # noqa: E731
+        outputs = [
+            function(variables, *(array[start : start + size] for array in padded))
+            for start in range(0, number, size)
+        ]
+        join = lambda *parts: np.concatenate(parts)[:number]  # noqa: E731
         return jax.tree.map(join, *jax.device_get(outputs))
 
 
@@ -234,10 +241,10 @@ def refine_people(
       candidates: [n] people of the photo. One who was found by a score of
         0.3 or more stays as it is where thunder finds another person instead.
     """
-    squares = _square_around(candidates.keypoints)
+    squares = square_around(candidates.keypoints)
     people = _read_squares(detector, image, squares)
     # Small candidates are imprecise: then the crop was off, and is taken again.
-    again = _square_around(people.keypoints)
+    again = square_around(people.keypoints)
     side = squares[:, 2]
     shift = np.max(np.abs(again[:, :2] - squares[:, :2]), axis=-1) / side
     growth = np.abs(np.log(again[:, 2] / side))
@@ -253,20 +260,12 @@ def refine_people(
     return _replaced(people, np.flatnonzero(lost), _tightened(take(candidates, lost)))
 
 
-def _square_around(keypoints: Keypoints2D) -> Float[np.ndarray, "n 3"]:
-    """Returns x and y of the centre and the side of the square to look at."""
-    box = tight_box(keypoints)
-    center = (box[:, :2] + box[:, 2:]) / 2.0
-    side = _MARGIN * np.max(box[:, 2:] - box[:, :2], axis=-1, keepdims=True)
-    return np.concatenate([center, np.maximum(side, _LEAST_SIDE)], axis=-1)
-
-
 def _read_squares(
     detector: Detector, image: np.ndarray, squares: Float[np.ndarray, "n 3"]
 ) -> DetectedPerson:
     """Returns the people [n] in squares of the photo, image frame."""
     crops, placements = zip(
-        *(square(image, row[:2], row[2], _CROP) for row in squares), strict=True
+        *(square(image, row[:2], row[2], CROP_PX) for row in squares), strict=True
     )
     keypoints = detector.look_at_person(np.stack(crops))
     xy = [

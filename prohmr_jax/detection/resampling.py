@@ -24,6 +24,10 @@ class Placement:
         """Returns positions in the photo of positions in the piece."""
         return self.start + self.scale * np.asarray(xy)
 
+    def to_piece(self, xy: Float[np.ndarray, "*b 2"]) -> Float[np.ndarray, "*b 2"]:
+        """Returns positions in the piece of positions in the photo."""
+        return (np.asarray(xy) - self.start) / self.scale
+
 
 def resized(
     image: UInt8[np.ndarray, "H W 3"], long_side: float

@@ -12,6 +12,11 @@ from prohmr_jax.errors import one_line
 from prohmr_jax.files.detections import Detection, LeftOut
 from prohmr_jax.structs import Keypoints2D
 
+# The square that is looked at is so much larger than the extent of the joints, and has
+# at least this side, in pixels of the photo.
+_MARGIN = 1.35
+_LEAST_SIDE = 4.0
+
 
 @struct.dataclass
 class DetectedPerson:
@@ -49,6 +54,14 @@ def tight_box(keypoints: Keypoints2D) -> np.ndarray:
     low = np.min(np.where(seen, keypoints.xy, np.inf), axis=-2)
     high = np.max(np.where(seen, keypoints.xy, -np.inf), axis=-2)
     return np.concatenate([low, high], axis=-1)
+
+
+def square_around(keypoints: Keypoints2D) -> np.ndarray:
+    """Returns x and y of the centre and the side of the square to look at, [*b, 3]."""
+    box = tight_box(keypoints)
+    low, high = box[..., :2], box[..., 2:]
+    side = _MARGIN * np.max(high - low, axis=-1, keepdims=True)
+    return np.concatenate([(low + high) / 2, np.maximum(side, _LEAST_SIDE)], axis=-1)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,8 +2,11 @@
 
 import functools
 import logging
+import os
+from collections.abc import Sequence
 
 import cv2
+import jax
 import numpy as np
 import tqdm
 from ml_collections import ConfigDict
@@ -15,13 +18,14 @@ from prohmr_jax.detection.detector import (
     load_detector,
     refine_people,
 )
+from prohmr_jax.detection.picture_features import picture_features
 from prohmr_jax.detection.types import DetectedPerson, tight_box
 from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.files.body_files import read_body
 from prohmr_jax.poses.bank import read_held_out_clips, read_pose_bank
 from prohmr_jax.priors.detector_errors import save_detector_errors
 from prohmr_jax.skeleton import COCO_17, JOINTS_44
-from prohmr_jax.structs import Keypoints2D
+from prohmr_jax.structs import Keypoints2D, PictureFeatures
 from prohmr_jax.synthetic.body_map import map_body
 from prohmr_jax.synthetic.detector_views import (
     RenderedViews,
@@ -33,9 +37,11 @@ from prohmr_jax.synthetic.fit_detector_errors import fit_detector_errors
 from prohmr_jax.synthetic.measured_views import (
     MeasuredViews,
     chunk_path,
+    has_features,
     read_chunks,
     write_chunk,
 )
+from prohmr_jax.synthetic.render_pictures import Picture
 from prohmr_jax.synthetic.view_geometry import reported, view_geometry
 
 _LOG = logging.getLogger(__name__)
@@ -59,7 +65,8 @@ def run(config: ConfigDict) -> None:
     settings = ViewSettings(config.seed, config.people, config.views, config.image_size)
     per_chunk = settings.people * settings.views
     chunks = range(-(-config.num_views // per_chunk))
-    missing = [n for n in chunks if not chunk_path(config.output, n).exists()]
+    is_there = has_features if config.features else os.path.exists
+    missing = [n for n in chunks if not is_there(chunk_path(config.output, n))]
     # The file of held-out clips would otherwise be found missing after many chunks.
     for held_out in {_is_held_out(chunk) for chunk in missing}:
         _poses(config.pose_bank, config.held_out, held_out)
@@ -70,6 +77,7 @@ def run(config: ConfigDict) -> None:
         config.body,
         config.pose_bank,
         config.held_out,
+        config.features,
     )
     progress = tqdm.tqdm(
         total=len(chunks), initial=len(chunks) - len(missing), unit="chunk"
@@ -99,6 +107,7 @@ def _measure_chunk(
     body_path: str,
     bank: str,
     held_out_clips: str,
+    with_features: bool,
     chunk: int,
 ) -> None:
     """Renders the views of a chunk, detects the people in them, and writes the file."""
@@ -106,8 +115,10 @@ def _measure_chunk(
     held_out = _is_held_out(chunk)
     poses = _poses(bank, held_out_clips, held_out)
     rendered = render_views(body, body_map, poses, settings, chunk)
-    views = _detected(detector, rendered, (settings.seed, chunk))
-    write_chunk(chunk_path(output, chunk), views, settings, held_out)
+    images = [_decoded(picture) for picture in rendered.pictures]
+    views = _detected(detector, rendered, images, (settings.seed, chunk))
+    features = _features(detector, images, views.detected) if with_features else None
+    write_chunk(chunk_path(output, chunk), views, settings, held_out, features)
 
 
 def _is_held_out(chunk: int) -> bool:
@@ -129,18 +140,18 @@ def _poses(bank: str, clips: str, held_out: bool) -> np.ndarray:
 
 
 def _detected(
-    detector: Detector, rendered: RenderedViews, seed: tuple[int, ...]
+    detector: Detector,
+    rendered: RenderedViews,
+    images: Sequence[np.ndarray],
+    seed: tuple[int, ...],
 ) -> MeasuredViews:
     """Returns what the detector finds in views, each of which shows one person."""
     rng = np.random.default_rng(seed)
     covered = rendered.out_of_sight(_COCO_IN_44)
     people = []
-    for picture, xy, hidden in zip(
-        rendered.pictures, rendered.xy[:, _COCO_IN_44], covered, strict=True
+    for image, xy, hidden in zip(
+        images, rendered.xy[:, _COCO_IN_44], covered, strict=True
     ):
-        image = cv2.imdecode(
-            np.frombuffer(picture.file, np.uint8), cv2.IMREAD_COLOR_RGB
-        )
         extent = np.ptp(xy, axis=0).max()
         noisy = xy + rng.normal(scale=_PROPOSAL_NOISE * extent, size=xy.shape)
         proposal = Keypoints2D(noisy[None], np.where(hidden, 0.0, 1.0)[None])
@@ -152,3 +163,21 @@ def _detected(
         np.concatenate([person.confidence for person in people]),
     )
     return MeasuredViews(rendered.true, detected, covered)
+
+
+def _decoded(picture: Picture) -> np.ndarray:
+    """Returns a rendered picture, RGB uint8 [H, W, 3]."""
+    return cv2.imdecode(np.frombuffer(picture.file, np.uint8), cv2.IMREAD_COLOR_RGB)
+
+
+def _features(
+    detector: Detector, images: Sequence[np.ndarray], detected: Keypoints2D
+) -> PictureFeatures:
+    """Returns what the detector's network sees in each picture, around its person."""
+    people = [
+        picture_features(
+            detector, image, jax.tree.map(lambda a, n=n: a[n : n + 1], detected)
+        )
+        for n, image in enumerate(images)
+    ]
+    return jax.tree.map(lambda *parts: np.concatenate(parts), *people)

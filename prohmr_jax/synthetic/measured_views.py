@@ -18,7 +18,7 @@ from prohmr_jax.errors import InputError
 from prohmr_jax.files.array_checks import Expected
 from prohmr_jax.files.npz import read_npz, write_npz
 from prohmr_jax.skeleton import COCO_17, SMPL_24
-from prohmr_jax.structs import Keypoints2D
+from prohmr_jax.structs import Keypoints2D, PictureFeatures
 from prohmr_jax.synthetic.detector_views import TrueViews, ViewSettings
 
 _FILE_NAME = "views_{:05d}.npz"
@@ -59,6 +59,7 @@ def write_chunk(
     views: MeasuredViews,
     settings: ViewSettings,
     held_out: bool,
+    features: PictureFeatures | None = None,
 ) -> None:
     """Writes the views of a chunk in one step.
 
@@ -67,6 +68,8 @@ def write_chunk(
       views: the views.
       settings: how the views were made.
       held_out: whether they are kept for tests.
+      features: what the detector sees of the person in each view, written as float16;
+        None for none.
 
     Raises:
       InputError: the file cannot be written.
@@ -82,7 +85,24 @@ def write_chunk(
         "confidence": np.asarray(views.detected.confidence, np.float32),
         "covered": np.asarray(views.covered, np.uint8),
     }
+    if features is not None:
+        arrays |= {
+            field.name: np.asarray(getattr(features, field.name), np.float16)
+            for field in dataclasses.fields(features)
+        }
     write_npz(path, arrays)
+
+
+def has_features(path: str | os.PathLike) -> bool:
+    """Returns whether a chunk exists and holds the features of its pictures.
+
+    Raises:
+      InputError: the file is damaged.
+    """
+    if not os.path.exists(path):
+        return False
+    expected = Expected(("N", None), optional=True)
+    return "pooled" in read_npz(path, {"pooled": expected})
 
 
 def read_chunks(
