@@ -51,6 +51,7 @@ MODES = {
     "evaluate_keypoints": Mode("modes.evaluate_keypoints"),
     "evaluate_images": Mode("modes.evaluate_images"),
     "evaluate_open_benchmark": Mode("modes.evaluate_open_benchmark"),
+    "evaluate_table": Mode("modes.evaluate_table"),
     "evaluate_fitting": Mode("modes.evaluate_fitting"),
     "evaluate_plausibility": Mode("modes.evaluate_plausibility"),
     "evaluate_detector": Mode("modes.evaluate_detector"),

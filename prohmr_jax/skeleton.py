@@ -235,7 +235,7 @@ SPIN_24 = JointSet(
 )
 
 # The joints on which errors are reported, in the official order: 14 in the protocols of
-# Human3.6M and 3DPW, 17 in that of MPI-INF-3DHP.
+# Human3.6M and 3DPW, 17 in that of MPI-INF-3DHP (SPIN).
 EVAL_H36M_14 = JointSet(
     "EVAL_H36M_14",
     EXTRA_19.names[: EXTRA_19.index("neck_lsp") + 1] + ("head_h36m",),

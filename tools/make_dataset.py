@@ -46,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     print(f"{args.output}: {tally.people[args.split]} people, {tally.skipped} skipped")
+    print(f"labels of {tally.labels[args.split].describe()}")
     return 0
 
 

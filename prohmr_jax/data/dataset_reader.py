@@ -169,14 +169,25 @@ class DatasetReader:
         """
         for offset in range(_MOST_DAMAGED):
             row = (number + offset) % len(self)
-            name = f"record {row}"
-            try:
-                record = self._records[row]
-                name = record.name
-                return record, decode_image(record.image, name)
-            except InputError as error:
-                if name not in self.skipped:
-                    self.skipped.add(name)
-                    count = len(self.skipped)
-                    _LOG.warning("skipped, %d so far: %s", count, error)
-        raise InputError(name, f"and {_MOST_DAMAGED - 1} before it are damaged")
+            person = self.whole(row)
+            if person is not None:
+                return person
+        what = f"and {_MOST_DAMAGED - 1} before it are damaged"
+        raise InputError(f"record {row}", what)
+
+    def whole(self, number: int) -> tuple[PersonRecord, np.ndarray] | None:
+        """Returns a record and its photo, or None where one of them is damaged.
+
+        Evaluations leave such people out, so that nobody counts twice.
+        """
+        name = f"record {number}"
+        try:
+            record = self._records[number]
+            name = record.name
+            return record, decode_image(record.image, name)
+        except InputError as error:
+            if name not in self.skipped:
+                self.skipped.add(name)
+                count = len(self.skipped)
+                _LOG.warning("skipped, %d so far: %s", count, error)
+            return None

@@ -8,6 +8,7 @@ that a checkpoint keeps is one number per host.
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Iterator, Sequence
 
 import grain
@@ -193,8 +194,8 @@ def evaluation_batches(
 ) -> Iterator[tuple[ImageBatch, list[str]]]:
     """Yields crops without augmentation, in order, and the actions of their people.
 
-    The last batch is filled up with its last person; it then has fewer actions than
-    rows.
+    People whose photo is damaged are logged and left out. The last batch is filled up
+    with its last person; it then has fewer actions than rows.
 
     Args:
       source: split of a dataset.
@@ -209,11 +210,10 @@ def evaluation_batches(
     people = DatasetReader(source)
     count = min(num_people or len(people), len(people))
     chosen = np.linspace(0, len(people) - 1, count).round().astype(int)
-    for start in range(0, count, batch_size):
-        rows = chosen[start : start + batch_size]
-        members = [people[int(row)] for row in rows]
+    whole = filter(None, (people.whole(int(row)) for row in chosen))
+    while members := list(itertools.islice(whole, batch_size)):
         actions = [record.action for record, _ in members]
-        members += [members[-1]] * (batch_size - len(rows))
+        members += [members[-1]] * (batch_size - len(members))
         yield _stack([
             make_example(record, photo, Draw(), input_size, num_betas)
             for record, photo in members

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 from jaxtyping import Array, Float
 
@@ -42,10 +43,22 @@ class Errors:
     """MPJPE of the mean pose."""
 
 
+def listed_joints(
+    joints: Float[Array, "*b 44 3"], joint_set: skeleton.JointSet
+) -> Float[Array, "*b J 3"]:
+    """Returns the joints of a protocol, relative to the pelvis (MPII).
+
+    Args:
+      joints: joints in the order of JOINTS_44, metres.
+      joint_set: the joints of the protocol, all of them among JOINTS_44.
+    """
+    joints = relative_to(joints, skeleton.PELVIS_44)
+    return joints[..., np.array(joint_set.positions_in(skeleton.JOINTS_44)), :]
+
+
 def h36m_14(body: Body) -> Float[Array, "*b 14 3"]:
     """Returns the 14 joints of Human3.6M and 3DPW, relative to the pelvis (MPII)."""
-    joints = relative_to(body.joints, skeleton.PELVIS_44)
-    return joints[..., skeleton.EVAL_H36M_14.positions_in(skeleton.JOINTS_44), :]
+    return listed_joints(body.joints, skeleton.EVAL_H36M_14)
 
 
 def smpl_24(body: Body) -> Float[Array, "*b 24 3"]:

@@ -13,12 +13,14 @@ import numpy as np
 from flax import struct
 from jaxtyping import Array, Float
 
-from prohmr_jax import skeleton
 from prohmr_jax.body import BodyModel, body_joints
+from prohmr_jax.data.evaluated_joints import describe_missing, has_joints
+from prohmr_jax.errors import InputError
 from prohmr_jax.evaluation.body_errors import Errors, body_errors, h36m_14, smpl_24
 from prohmr_jax.evaluation.over_actions import mean_over_actions, person_keys
 from prohmr_jax.inference.predict import predict
 from prohmr_jax.models.prohmr import PreparedProHMR
+from prohmr_jax.skeleton import EVAL_H36M_14
 from prohmr_jax.structs import Body, Crop, ImageBatch
 
 
@@ -35,9 +37,6 @@ class ImagePersonErrors:
     the box's side."""
     samples_error_2d: Float[Array, " B"]
     """Mean of the same distance over the samples."""
-    counts: Float[Array, " B"]
-    """1 where all joints of H36M-14 and the pose are labelled, else 0; people with 0
-    have no errors."""
 
 
 @functools.partial(jax.jit, static_argnames="num_samples")
@@ -70,15 +69,12 @@ def measure(
     )
     distance = 100.0 * jnp.sum(seen * distance, axis=-1)
     distance = distance / jnp.maximum(jnp.sum(seen, axis=-1), 1.0)
-    listed = skeleton.EVAL_H36M_14.positions_in(skeleton.JOINTS_44)
-    labelled = jnp.all(batch.keypoints_3d.confidence[:, listed] > 0, axis=-1)
     counts = (num_samples,)
     return ImagePersonErrors(
         h36m_14=body_errors(predicted.body, truth, baseline, h36m_14, counts),
         smpl_24=body_errors(predicted.body, truth, baseline, smpl_24, counts),
         mode_error_2d=distance[:, 0],
         samples_error_2d=jnp.mean(distance[:, 1:], axis=1),
-        counts=labelled * batch.has_pose,
     )
 
 
@@ -89,11 +85,14 @@ class ImageScores:
     means: ImagePersonErrors
     """Means of the errors over the people of each action, then over actions."""
     num_people: int
-    """Number of people whose errors were computed."""
+    """Number of people with labelled joints, whose errors were computed."""
     num_actions: int
     """Number of actions of these people."""
-    left_out: int
-    """Number of people without the labels that are needed."""
+    num_posed: int
+    """Number of people with a labelled pose, whose joints of SMPL count; where it is 0,
+    these means are NaN."""
+    left_out: str
+    """How many people lack which labels; empty if nobody does."""
 
 
 def score(
@@ -103,8 +102,12 @@ def score(
     batches: Iterable[tuple[ImageBatch, Sequence[str]]],
     num_samples: int,
     seed: int,
+    name: str = "dataset",
 ) -> ImageScores:
     """Returns the errors of a model on a dataset.
+
+    Joints of H36M-14 and projected joints are measured where these joints and the
+    pelvis are labelled, and SMPL's own joints where the pose is labelled.
 
     The random numbers of a person depend on the seed and the person's number alone, so
     that the errors do not depend on the batch size.
@@ -118,20 +121,36 @@ def score(
         padding.
       num_samples: number N of samples of which the best is taken, without the mode.
       seed: seed of the samples.
+      name: name of the dataset, for the error.
+
+    Raises:
+      InputError: nobody has the labels of H36M-14; the message counts what is missing.
     """
-    people, actions = [], []
+    people, actions, confidence, has_pose = [], [], [], []
     for batch, names in batches:
         # A person's number among all people gives the key, whatever the batches are.
         keys = person_keys(seed, len(actions), len(batch.has_pose))
         errors = measure(model, body, baseline, batch, keys, num_samples)
         real = len(names)
+        confidence.append(np.asarray(batch.keypoints_3d.confidence)[:real])
+        has_pose.append(np.asarray(batch.has_pose)[:real] > 0)
         people.append(jax.tree.map(lambda a, n=real: np.asarray(a)[:n], errors))
         actions += names
+    if not actions:
+        raise InputError(name, "there is nobody whose photo can be read")
     errors = jax.tree.map(lambda *a: np.concatenate(a), *people)
-    kept = errors.counts > 0
+    confidence, has_pose = np.concatenate(confidence), np.concatenate(has_pose)
+    kept = has_joints(confidence, EVAL_H36M_14)
+    missing = describe_missing(confidence, EVAL_H36M_14)
+    if not kept.any():
+        raise InputError(name, f"none of {len(kept)} people can be scored: {missing}")
+    without_pose = f"{np.sum(~has_pose)} have no pose" if not has_pose.all() else ""
     return ImageScores(
-        means=mean_over_actions(errors, actions, kept),
+        means=mean_over_actions(errors, actions, kept).replace(
+            smpl_24=mean_over_actions(errors.smpl_24, actions, has_pose)
+        ),
         num_people=int(kept.sum()),
         num_actions=len(set(np.asarray(actions)[kept])),
-        left_out=int(np.sum(~kept)),
+        num_posed=int(has_pose.sum()),
+        left_out=", ".join(filter(None, (missing, without_pose))),
     )

@@ -54,13 +54,16 @@ def scores_table(scores: ImageScores, num_samples: int) -> list[str]:
         *("mode MPJPE", f"{best} MPJPE", "mean pose MPJPE"),
     ]
     rows = []
-    for label in ("h36m_14", "smpl_24"):
+    labels = ("h36m_14", "smpl_24") if scores.num_posed else ("h36m_14",)
+    for label in labels:
         e = getattr(scores.means, label)
         errors = (
             *(e.mode_pa_mpjpe, e.best_pa_mpjpe[-1], e.mean_pose_pa_mpjpe),
             *(e.mode_mpjpe, e.best_mpjpe[-1], e.mean_pose_mpjpe),
         )
         joints = label.upper().replace("_", "-")
+        if label == "smpl_24" and scores.num_posed != scores.num_people:
+            joints += f" ({scores.num_posed} people)"
         rows.append([joints, *(f"{error:.1f}" for error in errors)])
     lines = markdown.table(header, rows).splitlines()
     below = lambda ours, mean: 100.0 * (1.0 - ours / mean)  # noqa: E731
@@ -74,7 +77,7 @@ def scores_table(scores: ImageScores, num_samples: int) -> list[str]:
         f"{scores.means.samples_error_2d:.1f} % (samples).",
     ]
     if scores.left_out:
-        lines.append(f"{scores.left_out} people lack labels and were left out.")
+        lines.append(f"People were left out: {scores.left_out}.")
     return lines
 
 

@@ -32,6 +32,15 @@ class Prediction:
     """Context vectors that condition the flow; fits under the flow need them."""
 
 
+def prepare_input(
+    encoder_input: Keypoints2D | Crop,
+) -> tuple[Keypoints2D | Float[Array, "B H W 3"], Box]:
+    """Returns what an encoder takes, and the box of the crop; see `predict`."""
+    if isinstance(encoder_input, Crop):
+        return image_input.normalize(encoder_input.image), encoder_input.box
+    return in_box(encoder_input)
+
+
 def predict(
     model: PreparedProHMR,
     body: BodyModel,
@@ -53,10 +62,7 @@ def predict(
       num_hypotheses: number K of hypotheses, the mode included.
       with_vertices: also computes the vertices of the bodies.
     """
-    if isinstance(encoder_input, Crop):
-        inputs, box = image_input.normalize(encoder_input.image), encoder_input.box
-    else:
-        inputs, box = in_box(encoder_input)
+    inputs, box = prepare_input(encoder_input)
     keys = key
     if not key.ndim:
         people = jnp.arange(box.size.shape[0])

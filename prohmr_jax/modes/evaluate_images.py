@@ -47,7 +47,9 @@ def run(config: ml_collections.ConfigDict) -> pathlib.Path:
     batches = evaluation_batches(
         source, config.batch_size, spec.input_size, config.num_people or None
     )
-    scores = score(model, body, baseline, batches, config.num_samples, config.seed)
+    scores = score(
+        model, body, baseline, batches, config.num_samples, config.seed, config.dataset
+    )
     output, pictures = pathlib.Path(config.output), ()
     if config.num_pictures:
         shown = evaluation_batches(source, config.num_pictures, spec.input_size)

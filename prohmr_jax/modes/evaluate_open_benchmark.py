@@ -1,7 +1,6 @@
 """Runs "evaluate_open_benchmark": measures weights on the open benchmark."""
 
 import dataclasses
-import hashlib
 import json
 import logging
 import pathlib
@@ -32,6 +31,7 @@ from prohmr_jax.files.assets import KEYPOINT_WEIGHTS
 from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.files.body_hash import read_identified_body
 from prohmr_jax.files.json_text import read_json
+from prohmr_jax.files.path_hash import path_sha256
 from prohmr_jax.models.prohmr import prepare
 from prohmr_jax.models.spec import build_model
 from prohmr_jax.modes.config_checks import require_keypoint_model, require_least
@@ -91,7 +91,7 @@ def run(config: ml_collections.ConfigDict) -> list[ConditionReport]:
     body, identity = read_identified_body(config.body)
     warn_of_other_body(path, identity)
     settings = Settings(
-        VERSION, people.content_hash(), _hash_of(path), path.name, config.body,
+        VERSION, people.content_hash(), path_sha256(path), path.name, config.body,
         identity.hash, config.pose_prior, config.num_samples, config.seed, __version__,
         jax.__version__,
     )  # fmt: skip
@@ -182,17 +182,3 @@ def _require_same_settings(folder: pathlib.Path, settings: Settings) -> None:
             if before.get(name) != value:
                 what = f"was measured with {name} {before.get(name)!r}, now {value!r}"
                 raise InputError(path, f"{what}; choose another config.output")
-
-
-def _hash_of(path: pathlib.Path) -> str:
-    """Returns the SHA-256 of a file, or of all files of a folder."""
-    files = (
-        sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-    )
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.relative_to(path.parent).as_posix().encode())
-        with open(file, "rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()

@@ -26,7 +26,7 @@ _SHIPPED = "shipped"
 _OUTPUT_FOLDERS = (
     "demo", "fit", "multiview", "video", "export", "evaluate_images", "evaluate_real",
     "evaluate_real_video", "evaluate_open_benchmark", "evaluate_detector",
-    "measure_detector", "render_people",
+    "evaluate_table", "measure_detector", "render_people",
 )  # fmt: skip
 
 
@@ -200,6 +200,8 @@ def run_checks(config: ConfigDict, workdir: pathlib.Path | None = None) -> list[
             checks.append(_check("config.input", _video, value))
         elif key == "codec" and not config.draw:
             continue
+        elif name == "benchmark" and _skips_rows(config) and not os.path.exists(value):
+            continue
         elif name in CHECKED_KEYS and not (resumed and name in _STARTS):
             checks.append(_check(f"config.{key}", CHECKED_KEYS[name], value))
         elif key == "output" and config.mode in _OUTPUT_FOLDERS:
@@ -226,6 +228,11 @@ def require_ready(config: ConfigDict, workdir: pathlib.Path | None = None) -> No
 
 def _check(name: str, find: Callable[..., str], *values: str) -> Check:
     return Check(name, functools.partial(find, *values))
+
+
+def _skips_rows(config: ConfigDict) -> bool:
+    """Returns whether the mode goes on without the benchmark, as without a dataset."""
+    return config.mode == "evaluate_table"
 
 
 def _texts(config: ConfigDict, prefix: str = "") -> Iterator[tuple[str, str]]:

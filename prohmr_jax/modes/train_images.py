@@ -225,8 +225,9 @@ def _evaluation(
             source, settings.batch_size, spec.input_size, settings.num_people
         )
         scores = score(
-            prepared, body, baseline, batches, settings.num_samples, config.seed
-        )
+            prepared, body, baseline, batches, settings.num_samples, config.seed,
+            source.directory,
+        )  # fmt: skip
         if jax.process_index() == 0:
             curve.add(int(state.step), scores)
             curve.draw(report / "curve.png")

@@ -22,6 +22,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from prohmr_jax.data.datasets.attach_photos import with_photo
 from prohmr_jax.data.datasets.cleaning import clean
+from prohmr_jax.data.datasets.label_counts import LabelCounts
 from prohmr_jax.data.prefetch import map_ahead
 from prohmr_jax.data.records import PersonRecord, record_features, to_example
 from prohmr_jax.errors import InputError
@@ -42,6 +43,8 @@ class Tally:
 
     people: dict[str, int] = dataclasses.field(default_factory=dict)
     """Split -> number of records."""
+    labels: dict[str, LabelCounts] = dataclasses.field(default_factory=dict)
+    """Split -> what its people have labels for."""
     faults: dict[str, int] = dataclasses.field(default_factory=dict)
     """Reason why people were left out -> number of these people."""
 
@@ -173,6 +176,7 @@ def _examples(
 ) -> Iterator[dict]:
     """Yields the examples of a split, and counts people in the tally."""
     tally.people[split] = skipped = 0
+    tally.labels[split] = LabelCounts()
     first = "there is nobody"
     total = operator.length_hint(records) or None
     with concurrent.futures.ThreadPoolExecutor(num_threads) as pool:
@@ -181,6 +185,7 @@ def _examples(
             if isinstance(record, PersonRecord):
                 yield to_example(record)
                 tally.people[split] += 1
+                tally.labels[split].add(record)
                 continue
             fault = str(record)
             first = first if skipped else fault
