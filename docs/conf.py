@@ -18,6 +18,7 @@ NAVIGATION = {
         "model_cards",
         "evaluation",
         "open_benchmark",
+        "paper_tables",
         "real_footage",
         "fitting",
         "detector_errors",

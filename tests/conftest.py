@@ -42,6 +42,7 @@ jaxtyping.install_import_hook(
         "prohmr_jax.bulk_fitting.tables",
         "prohmr_jax.data.crops",
         "prohmr_jax.evaluation.fitting_errors",
+        "prohmr_jax.evaluation.hypothesis_errors",
         "prohmr_jax.evaluation.metrics",
         "prohmr_jax.geometry.boxes",
         "prohmr_jax.geometry.cameras",

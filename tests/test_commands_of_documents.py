@@ -51,6 +51,7 @@ NOT_RUN = {
     "results/": "stands for the folder of any results; those of labels/ are read",
     "view outputs/demo/": "serves until it is stopped; tests/viewer open the viewer",
     "view bodies/views.npz": "serves until it is stopped; tests/viewer open the viewer",
+    "configs/table": "measures for minutes or needs datasets; tests make tiny ones",
     "evaluate_detector": "needs labelled photos; tests/modes write such labels",
     "--config.weights=": "needs trained weights of a run; tests/modes use tiny ones",
 }

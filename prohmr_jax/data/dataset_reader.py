@@ -168,18 +168,24 @@ class DatasetReader:
           InputError: this photo and many after it are damaged.
         """
         for offset in range(_MOST_DAMAGED):
-            row = (number + offset) % len(self)
-            person = self.whole(row)
-            if person is not None:
-                return person
-        what = f"and {_MOST_DAMAGED - 1} before it are damaged"
-        raise InputError(f"record {row}", what)
+            try:
+                return self._read((number + offset) % len(self))
+            except InputError as error:
+                name = error.path
+        raise InputError(name, f"and {_MOST_DAMAGED - 1} before it are damaged")
 
     def whole(self, number: int) -> tuple[PersonRecord, np.ndarray] | None:
         """Returns a record and its photo, or None where one of them is damaged.
 
         Evaluations leave such people out, so that nobody counts twice.
         """
+        try:
+            return self._read(number)
+        except InputError:
+            return None
+
+    def _read(self, number: int) -> tuple[PersonRecord, np.ndarray]:
+        """Returns a record and its photo; raises InputError, which is logged once."""
         name = f"record {number}"
         try:
             record = self._records[number]
@@ -190,4 +196,4 @@ class DatasetReader:
                 self.skipped.add(name)
                 count = len(self.skipped)
                 _LOG.warning("skipped, %d so far: %s", count, error)
-            return None
+            raise InputError(name, error.what) from error

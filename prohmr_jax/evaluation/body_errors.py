@@ -1,5 +1,6 @@
 """Measures predicted bodies, in millimetres, over the joint lists of the protocols."""
 
+import functools
 from collections.abc import Callable, Sequence
 
 import jax
@@ -98,12 +99,14 @@ def body_errors(
     )
 
 
+@functools.partial(jax.jit, static_argnames="num_draws")
 def mean_pose(prior: PosePrior, num_draws: int = 20_000) -> Float[Array, "23 3 3"]:
     """Returns the rotation-wise mean of poses drawn from the prior."""
     _, body_pose = sample(prior, jax.random.key(0), (num_draws,))
     return nearest_rotmat(jnp.mean(body_pose, axis=0))
 
 
+@jax.jit
 def mean_body(body: BodyModel, mean_body_pose: Float[Array, "23 3 3"]) -> Body:
     """Returns the average body in the mean pose, upright, facing the camera."""
     params = SmplParams(

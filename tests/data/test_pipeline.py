@@ -172,3 +172,12 @@ def test_evaluation_keeps_order_and_marks_padding(directory):
     ((few, names),) = evaluation_batches(source, 8, SIZE, num_people=3)
     assert len(names) == 3
     assert len(few.image) == 8
+
+
+def test_evaluation_leaves_damaged_photos_out(tmp_path, caplog):
+    records = [make_record(n, damaged=n in (1, 3)) for n in range(5)]
+    people = Source(str(write_people(tmp_path / "people", records)), "train", 1.0)
+    with caplog.at_level(logging.WARNING):
+        actual = list(evaluation_batches(people, 2, SIZE))
+    assert [names for _, names in actual] == [["action0", "action2"], ["action1"]]
+    assert "skipped, 2 so far: photo3.jpg" in caplog.text

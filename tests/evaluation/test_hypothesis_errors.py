@@ -35,15 +35,21 @@ def people():
     )
 
 
-def test_every_error_is_that_of_a_loop(model, people, tiny_body):
-    baseline = mean_body(tiny_body, jnp.broadcast_to(jnp.eye(3), (23, 3, 3)))
+@pytest.fixture(scope="module")
+def baseline(tiny_body):
+    return mean_body(tiny_body, jnp.broadcast_to(jnp.eye(3), (23, 3, 3)))
+
+
+def test_every_error_is_that_of_a_loop(model, people, tiny_body, baseline):
     keys = jax.random.split(jax.random.key(1), 3)
     measured = hypothesis_errors(
         model, tiny_body, baseline, people, keys,
         joint_set=LIST, num_hypotheses=HYPOTHESES, chunk=3, keep_joints=True,
     )  # fmt: skip
     assert measured.joints.shape == (3, HYPOTHESES, len(LIST), 3)
-    mode = predict(model, tiny_body, people.encoder_input, keys, 1).body.joints[:, 0]
+    one = jax.jit(predict, static_argnames="num_hypotheses")
+    predicted = one(model, tiny_body, people.encoder_input, keys, num_hypotheses=1)
+    mode = predicted.body.joints[:, 0]
     for person in range(3):
         truth = people.truth.xyz[person]
         of_mode = loop_errors(mode[person], truth, LIST)
@@ -64,9 +70,9 @@ def test_every_error_is_that_of_a_loop(model, people, tiny_body):
         assert len({tuple(errors) for errors in every}) == HYPOTHESES
 
 
-def test_a_chunk_divides_the_hypotheses(model, people, tiny_body):
+def test_a_chunk_divides_the_hypotheses(model, people, tiny_body, baseline):
     with pytest.raises(ValueError, match="4 does not divide 6"):
         hypothesis_errors(
-            model, tiny_body, None, people, jax.random.split(jax.random.key(1), 3),
+            model, tiny_body, baseline, people, jax.random.split(jax.random.key(1), 3),
             joint_set=LIST, num_hypotheses=HYPOTHESES, chunk=4,
         )  # fmt: skip

@@ -1,6 +1,7 @@
 """Tables of the paper on miniature datasets, against loops over their people."""
 
 import dataclasses
+import functools
 import json
 
 import jax
@@ -32,6 +33,13 @@ DATA = {
     "synthetic_humans": ("synthetic humans", "h36m_14", "actions"),
 }
 WITHOUT_HEAD = 3
+SPEC = ModelSpec(**TINY, flow_batch_norm=False, flow_affine=True, flow_dropout=0.0)
+
+
+@functools.cache
+def variables_of(name):
+    """Random weights of a name."""
+    return init_variables(build_model(SPEC), jax.random.key(len(name)))
 
 
 def people_of(joints):
@@ -52,9 +60,8 @@ def folder(tmp_path_factory):
         for n in range(2)
     ]
     write_people(path / "no_joints", no_joints)
-    for name, seed in (("weights", 0), ("other", 1)):
-        variables = init_variables(build_model(SPEC), jax.random.key(seed))
-        save_weights(path / f"{name}.npz", SPEC, variables)
+    for name in ("weights", "other"):
+        save_weights(path / f"{name}.npz", SPEC, variables_of(name))
     rng = np.random.default_rng(0)
     random = lambda *shape: rng.normal(size=shape).astype(np.float32)  # noqa: E731
     benchmark = BenchmarkPeople(
@@ -67,9 +74,6 @@ def folder(tmp_path_factory):
     )
     write_benchmark(path / "benchmark.npz", benchmark)
     return path
-
-
-SPEC = ModelSpec(**TINY, flow_batch_norm=False, flow_affine=True, flow_dropout=0.0)
 
 
 def config_of(module, folder, output, *rows):
@@ -86,14 +90,17 @@ def config_of(module, folder, output, *rows):
     return config.lock()
 
 
-def modes_of(people, body, weights=0):
-    """Joints that the model predicts for people with these keypoints."""
-    module = build_model(SPEC)
-    model = prepare(module, init_variables(module, jax.random.key(weights)))
+@functools.cache
+def modes_of(weights="weights"):
+    """Joints that the model predicts for the people of any dataset here."""
+    model = prepare(build_model(SPEC), variables_of(weights))
+    people, body = people_of("h36m_14"), read_body("open")
     rows = list(BODY_25.positions_in(JOINTS_44))
     keypoints = np.stack([r.keypoints_2d[rows] for r in people]).astype(np.float32)
     seen = Keypoints2D(keypoints[..., :2], keypoints[..., 2])
-    return predict(model, body, seen, jax.random.key(0), 1).body.joints[:, 0]
+    one = jax.jit(predict, static_argnames="num_hypotheses")
+    predicted = one(model, body, seen, jax.random.key(0), num_hypotheses=1)
+    return np.asarray(predicted.body.joints[:, 0])
 
 
 def expected_mean(errors, actions, average):
@@ -112,7 +119,7 @@ def test_table_1_is_what_loops_give(folder, tmp_path, capsys):
     for title, joints, average in DATA.values():
         people = people_of(joints)
         kept = [n for n in range(PEOPLE) if n != WITHOUT_HEAD]
-        modes = modes_of(people, body)
+        modes = modes_of()
         names = EVALUATED_JOINTS[joints]
         for method, predicted in (("ProHMR, mode", modes), ("mean pose", [mean] * 7)):
             errors = [
@@ -155,9 +162,7 @@ def test_table_2_falls_with_n(folder, tmp_path):
         config.num_hypotheses = 30
         config.quantised = (2, 5)
     table = run(config)
-    errors = {
-        row.method: row.pa_mpjpe.mean for row in table.rows if row.data == "3DPW"
-    }
+    errors = {row.method: row.pa_mpjpe.mean for row in table.rows if row.data == "3DPW"}
     assert list(errors) == [
         "ProHMR, mode", "ProHMR, n = 2", "ProHMR, n = 5", "ProHMR, best of 30",
         "mean pose",
@@ -177,8 +182,7 @@ def test_table_5_compares_two_models(folder, tmp_path):
     config.models.without_mode.checkpoint = str(folder / "other.npz")
     rows = {r.method: r for r in run(config).rows if r.data == "3DPW"}
     assert set(rows) == {"ProHMR, mode", "ProHMR without L_mode, mode", "mean pose"}
-    body, people = read_body("open"), people_of("h36m_14")
-    modes = modes_of(people, body, weights=1)
+    people, modes = people_of("h36m_14"), modes_of("other")
     errors = [
         loop_errors(modes[n], r.keypoints_3d[:, :3], EVALUATED_JOINTS["h36m_14"])
         for n, r in enumerate(people)
