@@ -14,6 +14,7 @@ NAVIGATION = {
     "See how": ["notebooks/*"],
     "Your own models": ["checkpoints", "training", "datasets"],
     "What to believe": [
+        "results",
         "plausibility",
         "model_cards",
         "evaluation",
