@@ -1,10 +1,8 @@
 """Lifts 2D skeletons to 3D: ProHMR's flow on the residual network of Martinez et al.
 
-The paper's Section 3.6 describes the model. `weights` keeps and converts such models,
-and `training.lifter_model` trains them.
+The paper's Section 3.6 describes the model. `lifter_spec` builds it, and the two models
+that it is compared with, which share the encoder.
 """
-
-import dataclasses
 
 import flax.linen as nn
 import jax
@@ -168,80 +166,21 @@ class SkeletonLifter(nn.Module):
         flat = joints.reshape(*joints.shape[:-2], -1)
         return self.flow.log_prob(flat, context, train)[0]
 
+    def draw(
+        self, context: Float[Array, "*b C"], key: jax.Array, count: int
+    ) -> Float[Array, "*b K J 3"]:
+        """Returns random skeletons of contexts, with trained weights.
+
+        Args:
+          context: contexts of the inputs.
+          key: random key.
+          count: number K of skeletons of each context.
+        """
+        shape = (*context.shape[:-1], count, self.latent_features)
+        return self.hypotheses(context, jax.random.normal(key, shape)).joints
+
     def __call__(
         self, keypoints: Keypoints2D, z: Float[Array, "*b K D"]
     ) -> SkeletonHypotheses:
         """Returns the skeletons of inputs; touches every weight, for initialisation."""
         return self.hypotheses(self.encode(keypoints), z)
-
-
-@dataclasses.dataclass(frozen=True)
-class LifterSpec:
-    """Describes a model that lifts skeletons; by default the official one."""
-
-    input_joints: int = INPUT_JOINTS
-    """Number of 2D joints."""
-    output_joints: int = OUTPUT_JOINTS
-    """Number of 3D joints."""
-    encoder_width: int = 1024
-    """Width of the encoder."""
-    encoder_blocks: int = 2
-    """Number of residual blocks of the encoder."""
-    encoder_dropout: float = 0.5
-    """Share of hidden units of the encoder that are dropped in training."""
-    context_features: int = 1024
-    """Number of entries of the context."""
-    flow_layers: int = 4
-    """Number of times that the flow stacks ActNorm, LU linear and coupling."""
-    flow_blocks: int = 2
-    """Number of residual blocks of each coupling's conditioner."""
-    flow_hidden: int = 1024
-    """Width of the conditioners."""
-    flow_batch_norm: bool = True
-    """Whether the conditioners normalise by batch statistics."""
-    flow_dropout: float = 0.5
-    """Share of hidden units of the conditioners that are dropped in training."""
-
-
-def build_lifter(spec: LifterSpec, axis_name: str | None = None) -> SkeletonLifter:
-    """Returns the module that a spec describes.
-
-    Args:
-      spec: sizes of the model.
-      axis_name: mapped axis over which batch statistics are averaged in training.
-    """
-    return SkeletonLifter(
-        encoder=SkeletonEncoder(
-            input_joints=spec.input_joints,
-            width=spec.encoder_width,
-            num_blocks=spec.encoder_blocks,
-            context_features=spec.context_features,
-            dropout_rate=spec.encoder_dropout,
-            axis_name=axis_name,
-        ),
-        flow=ConditionalGlow(
-            features=3 * spec.output_joints,
-            hidden_features=spec.flow_hidden,
-            context_features=spec.context_features,
-            num_layers=spec.flow_layers,
-            num_blocks=spec.flow_blocks,
-            use_batch_norm=spec.flow_batch_norm,
-            dropout_rate=spec.flow_dropout,
-            axis_name=axis_name,
-        ),
-    )
-
-
-def init_lifter(model: SkeletonLifter, key: jax.Array) -> dict:
-    """Returns freshly initialised variables of a model; ActNorms are identities.
-
-    Args:
-      model: the Flax module.
-      key: random key.
-
-    Returns:
-      The collections `params`, `batch_stats` and `mean_params`, which is empty.
-    """
-    z = jnp.zeros((1, 1, model.latent_features))
-    variables = jax.jit(model.init)(key, model.encoder.example_input(), z)
-    return {"batch_stats": {}, "mean_params": {}, **variables}

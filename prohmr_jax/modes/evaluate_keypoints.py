@@ -48,6 +48,8 @@ class HeldOutPeople:
     """[P] str, values of `Split`."""
     actions: np.ndarray
     """[P] str."""
+    clips: np.ndarray
+    """[P] str, names of the clips."""
     axis_angle: np.ndarray
     """[P, 24, 3] float32, radians, local; joint 0 in a world with Y up."""
 
@@ -73,6 +75,7 @@ def people_of_clips(
     return HeldOutPeople(
         splits=np.repeat([clip.split.value for clip in order], lengths),
         actions=np.repeat([action_of(clip.name) for clip in order], lengths),
+        clips=np.repeat([clip.name for clip in order], lengths),
         axis_angle=np.concatenate(poses),
     )
 

@@ -17,6 +17,7 @@ from prohmr_jax.errors import InputError
 from prohmr_jax.files.assets import IMAGE_ENCODER
 from prohmr_jax.files.atomic import require_writable, require_writable_file
 from prohmr_jax.files.body_hash import read_identified_body
+from prohmr_jax.models.lifter_spec import LifterSpec
 from prohmr_jax.weights.headers import read_header, spec_from_header
 from prohmr_jax.weights.weight_files import STATES
 
@@ -49,6 +50,11 @@ def _body(path: str) -> str:
 def _model_weights(path: str) -> str:
     spec = spec_from_header(pathlib.Path(path), _saved_header(path))
     return f"{path}: a model with the encoder {spec.encoder!r}"
+
+
+def _lifter_weights(path: str) -> str:
+    spec = spec_from_header(pathlib.Path(path), _saved_header(path), LifterSpec)
+    return f"{path}: a lifter of skeletons with the head {spec.head!r}"
 
 
 def _saved_header(path: str) -> Mapping:
@@ -154,6 +160,7 @@ CHECKED_KEYS: Mapping[str, Callable[[str], str]] = {
     "checkpoint": _model_weights,
     "regression": _model_weights,
     "weights": _model_weights,
+    "lifter": _lifter_weights,
     "encoder_weights": _encoder_weights,
     "pose_bank": _pose_bank,
     "held_out": _held_out_clips,
@@ -246,7 +253,9 @@ def _texts(config: ConfigDict, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 def _dataset_checks(config: ConfigDict) -> Iterator[Check]:
     """Yields the checks of the datasets that a config names."""
-    if config.mode == "evaluate_images":
+    if config.mode == "evaluate_images" or (
+        config.mode == "evaluate_lifting" and config.dataset
+    ):
         yield _check("config.dataset", _dataset, config.dataset, config.split)
     if config.mode != "train_images":
         return

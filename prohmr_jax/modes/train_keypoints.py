@@ -4,17 +4,17 @@ import itertools
 import pathlib
 
 import jax
-import jax.numpy as jnp
 import ml_collections
-import optax
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.files.body_files import read_body
 from prohmr_jax.files.body_hash import read_identified_body
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
-from prohmr_jax.poses.bank import read_pose_bank
+from prohmr_jax.modes.lifting_config import (
+    lifting_optimizer,
+    loop_settings,
+    pose_inputs,
+)
 from prohmr_jax.priors.detector_errors import load_detector_errors
-from prohmr_jax.priors.gaussian_mixture import load_pose_prior
 from prohmr_jax.structs import LossTerms
 from prohmr_jax.synthetic.keypoint_pairs import KeypointPairSettings
 from prohmr_jax.training.checkpoints import StateCheckpoints
@@ -26,34 +26,13 @@ from prohmr_jax.training.keypoint_model import (
 )
 from prohmr_jax.training.loop import (
     AXIS,
-    LoopSettings,
     people_per_device,
     replicate,
     run_training,
 )
 from prohmr_jax.training.objective import Objective
-from prohmr_jax.training.optimizers import OptimizerSettings, make_optimizer
 from prohmr_jax.training.train_state import create_train_state, make_train_step
 from prohmr_jax.weights.starting_weights import load_starting_model
-
-
-def lifting_optimizer(
-    config: ml_collections.ConfigDict,
-) -> optax.GradientTransformation:
-    """Returns AdamW with warm-up, cosine decay and clipping by the global norm.
-
-    Args:
-      config: settings, as in `configs/prohmr_keypoints.py`.
-    """
-    settings = OptimizerSettings(
-        learning_rate=config.learning_rate,
-        weight_decay=config.weight_decay,
-        schedule="cosine",
-        warmup_steps=config.warmup_steps,
-        final_learning_rate_ratio=config.final_learning_rate_ratio,
-        max_gradient_norm=config.max_gradient_norm,
-    )
-    return make_optimizer(settings, config.num_steps)
 
 
 def lifting_inputs(config: ml_collections.ConfigDict) -> LiftingInputs:
@@ -65,15 +44,8 @@ def lifting_inputs(config: ml_collections.ConfigDict) -> LiftingInputs:
     Raises:
       InputError: a file is missing or cannot be used.
     """
-    poses = None
-    if config.pose_bank:
-        bank = read_pose_bank(config.pose_bank)
-        # Half precision, exact to 1e-3 rad, halves the memory of a large bank.
-        poses = jnp.asarray(bank.axis_angle, jnp.float16)
-    needs_prior = poses is None or config.prior_fraction > 0
-    prior = load_pose_prior(config.pose_prior or None) if needs_prior else None
     detector = load_detector_errors() if config.synthesis.movenet_rate > 0 else None
-    return LiftingInputs(read_body(config.body), poses, prior, detector)
+    return pose_inputs(config).replace(detector=detector)
 
 
 def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.Path:
@@ -131,18 +103,12 @@ def run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pathlib.Pat
         config.average_decay,
         AXIS,
     )
-    settings = LoopSettings(
-        num_steps=config.num_steps,
-        batch_size=config.batch_size,
-        log_every=config.log_every,
-        checkpoint_every=config.checkpoint_every,
-    )
     return run_training(
         spec,
         create_train_state(variables, optimizer),
         step_function,
         # The pairs are made inside the step: its inputs stay the same.
         itertools.repeat(replicate(inputs)),
-        settings,
+        loop_settings(config),
         checkpoints,
     )

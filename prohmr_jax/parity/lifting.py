@@ -6,7 +6,7 @@ import functools
 import jax
 import numpy as np
 
-from prohmr_jax.models.skeleton_lifter import LifterSpec, build_lifter
+from prohmr_jax.models.lifter_spec import LifterSpec, build_lifter
 from prohmr_jax.parity import states
 from prohmr_jax.parity.encoders import BATCH_STATISTICS
 from prohmr_jax.parity.golden import GoldenFile

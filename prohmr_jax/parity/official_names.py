@@ -6,7 +6,7 @@ import re
 import numpy as np
 
 from prohmr_jax.models.flow import ConditionalGlow
-from prohmr_jax.models.skeleton_lifter import LifterSpec, build_lifter
+from prohmr_jax.models.lifter_spec import LifterSpec, build_lifter
 from prohmr_jax.parity.golden import GoldenFile
 from prohmr_jax.parity.recipe import FULL_SIZE, flow_shapes
 from prohmr_jax.parity.report import Report

@@ -38,6 +38,7 @@ from prohmr_jax.synthetic.missing_joints import (
     side_chain,
 )
 from prohmr_jax.synthetic.pair_settings import KeypointPairSettings
+from prohmr_jax.synthetic.position_faults import moved_joints
 from prohmr_jax.synthetic.simulated_detector import (
     coco_as_body25,
     detect_as_measured,
@@ -122,33 +123,18 @@ def simulate_detections(
     keys = jax.random.split(key, 8)
     low, high = jnp.min(xy, axis=0), jnp.max(xy, axis=0)
     side, middle = jnp.max(high - low), (low + high) / 2.0
-    perfect = jax.random.bernoulli(keys[0], settings.perfect_rate)
-
-    level = jax.random.uniform(keys[1], maxval=settings.max_jitter)
-    jitter = level * JITTER_25[:, None] * jax.random.normal(keys[2], xy.shape)
-    outlier_key, outlier_size_key = jax.random.split(keys[3])
-    outlier = jax.random.bernoulli(outlier_key, settings.outlier_rate, (len(xy), 1))
-    jitter += outlier * 0.12 * jax.random.normal(outlier_size_key, xy.shape)
-    jitter = jnp.where(perfect, 0.0, jitter)
-
-    part_key, whole_key = jax.random.split(keys[4])
-    swapped = jax.random.bernoulli(part_key, settings.swap_rate, (len(_SWAPPED_PARTS),))
-    swapped = jnp.any(swapped[:, None] & _SWAPPED_PARTS, axis=0)
-    swapped |= jax.random.bernoulli(whole_key, settings.swap_rate / 2)
-    swapped &= ~perfect
-    seen = jnp.where(swapped[:, None], xy[skeleton.BODY_25.mirror, :], xy)
-    detected = seen + side * jitter
-
-    error = jnp.linalg.norm(jitter, axis=-1)
+    moved = moved_joints(
+        keys[:5], xy, JITTER_25, skeleton.BODY_25.mirror, _SWAPPED_PARTS, settings
+    )
     doubt = 0.35 * jax.random.uniform(keys[5]) * jax.random.uniform(keys[6], (len(xy),))
-    confidence = jnp.clip(1.0 - 4.0 * error - doubt, 2 * MIN_CONFIDENCE, 1.0)
+    confidence = jnp.clip(1.0 - 4.0 * moved.error - doubt, 2 * MIN_CONFIDENCE, 1.0)
     plain_key = jax.random.fold_in(keys[5], 1)
     plain = jax.random.bernoulli(plain_key, settings.plain_confidence_rate)
-    confidence = jnp.where(perfect | plain, 1.0, confidence)
+    confidence = jnp.where(moved.perfect | plain, 1.0, confidence)
 
     visible = random_visibility(keys[7], (xy - middle) / side, settings)
     return Keypoints2D(
-        xy=jnp.where(visible[:, None], detected, 0.0),
+        xy=jnp.where(visible[:, None], moved.xy, 0.0),
         confidence=jnp.where(visible, confidence, 0.0),
     )
 
@@ -209,6 +195,37 @@ def _measured(
     )
 
 
+def random_person(
+    keys: jax.Array,
+    body: BodyModel,
+    axis_angle: Float[Array, "24 3"],
+    settings: KeypointPairSettings,
+) -> tuple[SmplParams, Body, Camera]:
+    """Returns a person of a random shape, and a random camera that sees the person.
+
+    Args:
+      keys: four random keys.
+      body: any body.
+      axis_angle: pose, radians, whose root is relative to a world with Y up; half of
+        the people get its mirror image.
+      settings: variety of shapes and cameras.
+
+    Returns:
+      Pose and shape, the joints in camera axes, metres, and the camera.
+    """
+    mirrored = jax.random.bernoulli(keys[0])
+    axis_angle = jnp.where(mirrored, mirror_pose(axis_angle), axis_angle)
+    rotmats = axis_angle_to_rotmat(axis_angle)
+    view = random_view(keys[1], settings)
+    smpl = SmplParams(
+        global_orient=jnp.matmul(view, rotmats[0], precision="highest"),
+        body_pose=rotmats[1:],
+        betas=settings.betas_std * jax.random.normal(keys[2], (body.num_betas,)),
+    )
+    posed = body_joints(body, smpl)
+    return smpl, posed, random_camera(keys[3], posed.joints, settings)
+
+
 def keypoint_pair(
     key: jax.Array,
     body: BodyModel,
@@ -230,18 +247,8 @@ def keypoint_pair(
       ValueError: the measured detector is needed and missing.
     """
     keys = jax.random.split(key, 5)
-    mirrored = jax.random.bernoulli(keys[0])
-    axis_angle = jnp.where(mirrored, mirror_pose(axis_angle), axis_angle)
-    rotmats = axis_angle_to_rotmat(axis_angle)
-    view = random_view(keys[1], settings)
-    smpl = SmplParams(
-        global_orient=jnp.matmul(view, rotmats[0], precision="highest"),
-        body_pose=rotmats[1:],
-        betas=settings.betas_std * jax.random.normal(keys[2], (body.num_betas,)),
-    )
-    posed = body_joints(body, smpl)
+    smpl, posed, camera = random_person(keys, body, axis_angle, settings)
     joints = posed.joints
-    camera = random_camera(keys[3], joints, settings)
     xy = cameras.project(joints, camera)
     true_xy = xy[: len(skeleton.BODY_25)]
     detections = simulate_detections(keys[4], true_xy, settings)

@@ -14,7 +14,6 @@ from etils import epath
 from prohmr_jax.errors import InputError
 from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.files.body_hash import BodyIdentity
-from prohmr_jax.models.spec import ModelSpec
 from prohmr_jax.training.train_state import TrainState
 from prohmr_jax.weights.headers import (
     SPEC_FILE,
@@ -23,6 +22,7 @@ from prohmr_jax.weights.headers import (
     read_spec,
     trained_body,
 )
+from prohmr_jax.weights.model_kinds import Spec
 from prohmr_jax.weights.state_names import with_current_names, with_saved_names
 from prohmr_jax.weights.storage_errors import storage_errors_as_input_errors
 from prohmr_jax.weights.weight_files import STATES
@@ -39,7 +39,7 @@ class StateCheckpoints:
     def __init__(
         self,
         directory: str | os.PathLike,
-        spec: ModelSpec,
+        spec: Spec,
         keep: int = 2,
         data: grain.DatasetIterator | None = None,
         body: BodyIdentity | None = None,
@@ -64,7 +64,7 @@ class StateCheckpoints:
         self._data = data
         file = self.directory / SPEC_FILE
         if file.exists():
-            if read_spec(self.directory) != spec:
+            if read_spec(self.directory, type(spec)) != spec:
                 raise InputError(file, "describes another model than the config")
             former = trained_body(self.directory)
             if former is not None and body is not None and former.is_other_than(body):

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Float
 
-from prohmr_jax.models.skeleton_lifter import SkeletonLifter
+from prohmr_jax.models.lifter_spec import Lifter
 from prohmr_jax.structs import Keypoints2D, LossTerms, SkeletonHypotheses
 from prohmr_jax.training.losses import weighted_sum
 from prohmr_jax.training.train_state import LossAux
@@ -38,7 +38,7 @@ class LiftingDraws:
 class LiftingTask:
     """Holds a model and what it is trained with; static under `jit`."""
 
-    model: SkeletonLifter
+    model: Lifter
     """Flax module."""
     weights: LossTerms = OFFICIAL_WEIGHTS
     """Weight of each term."""
@@ -65,7 +65,7 @@ def lifting_objective(
     """
     noise = LABEL_NOISE * draws.label_noise if task.train else 0.0
 
-    def forward(module: SkeletonLifter):
+    def forward(module: Lifter):
         context = module.encode(keypoints, task.train)
         # Samples, mode, likelihood: the order in which running averages are updated.
         hypotheses = module.hypotheses(context, draws.z, task.train)

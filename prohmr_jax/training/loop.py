@@ -23,9 +23,9 @@ from jax.experimental import multihost_utils
 from tensorboardX import SummaryWriter
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.models.spec import ModelSpec
 from prohmr_jax.training.checkpoints import StateCheckpoints
 from prohmr_jax.training.train_state import StepMetrics, TrainState
+from prohmr_jax.weights.model_kinds import Spec
 from prohmr_jax.weights.weight_files import save_weights
 
 AXIS = "data"
@@ -109,7 +109,7 @@ def first_copy(tree: Any) -> Any:
 
 
 def run_training(
-    spec: ModelSpec,
+    spec: Spec,
     state: TrainState,
     step_function: Callable[[TrainState, Any], tuple[TrainState, StepMetrics]],
     inputs: Iterator[Any],

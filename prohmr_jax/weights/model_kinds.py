@@ -9,7 +9,7 @@ from collections.abc import Callable
 import flax.linen as nn
 import jax
 
-from prohmr_jax.models.skeleton_lifter import LifterSpec, build_lifter, init_lifter
+from prohmr_jax.models.lifter_spec import LifterSpec, build_lifter, init_lifter
 from prohmr_jax.models.spec import ModelSpec, build_model, init_variables
 
 Spec = ModelSpec | LifterSpec

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from prohmr_jax.models.skeleton_lifter import LifterSpec, build_lifter, init_lifter
+from prohmr_jax.models.lifter_spec import LifterSpec, build_lifter, init_lifter
 from prohmr_jax.weights.official_layers import (
     State,
     encoder_from_official,

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from prohmr_jax.models.skeleton_lifter import LifterSpec, build_lifter, init_lifter
+from prohmr_jax.models.lifter_spec import LifterSpec, build_lifter, init_lifter
 from prohmr_jax.structs import Keypoints2D
 from tests.support.lifting_cases import SMALL_LIFTER, random_variables
 

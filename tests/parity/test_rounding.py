@@ -10,7 +10,7 @@ import pytest
 
 from prohmr_jax.models import conditioner, skeleton_lifter
 from prohmr_jax.models.layers import BatchNorm
-from prohmr_jax.models.skeleton_lifter import build_lifter
+from prohmr_jax.models.lifter_spec import build_lifter
 from prohmr_jax.parity.golden import GoldenDirectory, GoldenFile
 from prohmr_jax.parity.gradients import gradient_norms
 from prohmr_jax.parity.lifting import check_proskeleton, value_and_gradients

@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from prohmr_jax.models.skeleton_lifter import LifterSpec, build_lifter, init_lifter
+from prohmr_jax.models.lifter_spec import LifterSpec, build_lifter, init_lifter
 from prohmr_jax.weights.official_lifter import lifter_to_official
 
 SMALL_LIFTER = LifterSpec(
@@ -16,6 +16,19 @@ SMALL_LIFTER = LifterSpec(
     flow_blocks=1,
     flow_hidden=8,
 )
+
+# Sizes of the configs that train lifters, as small as they can be.
+TINY_MODEL = {
+    "encoder_width": 8,
+    "encoder_blocks": 1,
+    "encoder_dropout": 0.0,
+    "context_features": 6,
+    "flow_layers": 1,
+    "flow_blocks": 1,
+    "flow_hidden": 8,
+    "flow_batch_norm": False,
+    "flow_dropout": 0.0,
+}
 
 
 def random_variables(spec: LifterSpec, seed: int = 0) -> dict:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from prohmr_jax.errors import InputError
-from prohmr_jax.models.skeleton_lifter import LifterSpec, build_lifter
+from prohmr_jax.models.lifter_spec import LifterSpec, build_lifter
 from prohmr_jax.parity.golden import GoldenDirectory
 from prohmr_jax.structs import Keypoints2D
 from prohmr_jax.weights.conversion import convert_checkpoint
