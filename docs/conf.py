@@ -12,7 +12,7 @@ from prohmr_jax import __version__
 NAVIGATION = {
     "Use it": ["start", "video", "multiview", "fit", "export", "result_files"],
     "See how": ["notebooks/*"],
-    "Your own models": ["checkpoints", "training", "datasets"],
+    "Your own models": ["checkpoints", "training", "lifting", "datasets"],
     "What to believe": [
         "results",
         "plausibility",
