@@ -54,6 +54,8 @@ MODES = {
     "evaluate_images": Mode("modes.evaluate_images"),
     "evaluate_open_benchmark": Mode("modes.evaluate_open_benchmark"),
     "evaluate_table": Mode("modes.evaluate_table"),
+    "evaluate_table_fits": Mode("modes.evaluate_table_fits"),
+    "evaluate_table_views": Mode("modes.evaluate_table_views"),
     "evaluate_fitting": Mode("modes.evaluate_fitting"),
     "evaluate_plausibility": Mode("modes.evaluate_plausibility"),
     "evaluate_detector": Mode("modes.evaluate_detector"),

@@ -174,6 +174,14 @@ class DatasetReader:
                 name = error.path
         raise InputError(name, f"and {_MOST_DAMAGED - 1} before it are damaged")
 
+    def person_of(self, number: int) -> str:
+        """Returns the text that all views of a person share, empty where there is none.
+
+        Raises:
+          InputError: the record is damaged.
+        """
+        return self._records[number].person
+
     def whole(self, number: int) -> tuple[PersonRecord, np.ndarray] | None:
         """Returns a record and its photo, or None where one of them is damaged.
 

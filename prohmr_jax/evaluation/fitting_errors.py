@@ -12,49 +12,29 @@ import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Float
 
-from prohmr_jax.body import BodyModel, body_joints
 from prohmr_jax.evaluation.body_errors import h36m_14, mean_body
+from prohmr_jax.evaluation.fit_methods import (
+    FitStarts,
+    FittedModels,
+    average_views,
+    fit_starts,
+    only_hypothesis,
+    predict_mode,
+)
 from prohmr_jax.evaluation.fitting_scenes import Scenes
 from prohmr_jax.evaluation.metrics import mpjpe, pa_mpjpe
-from prohmr_jax.fitting.eft import EftData, Regressor, fit_eft
-from prohmr_jax.fitting.keypoints import (
-    View,
-    body_25_as_44,
-    fit_keypoints,
-    image_view,
-)
+from prohmr_jax.fitting.keypoints import View, body_25_as_44, image_view
 from prohmr_jax.fitting.multiview_fusion import fuse_views
 from prohmr_jax.fitting.multiview_joint import fit_calibrated, fit_uncalibrated
 from prohmr_jax.fitting.objectives import FittingModel
-from prohmr_jax.fitting.smplify import GaussianMixture, GenericFlow, fit_smplify
 from prohmr_jax.geometry import cameras
 from prohmr_jax.geometry.boxes import in_box
 from prohmr_jax.geometry.extrinsics import Extrinsics
-from prohmr_jax.geometry.rotations import mean_rotation
-from prohmr_jax.inference.predict import Prediction, predict
-from prohmr_jax.models.prohmr import PreparedProHMR
+from prohmr_jax.inference.predict import Prediction
 from prohmr_jax.solver.problem import Settings
-from prohmr_jax.structs import Body, Box, Keypoints2D, SmplParams
+from prohmr_jax.structs import Body, Box, Keypoints2D
 
 _MM = 1000.0
-
-
-@struct.dataclass
-class FittedModels:
-    """Holds the trained models and priors whose fits are compared."""
-
-    prohmr: PreparedProHMR
-    """Model with a distribution, whose fits the paper proposes."""
-    regression: PreparedProHMR
-    """Deterministic model (`PoseRegressor`) with the same encoder, data and losses."""
-    body: BodyModel
-    """Body model of both."""
-    mixture: GaussianMixture
-    """Mixture of Gaussians, the generic prior of SMPLify."""
-    flow: GenericFlow
-    """Unconditional flow, another generic prior."""
-    mean_body_pose: Float[Array, "23 3 3"]
-    """Rotations of the mean pose, which is the answer of a model without input."""
 
 
 @struct.dataclass
@@ -76,15 +56,6 @@ def _grouped(tree: Any, scenes: Scenes) -> Any:
     """Returns arrays `[G N, ...]` as `[G, N, ...]`, with the sizes of the scenes."""
     sizes = scenes.keypoints.confidence.shape[:2]
     return jax.tree.map(lambda a: a.reshape(*sizes, *a.shape[1:]), tree)
-
-
-_predict = jax.jit(predict, static_argnames="num_hypotheses")
-
-
-def _mode(model: PreparedProHMR, body: BodyModel, keypoints: Keypoints2D) -> Prediction:
-    """Returns the prediction with one hypothesis, the mode."""
-    key = jax.random.key(0)  # not used, because there are no samples
-    return _predict(model, body, keypoints, key, num_hypotheses=1)
 
 
 @jax.jit
@@ -111,11 +82,6 @@ def _view(
     )
 
 
-def _only_hypothesis(tree: Any) -> Any:
-    """Returns arrays `[B, 1, ...]` without the axis of hypotheses."""
-    return jax.tree.map(lambda a: a[:, 0], tree)
-
-
 def one_view_fits(
     models: FittedModels,
     scenes: Scenes,
@@ -134,32 +100,19 @@ def one_view_fits(
       Bodies in camera axes with leading axes [G, N], by the name of the method.
     """
     body, keypoints = models.body, _flat(scenes.keypoints)
-    prohmr = _mode(models.prohmr, body, keypoints)
-    regression = _mode(models.regression, body, keypoints)
-    prohmr_view = _view(prohmr, keypoints, data_weight)
-    regression_view = _view(regression, keypoints, data_weight)
-    flow = FittingModel(models.prohmr.flow, body)
-    betas = _only_hypothesis(prohmr.hypotheses.smpl.betas)
-    bodies = {
-        "ProHMR": _only_hypothesis(prohmr.body),
-        "ProHMR + fitting": fit_keypoints(
-            flow, prohmr.context, betas, prohmr_view, True, settings
-        ).body,
-        "regression": _only_hypothesis(regression.body),
-    }
-    for start, prediction, view in (
-        ("regression", regression, regression_view), ("ProHMR", prohmr, prohmr_view)
-    ):  # fmt: skip
-        for name, prior in (("mixture", models.mixture), ("flow", models.flow)):
-            smpl = _only_hypothesis(prediction.hypotheses.smpl)
-            fit = fit_smplify(body, prior, smpl, view, settings=settings)
-            bodies[f"{start} + SMPLify, {name}"] = fit.body
-    regressor = Regressor(models.regression.module, models.regression.variables, body)
+    prohmr = predict_mode(models.prohmr, body, keypoints)
+    regression = predict_mode(models.regression, body, keypoints)
     inputs, box = in_box(keypoints)
     scale = cameras.CROP_SIZE_PX / box.size
-    box = Box(box.center * scale[:, None], box.size * scale)
-    eft = fit_eft(regressor, EftData(inputs, box, regression_view))
-    bodies["regression + EFT"] = eft.body
+    starts = FitStarts(
+        prohmr=prohmr,
+        prohmr_view=_view(prohmr, keypoints, data_weight),
+        regression=regression,
+        regression_view=_view(regression, keypoints, data_weight),
+        inputs=inputs,
+        box=Box(box.center * scale[:, None], box.size * scale),
+    )
+    bodies = fit_starts(models, starts, settings)
     return {name: _grouped(body, scenes) for name, body in bodies.items()}
 
 
@@ -181,14 +134,14 @@ def several_views_fits(
       Bodies in camera axes with leading axes [G, N], by the name of the method.
     """
     body, keypoints = models.body, _flat(scenes.keypoints)
-    prohmr = _mode(models.prohmr, body, keypoints)
-    regression = _mode(models.regression, body, keypoints)
+    prohmr = predict_mode(models.prohmr, body, keypoints)
+    regression = predict_mode(models.regression, body, keypoints)
     view = _grouped(_view(prohmr, keypoints, data_weight), scenes)
     context, smpl, regression_smpl = _grouped(
         (
             prohmr.context,
-            _only_hypothesis(prohmr.hypotheses.smpl),
-            _only_hypothesis(regression.hypotheses.smpl),
+            only_hypothesis(prohmr.hypotheses.smpl),
+            only_hypothesis(regression.hypotheses.smpl),
         ),
         scenes,
     )
@@ -197,8 +150,8 @@ def several_views_fits(
         flow, context, smpl.betas, view, scenes.extrinsics, None, True, settings
     )
     return {
-        "ProHMR + rotation averaging": _averaged(body, smpl),
-        "regression + rotation averaging": _averaged(body, regression_smpl),
+        "ProHMR + rotation averaging": average_views(body, smpl),
+        "regression + rotation averaging": average_views(body, regression_smpl),
         "ProHMR + fusion": fuse_views(
             flow, context, smpl.betas, settings=settings
         ).body,
@@ -209,20 +162,6 @@ def several_views_fits(
             calibrated.body, scenes.extrinsics
         ),
     }
-
-
-@jax.jit
-def _averaged(body: BodyModel, smpl: SmplParams) -> Body:
-    """Returns bodies with each view's orientation and the mean pose and shape."""
-    valid = jnp.ones(smpl.betas.shape[:-1])
-    pose = mean_rotation(smpl.body_pose, valid)[:, None]
-    betas = jnp.mean(smpl.betas, axis=1, keepdims=True)
-    mean = SmplParams(
-        smpl.global_orient,
-        jnp.broadcast_to(pose, smpl.body_pose.shape),
-        jnp.broadcast_to(betas, smpl.betas.shape),
-    )
-    return body_joints(body, mean)
 
 
 @jax.jit

@@ -31,6 +31,11 @@ class People:
     """Crops, or BODY_25 keypoints in any frame, leading axis [B]."""
     truth: Keypoints3D
     """True joints of JOINTS_44, [B], metres, camera axes, any origin."""
+    keypoints: Keypoints2D | None = None
+    """Keypoints of JOINTS_44 to fit to, [B], in the frame of the encoder's keypoints,
+    or, for crops, in the crop frame; None where nobody is fitted."""
+    num_views: int = struct.field(pytree_node=False, default=1)
+    """Number of consecutive rows that are views of one person."""
 
 
 @struct.dataclass

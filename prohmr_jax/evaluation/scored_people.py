@@ -14,10 +14,12 @@ import numpy as np
 from prohmr_jax.data.dataset_reader import Source
 from prohmr_jax.data.evaluated_joints import describe_missing, has_joints
 from prohmr_jax.data.pipeline import evaluation_batches
+from prohmr_jax.data.view_groups import view_batches
 from prohmr_jax.errors import InputError
 from prohmr_jax.evaluation.hypothesis_errors import JointErrors, People
 from prohmr_jax.evaluation.open_benchmark import BenchmarkPeople
 from prohmr_jax.evaluation.over_actions import person_keys
+from prohmr_jax.fitting.keypoints import body_25_as_44
 from prohmr_jax.geometry.boxes import confident
 from prohmr_jax.models.spec import KEYPOINTS, ModelSpec
 from prohmr_jax.skeleton import BODY_25, JOINTS_44, JointSet
@@ -68,7 +70,35 @@ def dataset_people(
     """
     side = _UNSEEN_CROP_PX if spec.encoder == KEYPOINTS else spec.input_size
     for batch, actions in evaluation_batches(source, batch_size, side, num_people):
-        yield People(_encoder_input(batch, spec), batch.keypoints_3d), actions
+        yield _people(batch, spec), actions
+
+
+def dataset_views(
+    source: Source, spec: ModelSpec, batch_size: int, num_people: int | None = None
+) -> Iterator[tuple[People, list[str]]]:
+    """Yields people of a dataset with all their views, like `dataset_people`.
+
+    Args:
+      source: split of a dataset.
+      spec: what the model is.
+      batch_size: number of people of every batch, whose views are consecutive rows.
+      num_people: number of people, evenly spread over the dataset; None for all.
+
+    Raises:
+      InputError: the dataset cannot be used.
+    """
+    side = _UNSEEN_CROP_PX if spec.encoder == KEYPOINTS else spec.input_size
+    batches = view_batches(source, batch_size, side, num_people)
+    for batch, actions, num_views in batches:
+        yield _people(batch, spec).replace(num_views=num_views), actions
+
+
+def _people(batch: ImageBatch, spec: ModelSpec) -> People:
+    return People(
+        encoder_input=_encoder_input(batch, spec),
+        truth=batch.keypoints_3d,
+        keypoints=batch.keypoints_2d,
+    )
 
 
 def _encoder_input(batch: ImageBatch, spec: ModelSpec) -> Keypoints2D | Crop:
@@ -100,7 +130,8 @@ def benchmark_people(
     members = members[np.linspace(0, len(members) - 1, count).round().astype(int)]
     joints = benchmark.body.joints
     truth = Keypoints3D(joints, np.ones(joints.shape[:2], np.float32))
-    people = People(jax.tree.map(lambda a: a[number], benchmark.keypoints), truth)
+    keypoints = jax.tree.map(lambda a: a[number], benchmark.keypoints)
+    people = People(keypoints, truth, body_25_as_44(keypoints))
     for start in range(0, len(members), batch_size):
         rows = members[start : start + batch_size]
         actions = [benchmark.actions[row] for row in rows]
@@ -114,6 +145,7 @@ def score_people(
     joint_set: JointSet,
     measure: Measure,
     seed: int,
+    are_fitted: bool = False,
 ) -> ScoredPeople:
     """Returns the errors of all people who have the labels that are needed.
 
@@ -125,11 +157,12 @@ def score_people(
       joint_set: joints of the protocol; these and the pelvis have to be labelled.
       measure: function that measures a batch.
       seed: seed of the samples.
+      are_fitted: whether people without a keypoint to fit to are left out as well.
 
     Raises:
       NobodyScored: nobody can be scored; the message counts the causes.
     """
-    parts, actions, confidence, is_seen = [], [], [], []
+    parts, actions, confidence, is_seen, has_keypoints = [], [], [], [], []
     for people, names in batches:
         keys = person_keys(seed, len(actions), len(people.truth.confidence))
         errors = measure(people, keys, len(actions))
@@ -137,14 +170,18 @@ def score_people(
         parts.append({n: _rows(e, real) for n, e in errors.items()})
         confidence.append(np.asarray(people.truth.confidence)[:real])
         is_seen.append(_is_seen(people.encoder_input, real))
+        has_keypoints.append(_has_keypoints(people, real) | (not are_fitted))
         actions += names
     if not actions:
         raise NobodyScored(name, "there is nobody")
     confidence, is_seen = np.concatenate(confidence), np.concatenate(is_seen)
-    kept = has_joints(confidence, joint_set) & is_seen
+    has_keypoints = np.concatenate(has_keypoints)
+    kept = has_joints(confidence, joint_set) & is_seen & has_keypoints
     causes = [describe_missing(confidence, joint_set)]
     if not is_seen.all():
         causes.append(f"{np.sum(~is_seen)} have no 2D keypoint of BODY_25 to see")
+    if not has_keypoints.all():
+        causes.append(f"{np.sum(~has_keypoints)} have no 2D keypoint to fit to")
     left_out = ", ".join(filter(None, causes))
     if not kept.any():
         who = f"none of {len(kept)} people can be scored on {joint_set.label}"
@@ -171,3 +208,10 @@ def _is_seen(encoder_input: Keypoints2D | Crop, count: int) -> np.ndarray:
     if isinstance(encoder_input, Crop):
         return np.ones(count, bool)
     return np.asarray(confident(encoder_input)).any(axis=-1)[:count]
+
+
+def _has_keypoints(people: People, count: int) -> np.ndarray:
+    """Returns whether there is a keypoint to fit each person to."""
+    if people.keypoints is None:
+        return np.zeros(count, bool)
+    return (np.asarray(people.keypoints.confidence) > 0).any(axis=-1)[:count]

@@ -27,8 +27,8 @@ from prohmr_jax.structs import Body, Box, Camera, Keypoints2D, SmplParams
 class EftData:
     """Holds what the regressor sees of a person, and the keypoints to fit."""
 
-    inputs: Keypoints2D
-    """Input of the regressor: BODY_25, crop frame."""
+    inputs: Keypoints2D | Float[Array, "*b H W 3"]
+    """Input of the regressor: BODY_25, crop frame, or normalised crops."""
     box: Box
     """Box of the crop, pixels of the frame of `view`."""
     view: View

@@ -17,9 +17,9 @@ from tqdm import tqdm
 from prohmr_jax.errors import InputError
 from prohmr_jax.evaluation.body_errors import mean_pose
 from prohmr_jax.evaluation.bootstrap import MeanInterval, bootstrap_mean
+from prohmr_jax.evaluation.fit_methods import FittedModels
 from prohmr_jax.evaluation.fitting_errors import (
     FitErrors,
-    FittedModels,
     fit_errors,
     mean_pose_errors,
     one_view_fits,

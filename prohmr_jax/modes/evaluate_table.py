@@ -3,19 +3,15 @@
 Rows whose data are not there are skipped and named in the report.
 """
 
-import dataclasses
 import functools
 import logging
-import os
 import pathlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 
 import jax
 import ml_collections
-from tqdm import tqdm
 
 from prohmr_jax.body import BodyModel
-from prohmr_jax.data.dataset_reader import Source as Split
 from prohmr_jax.data.evaluated_joints import EVALUATED_JOINTS
 from prohmr_jax.errors import InputError
 from prohmr_jax.evaluation.body_errors import listed_joints, mean_body, mean_pose
@@ -24,45 +20,32 @@ from prohmr_jax.evaluation.hypothesis_errors import (
     People,
     hypothesis_errors,
 )
-from prohmr_jax.evaluation.open_benchmark import read_benchmark
-from prohmr_jax.evaluation.paper_numbers import DATA_TITLES, MODEL_TITLES, PAPER
+from prohmr_jax.evaluation.paper_numbers import MODEL_TITLES
 from prohmr_jax.evaluation.quantisation import RULE, quantised_errors
-from prohmr_jax.evaluation.scored_people import (
-    NobodyScored,
-    benchmark_people,
-    dataset_people,
-    score_people,
-)
-from prohmr_jax.evaluation.table_report import AVERAGES, Average, Table
+from prohmr_jax.evaluation.scored_people import dataset_people
+from prohmr_jax.evaluation.table_report import AVERAGES, Table
 from prohmr_jax.files.assets import KEYPOINT_WEIGHTS
-from prohmr_jax.files.body_hash import BodyIdentity, read_identified_body
-from prohmr_jax.models.prohmr import PreparedProHMR, prepare
-from prohmr_jax.models.spec import KEYPOINTS, ModelSpec, build_model
+from prohmr_jax.files.body_hash import read_identified_body
+from prohmr_jax.models.prohmr import PreparedProHMR
+from prohmr_jax.models.spec import ModelSpec
 from prohmr_jax.modes.config_checks import require_least, require_words
 from prohmr_jax.modes.table_settings import table_settings
+from prohmr_jax.modes.table_sources import (
+    TableSource,
+    benchmark_sources,
+    dataset_sources,
+    load_model,
+    measure_sources,
+    require_rows,
+)
 from prohmr_jax.priors.gaussian_mixture import load_pose_prior
 from prohmr_jax.skeleton import JointSet
 from prohmr_jax.structs import Body
-from prohmr_jax.weights.headers import warn_of_other_body
-from prohmr_jax.weights.weight_files import load_weights
 
 _LOG = logging.getLogger(__name__)
+_TABLES = (1, 2, 5)
 # As many hypotheses of a person are decoded at a time.
 _LARGEST_CHUNK = 256
-
-
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """Names people to measure a model on, and by which protocol."""
-
-    data: str
-    """Title of the data."""
-    joints: str
-    """Name of the list of joints, one of `EVALUATED_JOINTS`."""
-    average: Average
-    """What errors are averaged over."""
-    batches: Iterable[tuple[People, Sequence[str]]]
-    """The people and their actions; see `scored_people.dataset_people`."""
 
 
 def run(config: ml_collections.ConfigDict) -> Table:
@@ -86,31 +69,20 @@ def run(config: ml_collections.ConfigDict) -> Table:
             continue
         path = pathlib.Path(part.checkpoint or KEYPOINT_WEIGHTS)
         weights[title] = path
-        spec, model = _load(path, identity)
+        spec, model = load_model(path, identity)
         if model.flow is None and config.num_hypotheses > 1:
             raise InputError(path, "has no distribution, and so no hypotheses")
         measure = functools.partial(
             _measure, title, model, body, baseline, config.num_hypotheses,
             config.quantised, config.seed,
         )  # fmt: skip
-        for source in _sources(config, table, title, spec):
-            joint_set = EVALUATED_JOINTS[source.joints]
-            try:
-                scored = score_people(
-                    f"{title} on {source.data}",
-                    tqdm(source.batches, desc=source.data, unit="batch"),
-                    joint_set,
-                    functools.partial(measure, joint_set),
-                    config.seed,
-                )
-            except NobodyScored as fault:
-                # The other rows are still worth measuring.
-                table.skipped[f"{title} on {source.data}"] = fault.what
-                continue
-            table.add(source.data, source.joints, source.average, scored)
-    if not table.rows:
-        reasons = "; ".join(f"{row}: {why}" for row, why in table.skipped.items())
-        raise InputError("config", f"no row can be measured: {reasons}")
+        measure_sources(
+            table,
+            title,
+            _sources(config, table, spec),
+            lambda _, joints, measure=measure: functools.partial(measure, joints),
+        )
+    require_rows(table)
     settings = table_settings(config, weights, identity)
     folder = pathlib.Path(config.output)
     print(table.write(folder, settings, _notes(config)))
@@ -119,8 +91,8 @@ def run(config: ml_collections.ConfigDict) -> Table:
 
 
 def _check(config: ml_collections.ConfigDict) -> None:
-    if config.table not in PAPER:
-        known = ", ".join(map(str, PAPER))
+    if config.table not in _TABLES:
+        known = ", ".join(map(str, _TABLES))
         raise InputError("config.table", f"{config.table} is none of {known}")
     require_least(config, {"num_hypotheses": 1, "num_people": 0, "batch_size": 1,
                            "seed": 0, "quantised": 1})  # fmt: skip
@@ -131,12 +103,6 @@ def _check(config: ml_collections.ConfigDict) -> None:
     for row in config.rows.values():
         words = {"joints": tuple(EVALUATED_JOINTS), "average": AVERAGES}
         require_words(row, words)
-
-
-def _load(path: pathlib.Path, body: BodyIdentity) -> tuple[ModelSpec, PreparedProHMR]:
-    spec, variables = load_weights(path)
-    warn_of_other_body(path, body)
-    return spec, prepare(build_model(spec), variables)
 
 
 def _measure(
@@ -175,35 +141,13 @@ def _measure(
 
 
 def _sources(
-    config: ml_collections.ConfigDict, table: Table, title: str, spec: ModelSpec
-) -> Iterator[Source]:
-    """Yields the data that are there; the table gets the names of the others."""
-    for name, row in config.rows.items():
-        data = DATA_TITLES[name]
-        if not os.path.isdir(row.directory):
-            table.skipped[data] = f"there is no folder {row.directory}"
-            continue
-        split = Split(row.directory, row.split, weight=1.0)
-        batches = dataset_people(
-            split, spec, config.batch_size, config.num_people or None
-        )
-        yield Source(data, row.joints, row.average, batches)
-    if not os.path.exists(config.benchmark):
-        table.skipped["open benchmark"] = f"there is no file {config.benchmark}"
-    elif spec.encoder != KEYPOINTS:
-        skipped = f"{title} on the open benchmark"
-        table.skipped[skipped] = "it has keypoints, and the model sees photos"
-    else:
-        benchmark = read_benchmark(config.benchmark)
-        require_words(config, {"conditions": benchmark.conditions})
-        for part in dict.fromkeys(benchmark.parts):
-            for condition in config.conditions:
-                batches = benchmark_people(
-                    benchmark, part, condition, config.batch_size,
-                    config.num_people or None,
-                )  # fmt: skip
-                data = f"{part}, {condition} keypoints"
-                yield Source(data, "h36m_14", "actions", batches)
+    config: ml_collections.ConfigDict, table: Table, spec: ModelSpec
+) -> Iterator[TableSource]:
+    sizes = config.batch_size, config.num_people
+    yield from dataset_sources(table, spec, config.rows, dataset_people, *sizes)
+    yield from benchmark_sources(
+        table, spec, config.benchmark, config.conditions, *sizes
+    )
 
 
 def _notes(config: ml_collections.ConfigDict) -> list[str]:

@@ -27,7 +27,8 @@ _SHIPPED = "shipped"
 _OUTPUT_FOLDERS = (
     "demo", "fit", "multiview", "video", "export", "evaluate_images", "evaluate_real",
     "evaluate_real_video", "evaluate_open_benchmark", "evaluate_detector",
-    "evaluate_table", "measure_detector", "render_people",
+    "evaluate_table", "evaluate_table_fits", "evaluate_table_views",
+    "measure_detector", "render_people",
 )  # fmt: skip
 
 
@@ -184,6 +185,12 @@ CHECKED_KEYS: Mapping[str, Callable[[str], str]] = {
 Empty values, for which a run uses what ships or nothing, are not checked. Outputs and
 datasets have checks of their own.
 """
+# Keys of modes that only skip rows of their table where a file is missing.
+_OPTIONAL = {
+    "evaluate_table": ("benchmark",),
+    "evaluate_table_fits": ("benchmark",),
+    "evaluate_table_views": ("held_out",),
+}
 _STARTS = ("weights", "encoder_weights")
 
 
@@ -207,7 +214,7 @@ def run_checks(config: ConfigDict, workdir: pathlib.Path | None = None) -> list[
             checks.append(_check("config.input", _video, value))
         elif key == "codec" and not config.draw:
             continue
-        elif name == "benchmark" and _skips_rows(config) and not os.path.exists(value):
+        elif name in _OPTIONAL.get(config.mode, ()) and not os.path.exists(value):
             continue
         elif name in CHECKED_KEYS and not (resumed and name in _STARTS):
             checks.append(_check(f"config.{key}", CHECKED_KEYS[name], value))
@@ -235,11 +242,6 @@ def require_ready(config: ConfigDict, workdir: pathlib.Path | None = None) -> No
 
 def _check(name: str, find: Callable[..., str], *values: str) -> Check:
     return Check(name, functools.partial(find, *values))
-
-
-def _skips_rows(config: ConfigDict) -> bool:
-    """Returns whether the mode goes on without the benchmark, as without a dataset."""
-    return config.mode == "evaluate_table"
 
 
 def _texts(config: ConfigDict, prefix: str = "") -> Iterator[tuple[str, str]]:

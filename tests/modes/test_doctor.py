@@ -25,7 +25,7 @@ from tests.support.datasets_case import make_record, write_people
 WORDS = {
     "mode", "photo", "photos", "exif", "format", "frame", "people", "method", "split",
     "detector", "encoder", "encoder_dtype", "schedule", "hypothesis", "condition",
-    "host", "joints", "average", "head",
+    "host", "joints", "average", "head", "keypoints",
 }  # fmt: skip
 # Paths that are checked, each in its own way.
 OTHERS = {"output", "directory", "dataset"}

@@ -11,7 +11,8 @@ from configs.choose_data_weight import get_config as weight_config
 from configs.evaluate_fitting import get_config
 from prohmr_jax.errors import InputError
 from prohmr_jax.evaluation.body_errors import mean_pose
-from prohmr_jax.evaluation.fitting_errors import FittedModels, fit_errors
+from prohmr_jax.evaluation.fit_methods import FittedModels
+from prohmr_jax.evaluation.fitting_errors import fit_errors
 from prohmr_jax.evaluation.fitting_scenes import make_scenes
 from prohmr_jax.evaluation.keypoint_errors import CONDITIONS
 from prohmr_jax.files.assets import KEYPOINT_WEIGHTS
