@@ -39,12 +39,14 @@ class NobodyScored(InputError):
 
 @dataclasses.dataclass(frozen=True)
 class ScoredPeople:
-    """Holds the errors of the P people of a dataset who have the labels."""
+    """Holds the errors of the P people, or views of people, who have the labels."""
 
     errors: dict[str, JointErrors]
     """Errors by the name of the method, NumPy arrays [P], millimetres."""
     actions: np.ndarray
     """Action of each person, [P], text; empty where the dataset has none."""
+    person: np.ndarray
+    """Number of the person of each row, [P]: rows of one number are views of one."""
     num_read: int
     """Number of people who were read, with and without labels."""
     left_out: str
@@ -163,6 +165,7 @@ def score_people(
       NobodyScored: nobody can be scored; the message counts the causes.
     """
     parts, actions, confidence, is_seen, has_keypoints = [], [], [], [], []
+    person: list[int] = []
     for people, names in batches:
         keys = person_keys(seed, len(actions), len(people.truth.confidence))
         errors = measure(people, keys, len(actions))
@@ -171,6 +174,8 @@ def score_people(
         confidence.append(np.asarray(people.truth.confidence)[:real])
         is_seen.append(_is_seen(people.encoder_input, real))
         has_keypoints.append(_has_keypoints(people, real) | (not are_fitted))
+        first = person[-1] + 1 if person else 0
+        person += [first + row // people.num_views for row in range(real)]
         actions += names
     if not actions:
         raise NobodyScored(name, "there is nobody")
@@ -194,6 +199,7 @@ def score_people(
             for method in parts[0]
         },
         actions=np.array(actions)[kept],
+        person=np.array(person)[kept],
         num_read=len(kept),
         left_out=left_out,
     )

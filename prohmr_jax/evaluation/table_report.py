@@ -51,6 +51,8 @@ class TableRow:
     """What the errors are averaged over."""
     num_people: int
     """Number of people who were scored."""
+    num_views: int
+    """Number of views of these people; as many where each has one."""
     pa_mpjpe: Interval
     """PA-MPJPE."""
     mpjpe: Interval
@@ -86,7 +88,17 @@ class Table:
           scored: errors of the people.
         """
         present = {(row.data, row.method) for row in self.rows}
-        groups = scored.actions if average == "actions" else None
+        _, first, person, views = np.unique(
+            scored.person, return_index=True, return_inverse=True, return_counts=True
+        )
+        groups = scored.actions[first] if average == "actions" else None
+
+        def interval(errors: np.ndarray) -> Interval:
+            # Views of one person are not independent: people are drawn anew.
+            means = np.bincount(person, errors) / views
+            drawn = bootstrap_mean(means, seed=self.seed, weights=views, groups=groups)
+            return Interval(float(drawn.mean), float(drawn.low), float(drawn.high))
+
         for method, errors in scored.errors.items():
             if (data, method) in present:
                 continue
@@ -96,19 +108,16 @@ class Table:
                     method,
                     joints,
                     average,
+                    len(views),
                     len(scored.actions),
-                    self._interval(errors.pa_mpjpe, groups),
-                    self._interval(errors.mpjpe, groups),
+                    interval(errors.pa_mpjpe),
+                    interval(errors.mpjpe),
                     PAPER[self.number].get((data, method)),
                 )
             )
         if scored.left_out:
             count = scored.num_read - len(scored.actions)
             self.left_out[data] = f"{count} of {scored.num_read}: {scored.left_out}"
-
-    def _interval(self, errors: np.ndarray, groups: np.ndarray | None) -> Interval:
-        interval = bootstrap_mean(errors, seed=self.seed, groups=groups)
-        return Interval(float(interval.mean), float(interval.low), float(interval.high))
 
     def markdown(self, settings: Mapping[str, Any], notes: Sequence[str]) -> str:
         """Returns the report as Markdown.
@@ -125,7 +134,7 @@ class Table:
                 row.data,
                 row.method,
                 row.joints,
-                row.num_people,
+                _people(row),
                 row.pa_mpjpe,
                 _paper(row.paper and row.paper.pa_mpjpe),
                 row.mpjpe,
@@ -179,6 +188,11 @@ def versions() -> dict[str, str]:
     """Returns the versions of the packages that numbers of a table depend on."""
     others = {n: importlib.metadata.version(n) for n in ("jax", "numpy", "scipy")}
     return {"prohmr_jax": __version__, **others}
+
+
+def _people(row: TableRow) -> str:
+    several = f" ({row.num_views} views)" if row.num_views != row.num_people else ""
+    return f"{row.num_people}{several}"
 
 
 def _paper(error: float | None) -> str:

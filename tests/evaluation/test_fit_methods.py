@@ -41,9 +41,7 @@ def test_views_show_what_was_predicted_and_seen(models):
     ):
         np.testing.assert_allclose(view.keypoints.xy, expected, rtol=1e-4, atol=1e-2)
         weights = np.square(view.keypoints.confidence)
-        np.testing.assert_allclose(
-            weights, 0.25 * keypoints.confidence**2, rtol=1e-5
-        )
+        np.testing.assert_allclose(weights, 0.25 * keypoints.confidence**2, rtol=1e-5)
         joints = prediction.body.joints[:, 0]
         projected = cameras.project(joints, view.camera)
         shown = 224 * prediction.joints_2d[:, 0] + 112

@@ -67,7 +67,7 @@ def folder(tmp_path_factory):
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def modes():
     """Joints that ProHMR predicts for the people."""
     variables = init_variables(build_model(SPEC), jax.random.key(0))
@@ -109,13 +109,47 @@ def loop_mean(joints, rows):
     return np.mean(errors, axis=0)
 
 
-def test_table_3(folder, tmp_path, modes, monkeypatch):
+def test_table_3_is_what_loops_give(folder, tmp_path, modes, monkeypatch):
+    batches = []  # of four people and of one
+
+    def starts(models, encoder_input, keypoints, weight):
+        batches.append(weight)
+        rows = list(BODY_25.positions_in(JOINTS_44))
+        assert encoder_input.xy.shape[1] == 25
+        np.testing.assert_array_equal(keypoints.xy[:, rows], encoder_input.xy)
+        return weight
+
+    def fits(models, weight, settings, use_hips):
+        assert not use_hips
+        shown = [*range(4)] if len(batches) == 1 else [4] * 4
+        joints = {"ProHMR": modes[shown], "ProHMR + fitting": weight * modes[shown]}
+        return {name: Body(a, a[:, :24]) for name, a in joints.items()}
+
+    monkeypatch.setattr(evaluate_table_fits, "crop_starts", starts)
+    monkeypatch.setattr(evaluate_table_fits, "fit_starts", fits)
+    config = config_of(table3, folder, tmp_path, pw3d="people")
+    config.models.regression.checkpoint = str(folder / "regression.npz")
+    config.benchmark = str(tmp_path / "missing.npz")
+    config.data_weights.keypoints = (1.0,)
+    table = evaluate_table_fits.run(config)
+    rows = {r.method: r for r in table.rows}
+    assert list(rows) == ["ProHMR", "ProHMR + fitting", "mean pose"]
+    pa, raw = loop_mean(modes, range(5))
+    for method, paper in (("ProHMR", 59.8), ("ProHMR + fitting", 55.1)):
+        assert rows[method].pa_mpjpe.mean == pytest.approx(pa, rel=1e-3)
+        assert rows[method].mpjpe.mean == pytest.approx(raw, rel=1e-3)
+        assert rows[method].paper.pa_mpjpe == paper
+    config.models.regression.checkpoint = str(folder / "prohmr.npz")
+    with pytest.raises(InputError, match="not deterministic"):
+        evaluate_table_fits.run(config)
+
+
+@pytest.mark.slow
+def test_table_3_with_all_methods(folder, tmp_path, modes, monkeypatch):
     for module in (keypoints, smplify):
         monkeypatch.setattr(module, "minimise_batch", stay)
     monkeypatch.setattr(eft, "best_of_steps", lambda _, initial, *__: (initial, 0.0))
-    config = config_of(
-        table3, folder, tmp_path, pw3d="people", h36m_p2_true="unseen"
-    )
+    config = config_of(table3, folder, tmp_path, pw3d="people", h36m_p2_true="unseen")
     config.models.regression.checkpoint = str(folder / "regression.npz")
     config.benchmark = str(folder / "benchmark.npz")
     config.conditions = ("exact",)
@@ -140,12 +174,33 @@ def test_table_3(folder, tmp_path, modes, monkeypatch):
     (why,) = [w for n, w in table.skipped.items() if "true keypoints" in n]
     assert "1 have no 2D keypoint of BODY_25 to see" in why
     assert "1 have no 2D keypoint to fit to" in why
-    config.models.regression.checkpoint = str(folder / "prohmr.npz")
-    with pytest.raises(InputError, match="not deterministic"):
-        evaluate_table_fits.run(config)
 
 
-def test_table_4(folder, tmp_path, modes, monkeypatch):
+def test_table_4_is_what_loops_give(folder, tmp_path, modes, monkeypatch):
+    def methods(model, body, prediction, num_views):
+        assert num_views == 2
+        views = prediction.joints_2d[:, 0]
+        joints = prediction.body.joints[:, 0]
+        return {"ProHMR": Body(joints, views)}
+
+    monkeypatch.setattr(evaluate_table_views, "view_methods", methods)
+    config = config_of(table4, folder, tmp_path, h36m_multiview="people")
+    config.held_out = str(tmp_path / "missing.npz")
+    table = evaluate_table_views.run(config)
+    rows = {r.method: r for r in table.rows}
+    pa, raw = loop_mean(modes, range(4))  # the fifth is seen by one camera alone
+    assert rows["ProHMR"].pa_mpjpe.mean == pytest.approx(pa, rel=1e-3)
+    assert rows["ProHMR"].mpjpe.mean == pytest.approx(raw, rel=1e-3)
+    assert (rows["ProHMR"].num_people, rows["ProHMR"].num_views) == (2, 4)
+    assert rows["ProHMR"].paper.mpjpe == 65.1
+    assert "2 (4 views)" in (tmp_path / "table.md").read_text()
+    config.rows.h36m_multiview.directory = str(folder / "unseen")
+    with pytest.raises(InputError, match="there is nobody"):
+        evaluate_table_views.run(config)
+
+
+@pytest.mark.slow
+def test_table_4_with_all_methods(folder, tmp_path, modes, monkeypatch):
     monkeypatch.setattr(multiview_fusion, "minimise_batch", stay)
     config = config_of(
         table4, folder, tmp_path, h36m_multiview="people", mannequin="unseen"
@@ -162,9 +217,9 @@ def test_table_4(folder, tmp_path, modes, monkeypatch):
     pa, raw = loop_mean(modes, range(4))
     assert rows["ProHMR"].pa_mpjpe.mean == pytest.approx(pa, rel=1e-3)
     assert rows["ProHMR"].mpjpe.mean == pytest.approx(raw, rel=1e-3)
-    assert {r.num_people for r in rows.values()} == {4}
+    assert {(r.num_people, r.num_views) for r in rows.values()} == {(2, 4)}
     assert rows["ProHMR + fusion"].paper.mpjpe == 62.2
     held_out = [r for r in table.rows if r.data.startswith("seen-action test")]
-    assert [r.num_people for r in held_out] == [4] * 4
+    assert [(r.num_people, r.num_views) for r in held_out] == [(2, 4)] * 4
     (why,) = [w for n, w in table.skipped.items() if "Mannequin" in n]
     assert "there is nobody" in why
