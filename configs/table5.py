@@ -8,62 +8,17 @@ skipped and named in the report.
 
 from ml_collections import ConfigDict
 
+from prohmr_jax.configs import table1
+
 
 def get_config() -> ConfigDict:
-    """Returns the configuration of the table."""
-    config = ConfigDict()
-    config.mode = "evaluate_table"
-    # Number of the table in the paper.
+    """Returns the configuration of the table; `table1` explains the other keys."""
+    config = table1.get_config()
     config.table = 5
-    # Seed of the hypotheses, of k-means and of the confidence intervals.
-    config.seed = 0
     # Weights of models of photos or of keypoints: trained as usual (empty for the model
     # of keypoints in the package), and trained without losses of the mode.
-    config.models = {"prohmr": {"checkpoint": ""}, "without_mode": {"checkpoint": ""}}
-    config.body = "open"
-    # Prior whose mean pose is evaluated beside the model; empty for the one that ships.
-    config.pose_prior = ""
-    # Datasets by the name of their row: folder and split of the dataset, the joints
-    # that count ("h36m_14", "h36m_17" or "mpi_inf_17"), and what errors are averaged
-    # over ("people" or "actions"). A row whose folder is missing is skipped.
-    config.rows = {
-        "pw3d": {
-            "directory": "datasets/3dpw_test",
-            "split": "test",
-            "joints": "h36m_14",
-            "average": "people",
-        },
-        "h36m_p2": {
-            "directory": "datasets/h36m_p2",
-            "split": "val",
-            "joints": "h36m_14",
-            "average": "people",
-        },
-        "mpi_inf_3dhp": {
-            "directory": "datasets/mpi_inf_3dhp_test",
-            "split": "test",
-            "joints": "mpi_inf_17",
-            "average": "people",
-        },
-        "synthetic_humans": {
-            "directory": "data/datasets/synthetic_humans",
-            "split": "test",
-            "joints": "h36m_14",
-            "average": "actions",
-        },
-    }
-    # File of the open benchmark, which models of keypoints are measured on, and the
-    # conditions of keypoints that count.
-    config.benchmark = "open_benchmark.npz"
-    config.conditions = ("exact", "detected")
-    # Number of people of each dataset, and of each part of the benchmark, evenly spread
-    # over it; 0 for all.
-    config.num_people = 0
-    config.batch_size = 32
-    # Number of hypotheses per person, the mode included.
-    config.num_hypotheses = 1
-    # Numbers n to which k-means reduces the hypotheses; the table has none.
-    config.quantised = ()
-    # Folder of `table.md` and `table.json`.
+    config.models = ConfigDict(
+        {"prohmr": {"checkpoint": ""}, "without_mode": {"checkpoint": ""}}
+    )
     config.output = "outputs/table5"
     return config
