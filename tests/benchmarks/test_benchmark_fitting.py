@@ -111,7 +111,7 @@ def test_gradients_of_weights_are_computed(subject, people):
     assert kept >= both > 1.1 * alone
 
 
-@pytest.mark.slow  # the report below runs both solvers
+@pytest.mark.slow
 @pytest.mark.parametrize("work", ["fits", "views"])
 def test_the_naive_solver_ends(subject, people, work):
     case = {"fits": benchmark.fit_case, "views": benchmark.views_case}[work](
@@ -148,6 +148,7 @@ def test_everything_lowers_for_accelerators(subject, people):
         assert set(exported.platforms) == set(PLATFORMS)
 
 
+@pytest.mark.slow
 def test_the_report(arrays, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(benchmark, "recipe_weights", lambda *_: (FLOW, flow_weights()))
     monkeypatch.setattr(benchmark, "read_body_arrays", lambda _: arrays)

@@ -111,6 +111,7 @@ def stay(objective, initial, data, settings):
     return Minimum(initial, none, none, zero, zero, zero)
 
 
+@pytest.mark.slow
 def test_the_program_writes_its_tables(tmp_path, clips, monkeypatch):
     for room in (keypoints, multiview_fusion, multiview_joint, smplify):
         monkeypatch.setattr(room, "minimise_batch", stay)

@@ -154,6 +154,7 @@ def test_a_folder_without_cameras(work):
     assert lines == implausible_people(table)
 
 
+@pytest.mark.slow
 def test_a_manifest_says_the_same_as_a_folder(work, tmp_path):
     (work.folder / "people.json").write_text(json.dumps(manifest(cameras=False)))
     first, _, _ = read_table(work().table, ViewsTable)
