@@ -122,6 +122,7 @@ def test_bad_people_end_with_a_reason_and_harm_nobody(solve, people, together):
     assert_same_bits(pick(minimum, others), pick(together, others))
 
 
+@pytest.mark.slow
 def test_objective_and_gradient_do_not_depend_on_the_size(model, people):
     start, data = people
     z = 0.2 * np.random.default_rng(2).normal(size=start.z.shape).astype(np.float32)
