@@ -81,7 +81,7 @@ class LiftingRow:
     model: str
     """Name of the model."""
     num_people: int
-    """Number of people: frames times views."""
+    """Number of people, which are frames times views."""
     num_units: int
     """Number of clips or actions, which the intervals resample."""
     mpjpe: Estimate
