@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.cluster.vq import kmeans2
 
+from prohmr_jax.errors import InputError
 from prohmr_jax.evaluation.hypothesis_errors import JointErrors, joint_errors
 
 _STEPS = 30
@@ -36,11 +37,12 @@ def quantise(
       rng: random numbers of the start.
 
     Raises:
-      ValueError: there are fewer different hypotheses than clusters.
+      InputError: there are fewer different hypotheses than clusters.
     """
     rows = np.asarray(joints, np.float64).reshape(len(joints), -1)
     if len(np.unique(rows, axis=0)) < number:
-        raise ValueError(f"there are fewer than {number} different hypotheses")
+        what = f"gives a person fewer than {number} different hypotheses"
+        raise InputError("the model", what)
     centres, _ = kmeans2(rows, number, iter=_STEPS, minit="++", rng=rng)
     return centres.reshape(number, *joints.shape[1:])
 
@@ -63,7 +65,7 @@ def quantised_errors(
         numbers of (seed, p), whatever the batches are.
 
     Raises:
-      ValueError: a person has fewer different hypotheses than clusters.
+      InputError: a person has fewer different hypotheses than clusters.
     """
     columns = []
     for number in numbers:

@@ -102,11 +102,28 @@ class SkeletonEncoder(nn.Module):
         return h
 
 
-class SkeletonLifter(nn.Module):
-    """Predicts a distribution of 3D skeletons, given 2D joints."""
+class SkeletonNetwork(nn.Module):
+    """Predicts skeletons from 2D joints: what the models with different heads share."""
 
     encoder: SkeletonEncoder
     """Network from 2D joints to the context."""
+
+    def encode(
+        self, keypoints: Keypoints2D, train: bool = False
+    ) -> Float[Array, "*b C"]:
+        """Returns the context of 2D joints; see `SkeletonEncoder`."""
+        return self.encoder(keypoints, train)
+
+    def __call__(
+        self, keypoints: Keypoints2D, z: Float[Array, "*b K D"]
+    ) -> SkeletonHypotheses:
+        """Returns the skeletons of inputs; touches every weight, for initialisation."""
+        return self.hypotheses(self.encode(keypoints), z)
+
+
+class SkeletonLifter(SkeletonNetwork):
+    """Predicts a distribution of 3D skeletons, given 2D joints."""
+
     flow: ConditionalGlow
     """Flow between the flattened 3D joints and latents."""
 
@@ -114,12 +131,6 @@ class SkeletonLifter(nn.Module):
     def latent_features(self) -> int:
         """Returns the number of entries of a latent."""
         return self.flow.features
-
-    def encode(
-        self, keypoints: Keypoints2D, train: bool = False
-    ) -> Float[Array, "*b C"]:
-        """Returns the context of 2D joints; see `SkeletonEncoder`."""
-        return self.encoder(keypoints, train)
 
     def hypotheses(
         self,
@@ -178,9 +189,3 @@ class SkeletonLifter(nn.Module):
         """
         shape = (*context.shape[:-1], count, self.latent_features)
         return self.hypotheses(context, jax.random.normal(key, shape)).joints
-
-    def __call__(
-        self, keypoints: Keypoints2D, z: Float[Array, "*b K D"]
-    ) -> SkeletonHypotheses:
-        """Returns the skeletons of inputs; touches every weight, for initialisation."""
-        return self.hypotheses(self.encode(keypoints), z)

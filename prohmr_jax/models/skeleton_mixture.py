@@ -7,15 +7,14 @@ Density Network, CVPR 2019. `SkeletonLifter` is compared with it, on the same en
 
 import math
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Float, Int
 
 from prohmr_jax.models.layers import dense
-from prohmr_jax.models.skeleton_lifter import SkeletonEncoder
-from prohmr_jax.structs import Keypoints2D, SkeletonHypotheses
+from prohmr_jax.models.skeleton_lifter import SkeletonNetwork
+from prohmr_jax.structs import SkeletonHypotheses
 
 # Least standard deviation, metres: that of labels is larger, and the density is finite.
 MIN_STD = 1e-3
@@ -73,11 +72,9 @@ class SkeletonDensity:
         return jnp.take_along_axis(self.means, kernel[..., None, None], axis=-3)
 
 
-class SkeletonMixture(nn.Module):
+class SkeletonMixture(SkeletonNetwork):
     """Predicts a mixture of Gaussians, with the methods of `SkeletonLifter`."""
 
-    encoder: SkeletonEncoder
-    """Network from 2D joints to the context."""
     output_joints: int
     """Number of 3D joints."""
     num_kernels: int
@@ -94,12 +91,6 @@ class SkeletonMixture(nn.Module):
         self.weights = dense(self.num_kernels, fan_in)
         self.means = dense(3 * self.output_joints * self.num_kernels, fan_in)
         self.deviations = dense(self.num_kernels, fan_in)
-
-    def encode(
-        self, keypoints: Keypoints2D, train: bool = False
-    ) -> Float[Array, "*b C"]:
-        """Returns the context of 2D joints; see `SkeletonEncoder`."""
-        return self.encoder(keypoints, train)
 
     def density(self, context: Float[Array, "*b C"]) -> SkeletonDensity:
         """Returns the mixtures of contexts.
@@ -155,9 +146,3 @@ class SkeletonMixture(nn.Module):
     ) -> Float[Array, "*b K J 3"]:
         """Returns random skeletons of contexts; see `SkeletonDensity.draw`."""
         return self.density(context).draw(key, count)
-
-    def __call__(
-        self, keypoints: Keypoints2D, z: Float[Array, "*b K D"]
-    ) -> SkeletonHypotheses:
-        """Returns the skeletons of inputs; touches every weight, for initialisation."""
-        return self.hypotheses(self.encode(keypoints), z)

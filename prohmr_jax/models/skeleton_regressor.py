@@ -4,20 +4,17 @@ It is the deterministic twin of `SkeletonLifter`, from which it differs in the h
 alone; `lifter_spec` builds it.
 """
 
-import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from prohmr_jax.models.layers import dense
-from prohmr_jax.models.skeleton_lifter import SkeletonEncoder
-from prohmr_jax.structs import Keypoints2D, SkeletonHypotheses
+from prohmr_jax.models.skeleton_lifter import SkeletonNetwork
+from prohmr_jax.structs import SkeletonHypotheses
 
 
-class SkeletonRegressor(nn.Module):
+class SkeletonRegressor(SkeletonNetwork):
     """Predicts one skeleton per input, with the methods of `SkeletonLifter`."""
 
-    encoder: SkeletonEncoder
-    """Network from 2D joints to the context."""
     output_joints: int
     """Number of 3D joints."""
 
@@ -29,12 +26,6 @@ class SkeletonRegressor(nn.Module):
     def setup(self):
         """Makes the last linear layer."""
         self.last = dense(3 * self.output_joints, self.encoder.context_features)
-
-    def encode(
-        self, keypoints: Keypoints2D, train: bool = False
-    ) -> Float[Array, "*b C"]:
-        """Returns the context of 2D joints; see `SkeletonEncoder`."""
-        return self.encoder(keypoints, train)
 
     def hypotheses(
         self,
@@ -62,9 +53,3 @@ class SkeletonRegressor(nn.Module):
     ) -> Float[Array, "*b"]:
         """Returns 0: one answer has no density."""
         return jnp.zeros(joints.shape[:-2])
-
-    def __call__(
-        self, keypoints: Keypoints2D, z: Float[Array, "*b K D"]
-    ) -> SkeletonHypotheses:
-        """Returns the skeletons of inputs; touches every weight, for initialisation."""
-        return self.hypotheses(self.encode(keypoints), z)

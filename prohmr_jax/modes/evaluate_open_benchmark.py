@@ -31,7 +31,7 @@ from prohmr_jax.files.assets import KEYPOINT_WEIGHTS
 from prohmr_jax.files.atomic import write_atomically
 from prohmr_jax.files.body_hash import read_identified_body
 from prohmr_jax.files.json_text import read_json
-from prohmr_jax.files.path_hash import path_sha256
+from prohmr_jax.inference.person_keys import tree_sha256
 from prohmr_jax.models.prohmr import prepare
 from prohmr_jax.models.spec import build_model
 from prohmr_jax.modes.config_checks import require_keypoint_model, require_least
@@ -91,7 +91,7 @@ def run(config: ml_collections.ConfigDict) -> list[ConditionReport]:
     body, identity = read_identified_body(config.body)
     warn_of_other_body(path, identity)
     settings = Settings(
-        VERSION, people.content_hash(), path_sha256(path), path.name, config.body,
+        VERSION, people.content_hash(), tree_sha256(variables), path.name, config.body,
         identity.hash, config.pose_prior, config.num_samples, config.seed, __version__,
         jax.__version__,
     )  # fmt: skip

@@ -68,8 +68,8 @@ def run(config: ml_collections.ConfigDict) -> Table:
             table.skipped[title] = f"config.models.{name}.checkpoint is empty"
             continue
         path = pathlib.Path(part.checkpoint or KEYPOINT_WEIGHTS)
-        weights[title] = path
-        spec, model = load_model(path, identity)
+        spec, model, sha256 = load_model(path, identity)
+        weights[title] = path.name, sha256
         if model.flow is None and config.num_hypotheses > 1:
             raise InputError(path, "has no distribution, and so no hypotheses")
         measure = functools.partial(

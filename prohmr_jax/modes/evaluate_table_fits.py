@@ -110,18 +110,18 @@ def run(config: ml_collections.ConfigDict) -> Table:
 
 
 def _models(config: ml_collections.ConfigDict, table: Table):
-    """Returns models and priors, what ProHMR is, files of weights and the body."""
+    """Returns models and priors, what ProHMR is, names of weights and the body."""
     body, identity = read_identified_body(config.body)
     path = pathlib.Path(config.models.prohmr.checkpoint or KEYPOINT_WEIGHTS)
-    weights = {"ProHMR": path}
-    spec, prohmr = load_model(path, identity)
+    spec, prohmr, sha256 = load_model(path, identity)
+    weights = {"ProHMR": (path.name, sha256)}
     if prohmr.flow is None:
         raise InputError(path, "has no distribution, and so no prior of fits")
     shipped = REGRESSION_WEIGHTS if spec.encoder == KEYPOINTS else ""
     name, regression = config.models.regression.checkpoint or shipped, None
     if name:
-        weights["regression"] = pathlib.Path(name)
-        twin, regression = load_model(weights["regression"], identity)
+        twin, regression, sha256 = load_model(pathlib.Path(name), identity)
+        weights["regression"] = pathlib.Path(name).name, sha256
         if regression.flow is not None:
             raise InputError(name, "the weights are not deterministic")
         sizes = (KEYPOINTS == twin.encoder, twin.input_size)

@@ -66,7 +66,7 @@ def run(config: ml_collections.ConfigDict) -> Table:
     body, identity = read_identified_body(config.body)
     baseline = mean_body(body, mean_pose(load_pose_prior(config.pose_prior or None)))
     path = pathlib.Path(config.models.prohmr.checkpoint or KEYPOINT_WEIGHTS)
-    spec, model = load_model(path, identity)
+    spec, model, sha256 = load_model(path, identity)
     if model.flow is None:
         raise InputError(path, "has no distribution, by which views are refined")
     table = Table(config.table, config.seed)
@@ -82,7 +82,7 @@ def run(config: ml_collections.ConfigDict) -> Table:
         'known to the methods. "Fusion" is what the paper calls fitting (Eq. 12).'
     ]
     folder = pathlib.Path(config.output)
-    settings = table_settings(config, {"ProHMR": path}, identity)
+    settings = table_settings(config, {"ProHMR": (path.name, sha256)}, identity)
     print(table.write(folder, settings, notes))
     _LOG.info("wrote %s and table.json", folder / "table.md")
     return table

@@ -22,6 +22,7 @@ from prohmr_jax.evaluation.scored_people import (
 )
 from prohmr_jax.evaluation.table_report import Average, Table
 from prohmr_jax.files.body_hash import BodyIdentity
+from prohmr_jax.inference.person_keys import tree_sha256
 from prohmr_jax.models.prohmr import PreparedProHMR, prepare
 from prohmr_jax.models.spec import KEYPOINTS, ModelSpec, build_model
 from prohmr_jax.modes.config_checks import require_words
@@ -46,8 +47,8 @@ class TableSource:
 
 def load_model(
     path: pathlib.Path, body: BodyIdentity
-) -> tuple[ModelSpec, PreparedProHMR]:
-    """Returns what a model is, and its weights, prepared for inference.
+) -> tuple[ModelSpec, PreparedProHMR, str]:
+    """Returns what a model is, its weights prepared for inference, and their SHA-256.
 
     Args:
       path: weights.
@@ -59,7 +60,7 @@ def load_model(
     """
     spec, variables = load_weights(path)
     warn_of_other_body(path, body)
-    return spec, prepare(build_model(spec), variables)
+    return spec, prepare(build_model(spec), variables), tree_sha256(variables)
 
 
 def dataset_sources(

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from prohmr_jax.errors import InputError
 from prohmr_jax.evaluation.quantisation import quantise, quantised_errors
 from tests.support.joint_loops import loop_errors
 
@@ -44,5 +45,5 @@ def test_the_best_centre_counts_and_batches_do_not_matter(rng):
 
 
 def test_there_must_be_enough_different_hypotheses():
-    with pytest.raises(ValueError, match="fewer than 2 different"):
+    with pytest.raises(InputError, match="fewer than 2 different"):
         quantise(np.ones((9, JOINTS, 3)), 2, np.random.default_rng(0))
